@@ -1,0 +1,1 @@
+//! The state machine behind Cognito's *define auth challenge* trigger.

@@ -1,0 +1,91 @@
+//! The one-line JSON event a trigger prints: the only thing that leaves the sign-in path.
+//!
+//! A line is a step-up event when it is a JSON object whose `stepgate_event` is a known version. It
+//! holds no personal data in clear: the user is an HMAC under the tenant's key.
+
+use crate::reason::Reason;
+use serde::{Deserialize, Serialize};
+
+/// Version of [`StepUpEvent`] that this crate writes.
+pub const EVENT_SCHEMA_VERSION: u32 = 1;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventType {
+    /// The password passed and a step-up is required.
+    Started,
+    /// A challenge was handed to the browser.
+    Offered,
+    /// A step-up satisfied the policy.
+    Succeeded,
+    /// An answer was refused.
+    Failed,
+    /// The policy required no step-up.
+    Skipped,
+    /// An exemption stood in for the step-up.
+    Exempted,
+    /// The gate refused tokens.
+    RefusedTokens,
+    /// The gate let tokens pass.
+    Tokens,
+    /// A BlockID subject was linked to a user.
+    Linked,
+}
+
+/// One fact about one journey.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepUpEvent {
+    /// [`EVENT_SCHEMA_VERSION`] of the writer.
+    pub stepgate_event: u32,
+    /// Derived from journey, type and round, so that Cognito's retries give the same id.
+    pub event_id: String,
+    /// When, seconds since the Unix epoch with milliseconds.
+    pub at_unix_ms: i64,
+    /// What.
+    #[serde(rename = "type")]
+    pub event_type: EventType,
+    /// Tenant as the function knows it; readers take the tenant from the log stream instead.
+    pub tenant_id: String,
+    /// App, when known.
+    pub app_id: Option<String>,
+    /// Journey, when known.
+    pub journey_id: Option<String>,
+    /// Round within the session, from 1.
+    pub round: Option<u8>,
+    /// HMAC-SHA256 of the user's `sub` under the tenant's key, hex, first 32 characters.
+    pub user_hash: Option<String>,
+    /// Why, for refusals.
+    pub reason: Option<Reason>,
+    /// Method asked for or used (ACR value).
+    pub method: Option<String>,
+    /// `acr` of the id_token.
+    pub acr: Option<String>,
+    /// `amr` of the id_token.
+    #[serde(default)]
+    pub amr: Vec<String>,
+    /// Achieved authenticator assurance level.
+    pub aal: Option<u8>,
+    /// Achieved identity assurance level.
+    pub ial: Option<u8>,
+    /// Policy version that decided.
+    pub policy_version: Option<i64>,
+    /// Rule that decided.
+    pub rule: Option<String>,
+    /// Whether a stale policy had to be used.
+    #[serde(default)]
+    pub policy_stale: bool,
+    /// Action, when it is not a sign-in.
+    pub action: Option<String>,
+    /// Trigger source of the Cognito event (for example `TokenGeneration_RefreshTokens`).
+    pub source: Option<String>,
+    /// Whether this was the first invocation of the process.
+    pub cold_start: bool,
+    /// Time spent in the function, ms.
+    pub duration_ms: u32,
+    /// Time spent per hop (`settings`, `policy`, `token`, `records`, …), ms.
+    #[serde(default)]
+    pub hops_ms: std::collections::BTreeMap<String, u32>,
+    /// Version of the trigger binary.
+    pub trigger_version: String,
+}
