@@ -1,1 +1,36 @@
-//! x
+//! Stepgate: the control plane that puts a BlockID step-up into Amazon Cognito sign-ins.
+//!
+//! One binary with several commands, one crate with layers as modules. Dependencies point inward:
+//! `api`, `worker` and `commands` may use everything below them, `domain` uses nothing of ours.
+//!
+//! | module | what belongs there | what does not |
+//! | --- | --- | --- |
+//! | [`domain`] | what a tenant, an app, a policy version is; which changes are allowed | I/O, SQL, HTTP, clocks |
+//! | [`usecases`] | authorise, apply a domain rule, store, in one transaction | SQL, HTTP |
+//! | [`storage`] | the only SQL; every function that reads a partner's rows asks for a scope | decisions |
+//! | [`aws`] | the only AWS SDK users, one file a service, narrow verbs of ours | decisions |
+//! | [`api`] | HTTP: one operation a file with its OpenAPI block | SQL, rules |
+//! | [`provisioning`] | the reconciler's steps and the templates | HTTP |
+//! | [`worker`] | what runs by itself, and the loop that runs it | HTTP |
+//! | [`observability`] | logging | |
+//! | [`commands`] | the subcommands of the binary: read configuration, wire, run | rules |
+//!
+//! Time, randomness and ids come in as parameters: [`clock::Clock`], [`ids::IdSource`].
+
+pub mod api;
+pub mod aws;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod context;
+pub mod domain;
+pub mod error;
+pub mod ids;
+pub mod observability;
+pub mod provisioning;
+pub mod storage;
+pub mod usecases;
+pub mod worker;
+
+pub use context::Context;
+pub use error::{Error, Result};

@@ -1,0 +1,80 @@
+//! The only users of the AWS SDK: one file a service, each a narrow set of our own verbs.
+//!
+//! [`Aws`] makes clients per region of a cell. All share one HTTP connector (rustls on ring), timeouts and
+//! retries. `AWS_ENDPOINT_URL` points everything at an emulator; nothing here knows of one.
+//!
+//! To add a service: a file with a struct around the SDK's client, verbs that take and give our types, and a
+//! constructor below. SDK errors become [`AwsError`], which keeps the error code and AWS's request id.
+
+mod error;
+pub mod secretsmanager;
+
+pub use error::AwsError;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_smithy_http_client::tls;
+use std::{collections::HashMap, sync::Mutex, sync::PoisonError, time::Duration};
+
+/// Makes AWS clients per region.
+pub struct Aws {
+    base: SdkConfig,
+    regions: Mutex<HashMap<String, SdkConfig>>,
+}
+
+impl std::fmt::Debug for Aws {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Aws")
+            .field("region", &self.base.region())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Aws {
+    /// Reads region, credentials and endpoint from the SDK's standard places (environment, profile, pod or
+    /// instance identity).
+    pub async fn load() -> Self {
+        Self::from_loader(aws_config::defaults(BehaviorVersion::latest())).await
+    }
+
+    /// As [`Self::load`], from a prepared loader (tests give endpoint and credentials of their own).
+    pub async fn from_loader(loader: aws_config::ConfigLoader) -> Self {
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+            .build_https();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .operation_attempt_timeout(Duration::from_secs(10))
+            .operation_timeout(Duration::from_secs(30))
+            .build();
+        let base = loader
+            .http_client(http)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(4))
+            .load()
+            .await;
+        Self {
+            base,
+            regions: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// The configuration for one region. Credentials and connections are shared between regions.
+    pub fn region(&self, region: &str) -> SdkConfig {
+        self.regions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(region.to_owned())
+            .or_insert_with(|| {
+                self.base
+                    .to_builder()
+                    .region(Region::new(region.to_owned()))
+                    .build()
+            })
+            .clone()
+    }
+
+    /// Secrets Manager of a region.
+    pub fn secrets_manager(&self, region: &str) -> secretsmanager::SecretsManager {
+        secretsmanager::SecretsManager::new(&self.region(region))
+    }
+}

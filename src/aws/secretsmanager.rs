@@ -1,0 +1,105 @@
+//! Secrets Manager: the secrets of tenants.
+
+use super::AwsError;
+use aws_config::SdkConfig;
+use aws_sdk_secretsmanager::{Client, types::Tag};
+use secrecy::{ExposeSecret, SecretString};
+
+/// Secrets Manager of one region.
+#[derive(Debug, Clone)]
+pub struct SecretsManager {
+    client: Client,
+}
+
+impl SecretsManager {
+    /// A client for the region of `config`.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
+            client: Client::new(config),
+        }
+    }
+
+    /// Creates the secret and returns its ARN. Idempotent: with the same name and `token` (32–64 characters) a
+    /// secret that is already there is left as it is and its ARN returned.
+    pub async fn create_secret(
+        &self,
+        name: &str,
+        value: SecretString,
+        token: &str,
+        tags: &[(&str, String)],
+    ) -> Result<String, AwsError> {
+        let tags = tags
+            .iter()
+            .map(|(key, value)| Tag::builder().key(*key).value(value).build())
+            .collect();
+        let created = self
+            .client
+            .create_secret()
+            .name(name)
+            .secret_string(value.expose_secret())
+            .client_request_token(token)
+            .set_tags(Some(tags))
+            .send()
+            .await;
+        match created {
+            Ok(output) => output.arn.ok_or_else(|| no_arn("secretsmanager:CreateSecret")),
+            Err(error) => {
+                let error = AwsError::from_sdk("secretsmanager:CreateSecret", &error);
+                // The name carries a random suffix of ours: whoever made it before was an earlier try of this call.
+                if error.is(&["ResourceExistsException"]) {
+                    self.put_first_value(name, value, token).await
+                } else {
+                    Err(error)
+                }
+            }
+        }
+    }
+
+    /// An earlier try made the secret; make sure that it has this value too (a repeat with the same token and
+    /// value changes nothing).
+    async fn put_first_value(
+        &self,
+        name: &str,
+        value: SecretString,
+        token: &str,
+    ) -> Result<String, AwsError> {
+        let put = self
+            .client
+            .put_secret_value()
+            .secret_id(name)
+            .secret_string(value.expose_secret())
+            .client_request_token(token)
+            .send()
+            .await;
+        match put {
+            Ok(output) => output.arn.ok_or_else(|| no_arn("secretsmanager:PutSecretValue")),
+            Err(error) => {
+                let error = AwsError::from_sdk("secretsmanager:PutSecretValue", &error);
+                if error.is(&["ResourceExistsException"]) {
+                    self.arn(name).await
+                } else {
+                    Err(error)
+                }
+            }
+        }
+    }
+
+    /// The ARN of a secret that exists.
+    pub async fn arn(&self, name: &str) -> Result<String, AwsError> {
+        const OPERATION: &str = "secretsmanager:DescribeSecret";
+        let described = self.client.describe_secret().secret_id(name).send().await;
+        described
+            .map_err(|error| AwsError::from_sdk(OPERATION, &error))?
+            .arn
+            .ok_or_else(|| no_arn(OPERATION))
+    }
+}
+
+fn no_arn(operation: &'static str) -> AwsError {
+    AwsError {
+        operation,
+        code: "Response".to_owned(),
+        message: "the answer has no ARN".to_owned(),
+        request_id: None,
+    }
+}

@@ -1,0 +1,32 @@
+//! What a running service holds: handed to use cases and jobs by reference.
+
+use crate::{aws::Aws, clock::Clock, config::Config, ids::IdSource, storage::Database};
+use std::sync::Arc;
+
+/// Everything with which use cases and worker jobs touch the world. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The control plane's database.
+    pub db: Database,
+    /// AWS clients, per region.
+    pub aws: Arc<Aws>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The source of ids and randomness.
+    pub ids: Arc<IdSource>,
+    /// Configuration, as validated at start.
+    pub config: Arc<Config>,
+}
+
+impl Context {
+    /// Connects to the database and prepares the AWS clients as `config` says, with the real clock and randomness.
+    pub async fn connect(config: Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            db: Database::connect(&config.database).await?,
+            aws: Arc::new(Aws::load().await),
+            clock: Arc::new(crate::clock::SystemClock),
+            ids: Arc::new(IdSource::from_os()),
+            config: Arc::new(config),
+        })
+    }
+}

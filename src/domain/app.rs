@@ -1,0 +1,177 @@
+//! An app: one Cognito app client of a tenant's pool, with one step-up policy.
+
+use super::validation::{NAME_MAX_CHARS, Problems};
+use crate::ids::{AppId, PartnerId, TenantId};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Origins an app may have.
+pub const MAX_ORIGINS: usize = 50;
+
+/// Settings of an app, within the bounds of `CreateUserPoolClient`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AppSettings {
+    /// Lifetime of ID tokens, min.
+    #[schema(minimum = 5, maximum = 1440)]
+    pub id_token_validity_min: u32,
+    /// Lifetime of access tokens, min.
+    #[schema(minimum = 5, maximum = 1440)]
+    pub access_token_validity_min: u32,
+    /// Lifetime of refresh tokens, min; the age at which a step-up must be repeated at the latest.
+    #[schema(minimum = 60, maximum = 525600)]
+    pub refresh_token_validity_min: u32,
+    /// How long Cognito keeps a challenge open, min.
+    #[schema(minimum = 3, maximum = 15)]
+    pub session_validity_min: u32,
+    /// Web origins in which the app runs, `https://host[:port]`; plain HTTP only for `localhost`.
+    #[schema(max_items = 50)]
+    pub allowed_origins: Vec<String>,
+    /// Whether signed-in users may step up for one action.
+    pub action_step_up: bool,
+}
+
+impl Default for AppSettings {
+    fn default() -> Self {
+        Self {
+            id_token_validity_min: 15,
+            access_token_validity_min: 15,
+            refresh_token_validity_min: 480,
+            session_validity_min: 3,
+            allowed_origins: Vec::new(),
+            action_step_up: false,
+        }
+    }
+}
+
+/// An app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// Its id.
+    pub id: AppId,
+    /// Tenant it belongs to.
+    pub tenant_id: TenantId,
+    /// Partner it belongs to.
+    pub partner_id: PartnerId,
+    /// Name for people, unique in the tenant.
+    pub name: String,
+    /// Settings.
+    pub settings: AppSettings,
+    /// Cognito app client id, once there is one.
+    pub client_id: Option<String>,
+    /// Policy version in force.
+    pub policy_version: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Checks an app's name and settings.
+pub fn validate(name: &str, settings: &AppSettings, problems: &mut Problems) {
+    problems.name("/name", name, NAME_MAX_CHARS);
+    // Cognito's pattern for client names: [\w\s+=,.@-]+
+    problems.require(
+        name.chars()
+            .all(|c| c.is_alphanumeric() || "_ +=,.@-".contains(c)),
+        "/name",
+        "invalid_character",
+        "must consist of letters, digits, spaces and `_+=,.@-` (Cognito's rule for client names)",
+    );
+    problems.range("/id_token_validity_min", settings.id_token_validity_min, 5..=1440);
+    problems.range(
+        "/access_token_validity_min",
+        settings.access_token_validity_min,
+        5..=1440,
+    );
+    problems.range(
+        "/refresh_token_validity_min",
+        settings.refresh_token_validity_min,
+        60..=525_600,
+    );
+    problems.range("/session_validity_min", settings.session_validity_min, 3..=15);
+    let longest = settings
+        .id_token_validity_min
+        .max(settings.access_token_validity_min);
+    problems.require(
+        settings.refresh_token_validity_min > longest,
+        "/refresh_token_validity_min",
+        "too_short",
+        "must be longer than the validity of ID and access tokens (Cognito's rule)",
+    );
+    problems.require(
+        settings.allowed_origins.len() <= MAX_ORIGINS,
+        "/allowed_origins",
+        "too_many",
+        format!("at most {MAX_ORIGINS} origins"),
+    );
+    for (index, origin) in settings.allowed_origins.iter().enumerate() {
+        let pointer = format!("/allowed_origins/{index}");
+        if !is_origin(origin) {
+            problems.add(
+                &pointer,
+                "not_an_origin",
+                "must be `https://host[:port]` (or `http://localhost[:port]`), lower case, without a path",
+            );
+        } else if settings.allowed_origins[..index].contains(origin) {
+            problems.add(&pointer, "duplicate", "is there twice");
+        }
+    }
+}
+
+/// Whether `text` is exactly what a browser sends as `Origin` for a page we accept.
+fn is_origin(text: &str) -> bool {
+    let Ok(url) = url::Url::parse(text) else {
+        return false;
+    };
+    let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1"));
+    let scheme = url.scheme() == "https" || (url.scheme() == "http" && local);
+    scheme && url.origin().ascii_serialization() == text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_exact() {
+        for good in [
+            "https://a.example",
+            "https://a.example:8443",
+            "http://localhost:3000",
+            "http://127.0.0.1:1",
+        ] {
+            assert!(is_origin(good), "{good}");
+        }
+        for bad in [
+            "http://a.example",
+            "https://a.example/",
+            "https://A.example",
+            "https://a.example:443",
+            "*",
+            "null",
+            "https://u@a.example",
+            "",
+        ] {
+            assert!(!is_origin(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn bounds_are_cognitos_and_all_are_reported() {
+        let settings = AppSettings {
+            id_token_validity_min: 1441,
+            access_token_validity_min: 4,
+            refresh_token_validity_min: 59,
+            session_validity_min: 16,
+            allowed_origins: vec!["x".into()],
+            action_step_up: false,
+        };
+        let mut problems = Problems::new();
+        validate("a/b", &settings, &mut problems);
+        assert_eq!(problems.finish().unwrap_err().fields().len(), 7);
+        let mut problems = Problems::new();
+        validate("Portal", &AppSettings::default(), &mut problems);
+        assert!(problems.finish().is_ok());
+    }
+}

@@ -1,0 +1,140 @@
+//! An operation: the work that one accepted request asks of the worker, and how far it is.
+
+use super::text_enum;
+use crate::ids::{OperationId, PartnerId, TenantId};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+text_enum! {
+    /// What was asked for.
+    OperationKind {
+        /// Make a tenant's pool, functions and secrets.
+        CreateTenant => "create_tenant",
+        /// Change a tenant's settings.
+        UpdateTenant => "update_tenant",
+        /// Make an app client and its policy item.
+        CreateApp => "create_app",
+        /// Bring a new policy version to the triggers.
+        UpdatePolicy => "update_policy",
+    }
+}
+
+text_enum! {
+    /// How far a step is.
+    StepState {
+        /// Not begun.
+        Pending => "pending",
+        /// Under way, or being tried again.
+        Running => "running",
+        /// Done.
+        Succeeded => "succeeded",
+        /// Given up for this operation.
+        Failed => "failed",
+        /// There was nothing to do.
+        Skipped => "skipped",
+    }
+}
+
+/// Why something did not work, in words that may be shown to the partner. No secrets, no internals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(example = json!({"code": "LimitExceededException", "message": "The account has no room for another user pool.",
+    "step": "tenant_stack", "aws_request_id": "6a1f6f0e", "at": "2026-01-05T10:00:00Z"}))]
+pub struct Failure {
+    /// Stable code, or AWS's error code.
+    pub code: String,
+    /// What happened, one or two sentences.
+    pub message: String,
+    /// Step in which it happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// AWS's request id, by which their support finds the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws_request_id: Option<String>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// How far an operation is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OperationState {
+    /// No worker took it yet.
+    Pending,
+    /// A worker is at it.
+    Running {
+        /// Since when.
+        started_at: DateTime<Utc>,
+    },
+    /// AWS is as asked.
+    Succeeded {
+        /// When a worker took it.
+        started_at: DateTime<Utc>,
+        /// When it was done.
+        finished_at: DateTime<Utc>,
+    },
+    /// It was given up.
+    Failed {
+        /// When a worker took it, if one did.
+        started_at: Option<DateTime<Utc>>,
+        /// When it was given up.
+        finished_at: DateTime<Utc>,
+        /// Why.
+        error: Failure,
+    },
+}
+
+impl OperationState {
+    /// The stable text form.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running { .. } => "running",
+            Self::Succeeded { .. } => "succeeded",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
+/// An operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// Its id.
+    pub id: OperationId,
+    /// Whose it is.
+    pub partner_id: PartnerId,
+    /// Tenant it works on.
+    pub tenant_id: TenantId,
+    /// What was created or changed: a tenant's or an app's id.
+    pub resource_id: String,
+    /// What was asked for.
+    pub kind: OperationKind,
+    /// Done when the tenant's observed generation has come this far.
+    pub target_generation: i64,
+    /// How far it is.
+    pub state: OperationState,
+    /// Request that asked for it.
+    pub request_id: Option<String>,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+}
+
+/// One step of an operation, as the worker recorded it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Step {
+    /// Name of the step.
+    pub name: String,
+    /// How far it is.
+    pub state: StepState,
+    /// How often it was tried.
+    #[schema(minimum = 0)]
+    pub attempts: i32,
+    /// What it is doing or did.
+    pub detail: Option<String>,
+    /// Why the last try failed.
+    pub error: Option<String>,
+    /// AWS's request id of the last call.
+    pub aws_request_id: Option<String>,
+    /// When it was first tried.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it was done or given up.
+    pub finished_at: Option<DateTime<Utc>>,
+}

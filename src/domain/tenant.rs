@@ -1,0 +1,134 @@
+//! A tenant: one BlockID connection, one user pool, one stack.
+
+use super::{blockid::BlockIdConnection, operation::Failure, pool::PoolSettings};
+use crate::{
+    Error, Result,
+    error::Code,
+    ids::{CellId, IdSource, PartnerId, TenantId},
+};
+use chrono::{DateTime, Utc};
+
+/// Where a tenant is in its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TenantState {
+    /// Id, cell and secret names are reserved; the client secret is not yet in the cell.
+    AwaitingSecret,
+    /// Wanted; the worker brings AWS to what is asked.
+    Active {
+        /// ARN of the `credentials` secret.
+        credentials_secret_arn: String,
+    },
+    /// To be removed.
+    Deleting,
+    /// Removed; the row keeps the id from being used again.
+    Deleted,
+}
+
+impl TenantState {
+    /// The stable text form.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::AwaitingSecret => "awaiting_secret",
+            Self::Active { .. } => "active",
+            Self::Deleting => "deleting",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// From the database's columns.
+    pub fn from_columns(state: &str, credentials_secret_arn: Option<String>) -> Result<Self> {
+        match (state, credentials_secret_arn) {
+            ("awaiting_secret", _) => Ok(Self::AwaitingSecret),
+            ("active", Some(credentials_secret_arn)) => Ok(Self::Active {
+                credentials_secret_arn,
+            }),
+            ("deleting", _) => Ok(Self::Deleting),
+            ("deleted", _) => Ok(Self::Deleted),
+            (state, arn) => Err(Error::internal(anyhow::anyhow!(
+                "tenant state `{state}` with secret {arn:?} cannot be"
+            ))),
+        }
+    }
+}
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Whose it is.
+    pub partner_id: PartnerId,
+    /// Where it lives.
+    pub cell_id: CellId,
+    /// Region of the cell.
+    pub region: String,
+    /// Name for people, unique at the partner.
+    pub name: String,
+    /// Where it is in its life.
+    pub state: TenantState,
+    /// How BlockID knows it.
+    pub blockid: BlockIdConnection,
+    /// Its pool's settings.
+    pub pool: PoolSettings,
+    /// Grows with every change of what is wanted.
+    pub generation: i64,
+    /// The generation that AWS was last brought to.
+    pub observed_generation: i64,
+    /// Its pool, once there is one.
+    pub user_pool_id: Option<String>,
+    /// Why the last pass of the worker failed, while it does.
+    pub last_error: Option<Failure>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Tenant {
+    /// Whether AWS is as asked.
+    pub fn ready(&self) -> bool {
+        matches!(self.state, TenantState::Active { .. }) && self.observed_generation >= self.generation
+    }
+
+    /// Refuses unless what is wanted of the tenant may be changed now.
+    pub fn require_active(&self) -> Result<()> {
+        match self.state {
+            TenantState::Active { .. } => Ok(()),
+            TenantState::AwaitingSecret => Err(Error::new(
+                Code::TenantState,
+                "The tenant's client secret has not arrived in its cell yet; repeat the request that creates it.",
+            )),
+            TenantState::Deleting | TenantState::Deleted => {
+                Err(Error::new(Code::TenantState, "The tenant is being deleted."))
+            }
+        }
+    }
+}
+
+/// Names and keys that a tenant gets once and keeps.
+#[derive(Clone)]
+pub struct Reservation {
+    /// Its id.
+    pub id: TenantId,
+    /// Name of the secret with the client secret.
+    pub credentials_secret_name: String,
+    /// Name of the secret with everything else.
+    pub settings_secret_name: String,
+    /// Key of the HMAC that hides user ids in events.
+    pub event_hash_key: [u8; 32],
+}
+
+impl Reservation {
+    /// Chooses them. Names carry a random suffix: a deleted secret's name stays taken for its recovery window.
+    pub fn new(ids: &IdSource, now: DateTime<Utc>) -> Self {
+        let id = TenantId::generate(ids, now);
+        let mut event_hash_key = [0_u8; 32];
+        ids.fill(&mut event_hash_key);
+        Self {
+            id,
+            credentials_secret_name: format!("stepgate/{id}/credentials-{}", ids.suffix(6)),
+            settings_secret_name: format!("stepgate/{id}/settings-{}", ids.suffix(6)),
+            event_hash_key,
+        }
+    }
+}

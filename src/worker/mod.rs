@@ -1,0 +1,1 @@
+//! What runs by itself: the loop that claims tenants, and the jobs.
