@@ -28,6 +28,8 @@ reasons! {
     PasswordFailed => "password_failed",
     /// The session's history has a shape or metadata that this version does not know.
     UnknownHistory => "unknown_history",
+    /// The policy changed in the middle of the sign-in: start again.
+    PolicyChanged => "policy_changed",
     /// The step-up was answered wrongly as often as the policy allows.
     AttemptsExhausted => "attempts_exhausted",
     /// Too many failed step-ups of this user over time.

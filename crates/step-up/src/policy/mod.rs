@@ -13,168 +13,40 @@
 //!   "default": { "step_up": "required", "methods": ["liveID push", "otp"], "attempts": 2 }
 //! }
 //! ```
+//!
+//! A document goes through three gates, each with its own question:
+//!
+//! 1. [`parse`] — is it of the right *form*? Stops at the first mistake, names its JSON pointer. Older
+//!    schema versions are brought to the current one here, so nothing behind this gate knows of them.
+//!    [`json_schema`] publishes the same form to other languages.
+//! 2. [`validate`] — does it *make sense* for this app and tenant? Reports everything at once.
+//! 3. [`evaluate`] — what does it *say* about this user, now? [`explain`] is the same, with the reasons.
+//!
+//! To add a condition: a variant in [`Condition`], its meaning in `evaluate.rs`, its limits in
+//! `validate/conditions.rs`, what it implies in `validate/reach.rs`, its form in
+//! `schema/policy.schema.json`; the tests fail until the five agree.
 
-use serde::{Deserialize, Serialize};
+mod document;
+mod evaluate;
+mod explain;
+mod parse;
+mod upgrade;
+mod validate;
+mod wire;
 
-/// Version of [`PolicyDocument`] that this crate writes. Older versions stay readable.
-pub const POLICY_SCHEMA_VERSION: u32 = 1;
+pub use document::{
+    AttributeCondition, AttributeTest, Binding, Condition, NotRequired, Outcome, POLICY_SCHEMA_VERSION,
+    PolicyDocument, Requirement, Rule, SubjectLink,
+};
+pub use evaluate::{DEFAULT_RULE, Decision, Subject, evaluate};
+pub use explain::{ConditionTrace, Explanation, Offer, OfferedMethod, RuleTrace, explain};
+pub use parse::{MAX_DOCUMENT_BYTES, MAX_NESTING, ParseError, parse, parse_str};
+pub use validate::{Finding, Report, ValidationContext, codes, is_action_name, validate};
 
-/// A policy: ordered rules and a default.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PolicyDocument {
-    /// Version of this format.
-    pub schema_version: u32,
-    /// Rules, first match wins.
-    #[serde(default)]
-    pub rules: Vec<Rule>,
-    /// What holds when no rule matches.
-    pub default: Outcome,
-}
-
-/// One rule.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rule {
-    /// Names the rule in events and simulations; unique in the document.
-    pub id: String,
-    /// For people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// When it applies.
-    pub when: Condition,
-    /// What then holds.
-    pub then: Outcome,
-}
-
-/// A condition on user, app and action.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Condition {
-    /// Every one holds (an empty list holds).
-    All(Vec<Condition>),
-    /// At least one holds (an empty list does not).
-    Any(Vec<Condition>),
-    /// It does not hold.
-    Not(Box<Condition>),
-    /// A user attribute compares.
-    Attribute(AttributeCondition),
-    /// Whether Cognito says that the e-mail address is verified.
-    EmailVerified(bool),
-    /// The app is one of these (`app_…`).
-    App(Vec<String>),
-    /// The journey is for one of these actions; a plain sign-in is none.
-    Action(Vec<String>),
-}
-
-/// Comparison of one user attribute. A missing attribute compares false with everything but `exists: false`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AttributeCondition {
-    /// Attribute as Cognito names it: `email`, `custom:unit`.
-    pub name: String,
-    /// The comparison.
-    #[serde(flatten)]
-    pub test: AttributeTest,
-}
-
-/// How an attribute is compared.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AttributeTest {
-    /// Exactly this value.
-    Equals(String),
-    /// One of these values.
-    In(Vec<String>),
-    /// Begins with this.
-    Prefix(String),
-    /// Is there at all.
-    Exists(bool),
-    /// An address at one of these domains (compared without case, exact domain).
-    EmailDomain(Vec<String>),
-}
-
-/// What a rule asks for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "step_up", rename_all = "snake_case")]
-pub enum Outcome {
-    /// Tokens cost a step-up.
-    Required(Requirement),
-    /// The password is enough.
-    NotRequired(NotRequired),
-}
-
-/// Why no step-up is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NotRequired {
-    /// Shown in simulations, events and audits.
-    pub reason: String,
-}
-
-/// What a step-up must be like.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Requirement {
-    /// ACR values offered, in order.
-    pub methods: Vec<String>,
-    /// Least authenticator assurance level, 1–3.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_aal: Option<u8>,
-    /// Only phishing-resistant methods count.
-    #[serde(default)]
-    pub phishing_resistant: bool,
-    /// Least identity assurance level, 1–3.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_ial: Option<u8>,
-    /// Wrong answers allowed per session, 1–3 (at most 2 for actions).
-    #[serde(default = "default_attempts")]
-    pub attempts: u8,
-    /// How long the challenge stays open, s; can only shorten the app's session validity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub challenge_open_s: Option<u32>,
-    /// How old a step-up may be when tokens are refreshed, min; under 60 the app gets no refresh.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_age_min: Option<u32>,
-    /// Whether the id_token must carry the nonce.
-    #[serde(default)]
-    pub binding: Binding,
-    /// How the BlockID subject is tied to the Cognito user at first sight.
-    #[serde(default)]
-    pub subject_link: SubjectLink,
-    /// User attribute that names the user to BlockID; `username` is Cognito's user name.
-    #[serde(default = "default_subject_attribute")]
-    pub subject_attribute: String,
-}
-
-/// How the answer is tied to the challenge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Binding {
-    /// `nonce` must come back in the id_token.
-    #[default]
-    Nonce,
-    /// Only `state` is compared: for sites that still use 1Kosmos's own script, which sends no nonce.
-    StateOnly,
-}
-
-/// How a BlockID subject becomes a Cognito user's at first sight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SubjectLink {
-    /// The asserted user name equals the one asked for.
-    #[default]
-    Username,
-    /// The e-mail address is verified on both sides and equal.
-    VerifiedEmail,
-    /// Only an administrator links.
-    LinkedOnly,
-}
-
-const fn default_attempts() -> u8 {
-    2
-}
-
-fn default_subject_attribute() -> String {
-    "username".to_owned()
+/// JSON Schema (draft 2020-12) of [`PolicyDocument`] in its current version.
+///
+/// It says what a schema can say: form, names, ranges. What needs knowledge of the tenant is [`validate`]'s.
+pub fn json_schema() -> serde_json::Value {
+    // The file is part of the binary and a test parses it; there is nothing a caller could do about it.
+    serde_json::from_str(include_str!("../../schema/policy.schema.json")).unwrap_or_default()
 }

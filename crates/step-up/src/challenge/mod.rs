@@ -3,9 +3,24 @@
 //!
 //! Cognito keeps the session's history and shows *define* and *create* only `challengeMetadata`, and
 //! *verify* only the private parameters. So each of the three carries all that its reader must compare.
+//!
+//! Nothing here draws random values or reads a clock: `state`, `nonce`, the PKCE verifier, the journey and
+//! the times are handed in by the trigger.
 
-use crate::policy::{Binding, SubjectLink};
+mod answer;
+mod authorize;
+
+pub use answer::{ANSWER_MAX_BYTES, Answer, ProofAnswer};
+pub use authorize::{AuthorizeRequest, acr_list, authorize_url, pkce_challenge_s256};
+
+use crate::policy::{Binding, SubjectLink, is_action_name};
 use serde::{Deserialize, Serialize};
+
+/// Version of [`ChallengeMetadata`] and [`PrivateChallenge`] that this crate writes and reads.
+pub const CHALLENGE_VERSION: u8 = 1;
+
+/// Longest metadata looked at; what *create* writes is far shorter.
+const METADATA_MAX_BYTES: usize = 1024;
 
 /// Key of the single private challenge parameter; its value is a [`PrivateChallenge`] as JSON.
 pub const PRIVATE_PARAMETER: &str = "stepgate";
@@ -37,6 +52,27 @@ pub struct ChallengeMetadata {
     /// Action the journey is for, when it is not a sign-in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
+}
+
+impl ChallengeMetadata {
+    /// Reads the metadata of a round; `None` for anything that this version did not write.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() > METADATA_MAX_BYTES {
+            return None;
+        }
+        let metadata: Self = serde_json::from_str(text).ok()?;
+        let sound = metadata.v == CHALLENGE_VERSION
+            && !metadata.journey.is_empty()
+            && (1..=3).contains(&metadata.attempts)
+            && metadata.action.as_deref().is_none_or(is_action_name);
+        sound.then_some(metadata)
+    }
+
+    /// The text for Cognito's `challengeMetadata`.
+    pub fn to_text(&self) -> String {
+        // A struct of plain fields always serializes; an empty text would be refused as unknown metadata.
+        serde_json::to_string(self).unwrap_or_default()
+    }
 }
 
 /// Everything *verify* compares an answer with.

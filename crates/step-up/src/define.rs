@@ -1,1 +1,0 @@
-//! The state machine behind Cognito's *define auth challenge* trigger.

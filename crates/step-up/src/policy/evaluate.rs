@@ -1,0 +1,85 @@
+//! What a policy says about one user, now. The triggers and the simulation run this very code.
+
+use super::document::{AttributeCondition, AttributeTest, Condition, Outcome, PolicyDocument};
+use std::collections::BTreeMap;
+
+/// The name under which the default appears wherever a rule is named.
+pub const DEFAULT_RULE: &str = "default";
+
+/// Whom and what a decision is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// User attributes as Cognito hands them to a trigger.
+    pub attributes: &'a BTreeMap<String, String>,
+    /// Whether Cognito says that the e-mail address is verified.
+    pub email_verified: bool,
+    /// `app_…`
+    pub app_id: &'a str,
+    /// Action the journey is for; `None` for a sign-in.
+    pub action: Option<&'a str>,
+}
+
+/// What holds, and because of which rule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Decision<'a> {
+    /// Id of the rule; [`DEFAULT_RULE`] for the default.
+    pub rule: &'a str,
+    /// What it asks for.
+    pub outcome: &'a Outcome,
+}
+
+/// The first rule whose condition holds decides; the default when none does.
+pub fn evaluate<'a>(policy: &'a PolicyDocument, subject: &Subject<'_>) -> Decision<'a> {
+    policy
+        .rules
+        .iter()
+        .find(|rule| holds(&rule.when, subject))
+        .map_or(
+            Decision {
+                rule: DEFAULT_RULE,
+                outcome: &policy.default,
+            },
+            |rule| Decision {
+                rule: &rule.id,
+                outcome: &rule.then,
+            },
+        )
+}
+
+/// Whether a condition holds.
+pub(super) fn holds(condition: &Condition, subject: &Subject<'_>) -> bool {
+    match condition {
+        Condition::All(all) => all.iter().all(|inner| holds(inner, subject)),
+        Condition::Any(any) => any.iter().any(|inner| holds(inner, subject)),
+        Condition::Not(inner) => !holds(inner, subject),
+        Condition::Attribute(attribute) => attribute_holds(attribute, subject.attributes),
+        Condition::EmailVerified(wanted) => subject.email_verified == *wanted,
+        Condition::App(apps) => apps.iter().any(|app| app == subject.app_id),
+        Condition::Action(actions) => subject
+            .action
+            .is_some_and(|action| actions.iter().any(|listed| listed == action)),
+        Condition::ForAction(wanted) => subject.action.is_some() == *wanted,
+    }
+}
+
+fn attribute_holds(condition: &AttributeCondition, attributes: &BTreeMap<String, String>) -> bool {
+    let value = attributes.get(&condition.name);
+    if let AttributeTest::Exists(wanted) = condition.test {
+        return value.is_some() == wanted;
+    }
+    value.is_some_and(|value| value_passes(&condition.test, value))
+}
+
+/// Whether a value that is there passes a comparison.
+pub(super) fn value_passes(test: &AttributeTest, value: &str) -> bool {
+    match test {
+        AttributeTest::Equals(wanted) => value == wanted,
+        AttributeTest::In(wanted) => wanted.iter().any(|wanted| wanted == value),
+        AttributeTest::Prefix(wanted) => value.starts_with(wanted.as_str()),
+        AttributeTest::Exists(wanted) => *wanted,
+        // The last `@` ends the local part: one before it can only be inside quotes (RFC 5321, 4.1.2).
+        AttributeTest::EmailDomain(domains) => value.rsplit_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty() && domains.iter().any(|wanted| wanted.eq_ignore_ascii_case(domain))
+        }),
+    }
+}
