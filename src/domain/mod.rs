@@ -13,7 +13,6 @@ pub mod operation;
 pub mod partner;
 pub mod policy;
 pub mod pool;
-pub mod provisioning;
 pub mod tenant;
 pub mod validation;
 
