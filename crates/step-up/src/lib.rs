@@ -16,6 +16,7 @@
 //! | [`challenge`] | what *create* hands to the browser and to *verify* |
 //! | [`settings`] | the tenant settings the triggers read from Secrets Manager |
 //! | [`policy_item`] | the item the triggers read from the policies table |
+//! | [`record_keys`] | keys of the records table |
 //! | [`reason`] | why a step-up was refused: one closed list |
 //! | [`event`] | the one-line JSON event a trigger prints |
 
@@ -26,4 +27,5 @@ pub mod event;
 pub mod policy;
 pub mod policy_item;
 pub mod reason;
+pub mod record_keys;
 pub mod settings;

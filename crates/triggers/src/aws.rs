@@ -1,0 +1,69 @@
+//! AWS clients and the process environment, read once at start.
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use std::time::Duration;
+
+/// Time for a TCP and TLS connection, ms.
+const CONNECT_TIMEOUT_MS: u64 = 800;
+/// Time for one try of a call, ms: a regional service that takes longer is tried again.
+const ATTEMPT_TIMEOUT_MS: u64 = 1_000;
+/// Time for a call with its retries, ms.
+const CALL_TIMEOUT_MS: u64 = 1_800;
+
+/// The functions' environment, set by the tenant's template.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// `STEPGATE_TENANT_ID`
+    pub tenant_id: String,
+    /// `STEPGATE_SETTINGS_SECRET_ARN`
+    pub settings_secret_arn: String,
+    /// `STEPGATE_CREDENTIALS_SECRET_ARN`; only *verify* has it.
+    pub credentials_secret_arn: String,
+    /// `STEPGATE_POLICIES_TABLE`
+    pub policies_table: String,
+    /// `STEPGATE_RECORDS_TABLE`
+    pub records_table: String,
+    /// `STEPGATE_DEV_INSECURE_LOOPBACK`: plain HTTP to loopback, for development. Never set by the template.
+    pub insecure_loopback: bool,
+    /// `AWS_ENDPOINT_URL`, which the AWS clients obey as well.
+    pub endpoint: Option<String>,
+}
+
+impl Environment {
+    /// Reads the environment. What is missing is empty: then nothing can be read and everything is refused,
+    /// with a reason in the log, which says more than a function that does not start.
+    pub fn read() -> Self {
+        let variable = |name: &str| std::env::var(name).unwrap_or_default();
+        Self {
+            tenant_id: variable("STEPGATE_TENANT_ID"),
+            settings_secret_arn: variable("STEPGATE_SETTINGS_SECRET_ARN"),
+            credentials_secret_arn: variable("STEPGATE_CREDENTIALS_SECRET_ARN"),
+            policies_table: variable("STEPGATE_POLICIES_TABLE"),
+            records_table: variable("STEPGATE_RECORDS_TABLE"),
+            insecure_loopback: variable("STEPGATE_DEV_INSECURE_LOOPBACK") == "1",
+            endpoint: Some(variable("AWS_ENDPOINT_URL")).filter(|url| !url.is_empty()),
+        }
+    }
+}
+
+/// The configuration all clients share: TLS by rustls on ring, and timeouts that fit into a sign-in.
+pub async fn config() -> SdkConfig {
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .retry_config(RetryConfig::standard().with_max_attempts(2))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_millis(CONNECT_TIMEOUT_MS))
+                .operation_attempt_timeout(Duration::from_millis(ATTEMPT_TIMEOUT_MS))
+                .operation_timeout(Duration::from_millis(CALL_TIMEOUT_MS))
+                .build(),
+        )
+        .load()
+        .await
+}

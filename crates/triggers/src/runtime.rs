@@ -1,0 +1,87 @@
+//! Puts the real parts together and serves Lambda's Runtime API. Everything is made once, before the first
+//! event: Lambda gives a starting function its full processor.
+
+use crate::aws::{self, Environment};
+use crate::challenge::{self, Challenge};
+use crate::clock::SystemClock;
+use crate::events::Stdout;
+use crate::policy_cache::PoliciesTable;
+use crate::random::OsRandom;
+use crate::records::RecordsTable;
+use crate::settings_cache::SecretsManager;
+use crate::verify::provider::BlockId;
+use crate::verify::users::Cognito;
+use crate::verify::{self, Verify};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+/// Serves the function `challenge` until Lambda ends the process.
+pub async fn serve_challenge() -> Result<(), Error> {
+    install_tls();
+    let environment = Environment::read();
+    let config = aws::config().await;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+    let function = Challenge::new(
+        &environment.tenant_id,
+        &environment.settings_secret_arn,
+        challenge::Outside {
+            secrets: Arc::new(SecretsManager(aws_sdk_secretsmanager::Client::new(&config))),
+            policies: Arc::new(PoliciesTable {
+                client: dynamodb.clone(),
+                table: environment.policies_table,
+            }),
+            records: Arc::new(RecordsTable {
+                client: dynamodb,
+                table: environment.records_table,
+            }),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+            sink: Arc::new(Stdout),
+        },
+    );
+    function.warm_up().await;
+    let function = &function;
+    lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
+        function.handle(&event.context.request_id, event.payload).await
+    }))
+    .await
+}
+
+/// Serves the function `verify` until Lambda ends the process.
+pub async fn serve_verify() -> Result<(), Error> {
+    install_tls();
+    let environment = Environment::read();
+    let config = aws::config().await;
+    let function = Verify::new(
+        &environment.tenant_id,
+        &environment.settings_secret_arn,
+        &environment.credentials_secret_arn,
+        verify::Outside {
+            secrets: Arc::new(SecretsManager(aws_sdk_secretsmanager::Client::new(&config))),
+            records: Arc::new(RecordsTable {
+                client: aws_sdk_dynamodb::Client::new(&config),
+                table: environment.records_table,
+            }),
+            provider: Arc::new(BlockId::new(environment.insecure_loopback)),
+            users: Arc::new(Cognito::new(
+                aws_sdk_cognitoidentityprovider::Client::new(&config),
+                environment.endpoint,
+            )),
+            clock: Arc::new(SystemClock),
+            sink: Arc::new(Stdout),
+        },
+    );
+    function.warm_up().await;
+    let function = &function;
+    lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
+        Ok::<Value, Infallible>(function.handle(&event.context.request_id, event.payload).await)
+    }))
+    .await
+}
+
+/// One TLS implementation for AWS and BlockID. A second call would find it installed: the same one.
+fn install_tls() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

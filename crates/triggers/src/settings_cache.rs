@@ -1,0 +1,137 @@
+//! The tenant's settings and credentials, from Secrets Manager.
+
+use crate::cache::{LastReading, Served};
+use crate::clock::Clock;
+use crate::outcome::SourceError;
+use async_trait::async_trait;
+use secrecy::{ExposeSecret as _, SecretString};
+use std::sync::Arc;
+use step_up::settings::{Credentials, TenantSettings};
+use tokio::sync::Mutex;
+
+/// Where secrets come from.
+#[async_trait]
+pub trait Secrets: Send + Sync {
+    /// The text of a secret at a version stage.
+    async fn read(&self, secret_arn: &str, version_stage: &str) -> Result<SecretString, SourceError>;
+}
+
+/// AWS Secrets Manager.
+pub struct SecretsManager(pub aws_sdk_secretsmanager::Client);
+
+#[async_trait]
+impl Secrets for SecretsManager {
+    async fn read(&self, secret_arn: &str, version_stage: &str) -> Result<SecretString, SourceError> {
+        let output = self
+            .0
+            .get_secret_value()
+            .secret_id(secret_arn)
+            .version_stage(version_stage)
+            .send()
+            .await
+            .map_err(|error| SourceError::aws(&error))?;
+        let text = output
+            .secret_string
+            .ok_or_else(|| SourceError::malformed("SecretWithoutText"))?;
+        Ok(SecretString::from(text))
+    }
+}
+
+/// The stage whose value holds.
+const CURRENT: &str = "AWSCURRENT";
+/// The stage of a value that is being tried out before it holds.
+pub const PENDING: &str = "AWSPENDING";
+
+/// The settings, warm for 30 s.
+pub struct SettingsCache {
+    secrets: Arc<dyn Secrets>,
+    secret_arn: String,
+    tenant_id: String,
+    last: LastReading<TenantSettings>,
+}
+
+impl SettingsCache {
+    /// A cold cache over one secret of one tenant.
+    pub fn new(secrets: Arc<dyn Secrets>, secret_arn: String, tenant_id: String) -> Self {
+        Self {
+            secrets,
+            secret_arn,
+            tenant_id,
+            last: LastReading::default(),
+        }
+    }
+
+    /// The settings, read again when older than 30 s. The error comes with what may still serve.
+    pub async fn get(&self, clock: &dyn Clock) -> Result<Served<TenantSettings>, SourceError> {
+        if let Some(served) = self.last.fresh(clock.now_unix_ms()) {
+            return Ok(served);
+        }
+        match self.read().await {
+            Ok(settings) => {
+                let generation = settings.generation;
+                Ok(self.last.store(settings, generation, clock.now_unix_ms()))
+            }
+            Err(error) => self.last.stale(clock.now_unix_ms()).ok_or(error),
+        }
+    }
+
+    async fn read(&self) -> Result<TenantSettings, SourceError> {
+        let text = self.secrets.read(&self.secret_arn, CURRENT).await?;
+        let settings: TenantSettings = serde_json::from_str(text.expose_secret())
+            .map_err(|_| SourceError::malformed("SettingsNotReadable"))?;
+        if settings.tenant_id == self.tenant_id {
+            Ok(settings)
+        } else {
+            Err(SourceError::malformed("SettingsOfAnotherTenant"))
+        }
+    }
+}
+
+/// The client credentials, kept until BlockID refuses them.
+pub struct CredentialsCache {
+    secrets: Arc<dyn Secrets>,
+    secret_arn: String,
+    held: Mutex<Option<Arc<Credentials>>>,
+}
+
+impl CredentialsCache {
+    /// A cold cache over one secret.
+    pub fn new(secrets: Arc<dyn Secrets>, secret_arn: String) -> Self {
+        Self {
+            secrets,
+            secret_arn,
+            held: Mutex::new(None),
+        }
+    }
+
+    /// The credentials in force, as last read.
+    pub async fn get(&self) -> Result<Arc<Credentials>, SourceError> {
+        let mut held = self.held.lock().await;
+        if let Some(credentials) = held.as_ref() {
+            return Ok(Arc::clone(credentials));
+        }
+        let credentials = Arc::new(self.read(CURRENT).await?);
+        *held = Some(Arc::clone(&credentials));
+        Ok(credentials)
+    }
+
+    /// Reads them again; `None` when they are those that were just refused.
+    pub async fn refetch(&self, refused: &Credentials) -> Result<Option<Arc<Credentials>>, SourceError> {
+        let credentials = Arc::new(self.read(CURRENT).await?);
+        let changed =
+            credentials.client_id != refused.client_id || credentials.client_secret != refused.client_secret;
+        *self.held.lock().await = Some(Arc::clone(&credentials));
+        Ok(changed.then_some(credentials))
+    }
+
+    /// The credentials that wait to be promoted.
+    pub async fn pending(&self) -> Result<Credentials, SourceError> {
+        self.read(PENDING).await
+    }
+
+    async fn read(&self, stage: &str) -> Result<Credentials, SourceError> {
+        let text = self.secrets.read(&self.secret_arn, stage).await?;
+        serde_json::from_str(text.expose_secret())
+            .map_err(|_| SourceError::malformed("CredentialsNotReadable"))
+    }
+}
