@@ -6,10 +6,20 @@
 //! To add a service: a file with a struct around the SDK's client, verbs that take and give our types, and a
 //! constructor below. SDK errors become [`AwsError`], which keeps the error code and AWS's request id.
 
+mod answered;
+pub mod cloudformation;
+pub mod cognito;
+pub mod dynamodb;
 mod error;
+mod kind;
+pub mod lambda;
+pub mod s3;
 pub mod secretsmanager;
+pub mod sts;
 
+pub use answered::Answered;
 pub use error::AwsError;
+pub use kind::AwsErrorKind;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_http_client::tls;
@@ -76,5 +86,35 @@ impl Aws {
     /// Secrets Manager of a region.
     pub fn secrets_manager(&self, region: &str) -> secretsmanager::SecretsManager {
         secretsmanager::SecretsManager::new(&self.region(region))
+    }
+
+    /// CloudFormation of a region.
+    pub fn cloudformation(&self, region: &str) -> cloudformation::CloudFormation {
+        cloudformation::CloudFormation::new(&self.region(region))
+    }
+
+    /// Cognito of a region.
+    pub fn cognito(&self, region: &str) -> cognito::Cognito {
+        cognito::Cognito::new(&self.region(region))
+    }
+
+    /// DynamoDB of a region.
+    pub fn dynamodb(&self, region: &str) -> dynamodb::DynamoDb {
+        dynamodb::DynamoDb::new(&self.region(region))
+    }
+
+    /// Lambda of a region.
+    pub fn lambda(&self, region: &str) -> lambda::Lambda {
+        lambda::Lambda::new(&self.region(region))
+    }
+
+    /// S3 of a region.
+    pub fn s3(&self, region: &str) -> s3::S3 {
+        s3::S3::new(&self.region(region))
+    }
+
+    /// STS of a region.
+    pub fn sts(&self, region: &str) -> sts::Sts {
+        sts::Sts::new(&self.region(region))
     }
 }

@@ -1,8 +1,8 @@
 //! Secrets Manager: the secrets of tenants.
 
-use super::AwsError;
+use super::{Answered, AwsError};
 use aws_config::SdkConfig;
-use aws_sdk_secretsmanager::{Client, types::Tag};
+use aws_sdk_secretsmanager::{Client, operation::RequestId as _, types::Tag};
 use secrecy::{ExposeSecret, SecretString};
 
 /// Secrets Manager of one region.
@@ -92,6 +92,72 @@ impl SecretsManager {
             .map_err(|error| AwsError::from_sdk(OPERATION, &error))?
             .arn
             .ok_or_else(|| no_arn(OPERATION))
+    }
+
+    /// The value of a secret that the control plane may read; `None` when there is none.
+    pub async fn value(&self, arn: &str) -> Result<Option<String>, AwsError> {
+        match self.client.get_secret_value().secret_id(arn).send().await {
+            Ok(output) => Ok(output.secret_string),
+            Err(error) => {
+                let error = AwsError::from_sdk("secretsmanager:GetSecretValue", &error);
+                if error.is_not_found() {
+                    Ok(None)
+                } else {
+                    Err(error)
+                }
+            }
+        }
+    }
+
+    /// Writes a new current value. The same `token` with the same value changes nothing.
+    pub async fn put_value(&self, arn: &str, value: &str, token: &str) -> Result<Answered<()>, AwsError> {
+        let put = self
+            .client
+            .put_secret_value()
+            .secret_id(arn)
+            .secret_string(value)
+            .client_request_token(token)
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk("secretsmanager:PutSecretValue", &error))?;
+        Ok(Answered::new((), put.request_id()))
+    }
+
+    /// The resource policy of a secret, JSON; `None` when it has none.
+    pub async fn resource_policy(&self, arn: &str) -> Result<Option<String>, AwsError> {
+        let policy = self.client.get_resource_policy().secret_id(arn).send().await;
+        let policy =
+            policy.map_err(|error| AwsError::from_sdk("secretsmanager:GetResourcePolicy", &error))?;
+        Ok(policy.resource_policy)
+    }
+
+    /// Sets the resource policy of a secret. Secrets Manager refuses one that opens it to the public.
+    pub async fn put_resource_policy(&self, arn: &str, policy: &str) -> Result<Answered<()>, AwsError> {
+        let put = self
+            .client
+            .put_resource_policy()
+            .secret_id(arn)
+            .resource_policy(policy)
+            .block_public_policy(true)
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk("secretsmanager:PutResourcePolicy", &error))?;
+        Ok(Answered::new((), put.request_id()))
+    }
+
+    /// Deletes a secret; it can be restored for a week. One that is not there counts as deleted.
+    pub async fn delete(&self, name: &str) -> Result<(), AwsError> {
+        let deleted = self
+            .client
+            .delete_secret()
+            .secret_id(name)
+            .recovery_window_in_days(7)
+            .send()
+            .await;
+        match deleted.map_err(|error| AwsError::from_sdk("secretsmanager:DeleteSecret", &error)) {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 

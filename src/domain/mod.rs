@@ -13,6 +13,7 @@ pub mod operation;
 pub mod partner;
 pub mod policy;
 pub mod pool;
+pub mod provisioning;
 pub mod tenant;
 pub mod validation;
 

@@ -7,5 +7,7 @@
 
 pub mod cells;
 mod database;
+pub mod reconcile;
+pub mod reconcile_steps;
 
 pub use database::{Database, Tx, WORK_CHANNEL, notify_work};

@@ -1,0 +1,62 @@
+//! Lambda: what the functions of a tenant run.
+
+use super::AwsError;
+use aws_config::SdkConfig;
+use aws_sdk_lambda::Client;
+use serde::Serialize;
+
+/// Lambda of one region.
+#[derive(Debug, Clone)]
+pub struct Lambda {
+    client: Client,
+}
+
+/// The part of a function's configuration that the step-up rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FunctionSettings {
+    /// Digest of the code (SHA-256, base64).
+    pub code_sha256: String,
+    /// Instruction set.
+    pub architecture: String,
+    /// Role it runs as.
+    pub role_arn: String,
+    /// Seconds until Lambda stops it.
+    pub timeout_s: i32,
+    /// Group that it logs to.
+    pub log_group: String,
+}
+
+impl Lambda {
+    /// A client for the region of `config`.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
+            client: Client::new(config),
+        }
+    }
+
+    /// The settings of a function.
+    pub async fn function(&self, name_or_arn: &str) -> Result<FunctionSettings, AwsError> {
+        let found = self
+            .client
+            .get_function_configuration()
+            .function_name(name_or_arn)
+            .send()
+            .await;
+        let found = found.map_err(|error| AwsError::from_sdk("lambda:GetFunctionConfiguration", &error))?;
+        Ok(FunctionSettings {
+            code_sha256: found.code_sha256().unwrap_or_default().to_owned(),
+            architecture: found
+                .architectures()
+                .first()
+                .map(|one| one.as_str().to_owned())
+                .unwrap_or_default(),
+            role_arn: found.role().unwrap_or_default().to_owned(),
+            timeout_s: found.timeout().unwrap_or_default(),
+            log_group: found
+                .logging_config()
+                .and_then(|logs| logs.log_group())
+                .unwrap_or_default()
+                .to_owned(),
+        })
+    }
+}

@@ -1,0 +1,193 @@
+//! What the worker does for a tenant: its steps, which of them an operation shows, and what it found in AWS.
+
+use super::{
+    app::AppSettings, blockid::BlockIdConnection, cell::Cell, operation::OperationKind, pool::PoolSettings,
+    text_enum,
+};
+use crate::ids::{AppId, PartnerId, TenantId};
+use serde::{Deserialize, Serialize};
+use step_up::{policy::PolicyDocument, settings::ProviderMetadata};
+
+text_enum! {
+    /// One idempotent step of bringing a tenant to what is asked, in the order in which they are taken.
+    StepName {
+        /// Read the provider's metadata and keys.
+        ProviderDiscovery => "provider_discovery",
+        /// Make the secret with everything but the client secret.
+        SettingsSecret => "settings_secret",
+        /// Make or change the tenant's stack: pool, functions, roles, tables.
+        TenantStack => "tenant_stack",
+        /// Let nobody but the verify function read the client secret.
+        CredentialsPolicy => "credentials_policy",
+        /// Add the pool's custom attributes.
+        PoolAttributes => "pool_attributes",
+        /// Make or mend the app clients.
+        AppClients => "app_clients",
+        /// Write the policies to where the triggers read them.
+        PolicyItems => "policy_items",
+        /// Tell the triggers pool and provider.
+        TenantSettings => "tenant_settings",
+        /// Read everything back and compare.
+        ReadBack => "read_back",
+    }
+}
+
+impl StepName {
+    /// Every step, in order.
+    pub const ALL: [Self; 9] = [
+        Self::ProviderDiscovery,
+        Self::SettingsSecret,
+        Self::TenantStack,
+        Self::CredentialsPolicy,
+        Self::PoolAttributes,
+        Self::AppClients,
+        Self::PolicyItems,
+        Self::TenantSettings,
+        Self::ReadBack,
+    ];
+
+    /// The steps that an operation consists of, in order.
+    pub const fn plan(kind: OperationKind) -> &'static [Self] {
+        match kind {
+            OperationKind::CreateTenant | OperationKind::UpdateTenant => &Self::ALL,
+            // A policy's maximum age is the refresh validity of its app client.
+            OperationKind::CreateApp | OperationKind::UpdatePolicy => {
+                &[Self::AppClients, Self::PolicyItems, Self::ReadBack]
+            }
+        }
+    }
+}
+
+/// What the worker found in AWS; kept between passes in the tenant's row. Nothing in it is secret.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Observed {
+    /// The user pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_pool_id: Option<String>,
+    /// The stack and what came out of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack: Option<StackOutputs>,
+    /// How many stacks failed to come up and were cleaned away; part of the token of the next creation.
+    pub failed_stacks: u32,
+    /// ARN of the `settings` secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings_secret_arn: Option<String>,
+    /// The provider's metadata and keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<DiscoveredProvider>,
+}
+
+/// What a tenant's stack consists of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackOutputs {
+    /// ARN of the stack.
+    pub stack_id: String,
+    /// ARN of the function for define, create and the pre-token gate.
+    pub challenge_function_arn: String,
+    /// ARN of its role.
+    pub challenge_role_arn: String,
+    /// ARN of the function that exchanges the code.
+    pub verify_function_arn: String,
+    /// ARN of its role, alone allowed to read the client secret.
+    pub verify_role_arn: String,
+    /// Table that the policies are in.
+    pub policies_table: String,
+    /// Table of grants, evidence, links.
+    pub records_table: String,
+}
+
+/// Provider metadata and the connection that it was found under.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DiscoveredProvider {
+    /// Tenant DNS that was asked.
+    pub tenant_dns: String,
+    /// Community that was asked for.
+    pub community: String,
+    /// The answer.
+    pub metadata: ProviderMetadata,
+}
+
+/// The right to work on a tenant, until it expires or is lost. Every write of the worker names it and is refused
+/// once a later claim exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// The worker that holds it.
+    pub owner: String,
+    /// Grows with every claim of this tenant.
+    pub fencing_token: i64,
+}
+
+/// Everything a pass needs to know of a tenant: what is wanted and what was found before.
+#[derive(Clone)]
+pub struct Desired {
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// Whose it is.
+    pub partner_id: PartnerId,
+    /// Where it lives.
+    pub cell: Cell,
+    /// Its BlockID connection.
+    pub connection: BlockIdConnection,
+    /// Settings of its pool.
+    pub pool: PoolSettings,
+    /// ARN of the secret with the client secret, written by the API.
+    pub credentials_secret_arn: String,
+    /// Name of the secret with everything else.
+    pub settings_secret_name: String,
+    /// Key of the HMAC that hides user ids in events.
+    pub event_hash_key: Vec<u8>,
+    /// The generation that this is.
+    pub generation: i64,
+    /// Passes that failed since the last good one.
+    pub failed_passes: i32,
+    /// What was found before.
+    pub observed: Observed,
+    /// Its apps.
+    pub apps: Vec<DesiredApp>,
+    /// Steps that are needed to get from the last observed generation to this one.
+    pub steps: Vec<StepName>,
+}
+
+/// An app as it should be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DesiredApp {
+    /// Its id.
+    pub id: AppId,
+    /// Its settings.
+    pub settings: AppSettings,
+    /// Its app client, once made.
+    pub client_id: Option<String>,
+    /// Version of the policy.
+    pub policy_version: i64,
+    /// The policy.
+    pub policy: PolicyDocument,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_keep_the_order_of_the_steps() {
+        for kind in [
+            OperationKind::CreateTenant,
+            OperationKind::CreateApp,
+            OperationKind::UpdatePolicy,
+        ] {
+            let positions: Vec<_> = StepName::plan(kind)
+                .iter()
+                .map(|step| StepName::ALL.iter().position(|one| one == step).unwrap())
+                .collect();
+            assert!(positions.is_sorted(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn an_empty_row_is_nothing_observed() {
+        let observed: Observed = serde_json::from_str("{}").unwrap();
+        assert_eq!(observed, Observed::default());
+    }
+}

@@ -1,0 +1,314 @@
+//! What the worker reads and writes of tenants: claims, leases, observations, outcomes.
+//!
+//! Every write names a [`Claim`] and does nothing when a later claim exists: a worker that was thought dead
+//! cannot write over the one that took its place. Such functions return whether the claim still held. One that
+//! holds is renewed by each write. None of this is bound to a partner: the worker serves all of them.
+
+use crate::{
+    Error, Result,
+    domain::{
+        actor::OperatorScope,
+        blockid::BlockIdConnection,
+        operation::{Failure, OperationKind},
+        pool::PoolSettings,
+        provisioning::{Claim, Desired, DesiredApp, Observed, StepName},
+    },
+    ids::{AppId, CellId, PartnerId, TenantId},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{PgConnection, types::Json};
+use step_up::policy::PolicyDocument;
+
+/// Claims up to `limit` tenants that are due, for `lease`. Tenants that another worker is just claiming are passed over.
+pub async fn claim_due(
+    db: &mut PgConnection,
+    owner: &str,
+    limit: i64,
+    lease: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<Vec<Claim>> {
+    let rows = sqlx::query!(
+        r#"WITH due AS (
+               SELECT id FROM tenants
+               WHERE state = 'active' AND generation > observed_generation AND next_attempt_at <= $1
+                 AND (lease_expires_at IS NULL OR lease_expires_at <= $1)
+               ORDER BY next_attempt_at
+               LIMIT $2
+               FOR UPDATE SKIP LOCKED
+           )
+           UPDATE tenants SET lease_owner = $3, lease_expires_at = $4, fencing_token = fencing_token + 1
+           FROM due WHERE tenants.id = due.id
+           RETURNING tenants.id AS "id: TenantId", fencing_token"#,
+        now,
+        limit,
+        owner,
+        now + lease
+    )
+    .fetch_all(db)
+    .await?;
+    let claim = |id, fencing_token| Claim {
+        tenant_id: id,
+        owner: owner.to_owned(),
+        fencing_token,
+    };
+    Ok(rows
+        .into_iter()
+        .map(|row| claim(row.id, row.fencing_token))
+        .collect())
+}
+
+/// Keeps a claim until `until`.
+pub async fn renew(db: &mut PgConnection, claim: &Claim, until: DateTime<Utc>) -> Result<bool> {
+    let renewed = sqlx::query!(
+        "UPDATE tenants SET lease_expires_at = $4 WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3",
+        claim.tenant_id as TenantId,
+        claim.owner,
+        claim.fencing_token,
+        until
+    )
+    .execute(db)
+    .await?;
+    Ok(renewed.rows_affected() == 1)
+}
+
+/// Gives a claim up without an outcome, so that another worker can take the tenant at once.
+pub async fn release(db: &mut PgConnection, claim: &Claim) -> Result<()> {
+    sqlx::query!(
+        "UPDATE tenants SET lease_owner = NULL, lease_expires_at = NULL
+         WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3",
+        claim.tenant_id as TenantId,
+        claim.owner,
+        claim.fencing_token
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Everything a pass needs to know; `None` when the claim is lost.
+pub async fn load(db: &mut PgConnection, claim: &Claim) -> Result<Option<Desired>> {
+    let row = sqlx::query!(
+        r#"SELECT partner_id AS "partner_id: PartnerId", cell_id AS "cell_id: CellId", blockid_tenant_dns,
+                  blockid_community, blockid_client_id, pool AS "pool: Json<PoolSettings>", credentials_secret_arn,
+                  settings_secret_name, event_hash_key, generation, observed_generation, failed_passes,
+                  observed AS "observed: Json<Observed>"
+           FROM tenants WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3"#,
+        claim.tenant_id as TenantId,
+        claim.owner,
+        claim.fencing_token
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    // Apps are read after the generation: what is newer than it is brought about early, and again in its turn.
+    let apps = load_apps(&mut *db, claim.tenant_id).await?;
+    let steps = steps_needed(&mut *db, claim.tenant_id, row.observed_generation, row.generation).await?;
+    let cell = super::cells::get(&mut *db, &OperatorScope::worker(), row.cell_id).await?;
+    let no_secret = || {
+        Error::internal(anyhow::anyhow!(
+            "active tenant {} has no credentials secret",
+            claim.tenant_id
+        ))
+    };
+    Ok(Some(Desired {
+        tenant_id: claim.tenant_id,
+        partner_id: row.partner_id,
+        cell,
+        connection: BlockIdConnection {
+            tenant_dns: row.blockid_tenant_dns,
+            community: row.blockid_community,
+            client_id: row.blockid_client_id,
+        },
+        pool: row.pool.0,
+        credentials_secret_arn: row.credentials_secret_arn.ok_or_else(no_secret)?,
+        settings_secret_name: row.settings_secret_name,
+        event_hash_key: row.event_hash_key,
+        generation: row.generation,
+        failed_passes: row.failed_passes,
+        observed: row.observed.0,
+        apps,
+        steps,
+    }))
+}
+
+async fn load_apps(db: &mut PgConnection, tenant_id: TenantId) -> Result<Vec<DesiredApp>> {
+    let rows = sqlx::query!(
+        r#"SELECT apps.id AS "id: AppId", settings AS "settings: Json<crate::domain::app::AppSettings>", client_id,
+                  policy_version, document AS "document: Json<PolicyDocument>"
+           FROM apps JOIN policy_versions ON app_id = apps.id AND version = policy_version
+           WHERE tenant_id = $1 ORDER BY apps.id"#,
+        tenant_id as TenantId
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| DesiredApp {
+            id: row.id,
+            settings: row.settings.0,
+            client_id: row.client_id,
+            policy_version: row.policy_version,
+            policy: row.document.0,
+        })
+        .collect())
+}
+
+/// The steps between two generations: those of the open operations when they account for every generation in
+/// between, else all.
+async fn steps_needed(
+    db: &mut PgConnection,
+    tenant_id: TenantId,
+    from: i64,
+    to: i64,
+) -> Result<Vec<StepName>> {
+    let rows = sqlx::query!(
+        "SELECT kind, target_generation FROM operations
+         WHERE tenant_id = $1 AND state IN ('pending', 'running') AND target_generation > $2 AND target_generation <= $3",
+        tenant_id as TenantId,
+        from,
+        to
+    )
+    .fetch_all(db)
+    .await?;
+    let generations: std::collections::BTreeSet<i64> = rows.iter().map(|row| row.target_generation).collect();
+    let accounted_for = i64::try_from(generations.len()).unwrap_or(i64::MAX) == to - from;
+    if from == 0 || !accounted_for {
+        return Ok(StepName::ALL.to_vec());
+    }
+    let kinds = rows
+        .iter()
+        .map(|row| row.kind.parse())
+        .collect::<Result<Vec<OperationKind>>>()?;
+    let wanted = |step: &StepName| kinds.iter().any(|kind| StepName::plan(*kind).contains(step));
+    Ok(StepName::ALL.into_iter().filter(wanted).collect())
+}
+
+/// Stores the client id of an app that has none.
+pub async fn store_client(db: &mut PgConnection, claim: &Claim, app: AppId, client_id: &str) -> Result<bool> {
+    let held = sqlx::query_scalar!(
+        r#"WITH held AS (
+               SELECT id FROM tenants WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3 FOR UPDATE
+           ), stored AS (
+               UPDATE apps SET client_id = $5 FROM held WHERE apps.id = $4 AND tenant_id = held.id AND client_id IS NULL
+           )
+           SELECT count(*) AS "held!" FROM held"#,
+        claim.tenant_id as TenantId,
+        claim.owner,
+        claim.fencing_token,
+        app as AppId,
+        client_id
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(held == 1)
+}
+
+/// Takes the next generation of an app's policy item, higher than `at_least`; `None` when the claim is lost.
+pub async fn next_item_generation(
+    db: &mut PgConnection,
+    claim: &Claim,
+    app: AppId,
+    at_least: i64,
+) -> Result<Option<i64>> {
+    let generation = sqlx::query_scalar!(
+        r#"WITH held AS (
+               SELECT id FROM tenants WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3 FOR UPDATE
+           )
+           UPDATE apps SET policy_item_generation = greatest(policy_item_generation, $5) + 1
+           FROM held WHERE apps.id = $4 AND tenant_id = held.id
+           RETURNING policy_item_generation"#,
+        claim.tenant_id as TenantId,
+        claim.owner,
+        claim.fencing_token,
+        app as AppId,
+        at_least
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(generation)
+}
+
+/// The tenant is as `generation` asked: its operations up to there succeeded, the claim ends.
+pub async fn converged(
+    db: &mut PgConnection,
+    claim: &Claim,
+    generation: i64,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let held = sqlx::query_scalar!(
+        r#"WITH held AS (
+               UPDATE tenants
+               SET observed_generation = $4, last_error = NULL, failed_passes = 0, lease_owner = NULL,
+                   lease_expires_at = NULL, next_attempt_at = $5
+               WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3
+               RETURNING id
+           ), done AS (
+               UPDATE operations
+               SET state = 'succeeded', finished_at = $5, started_at = coalesce(started_at, $5)
+               FROM held
+               WHERE tenant_id = held.id AND target_generation <= $4 AND operations.state IN ('pending', 'running')
+           )
+           SELECT count(*) AS "held!" FROM held"#,
+        claim.tenant_id as TenantId,
+        claim.owner,
+        claim.fencing_token,
+        generation,
+        now
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(held == 1)
+}
+
+/// How a pass failed.
+#[derive(Debug)]
+pub struct FailedPass<'a> {
+    /// Generation it tried to reach.
+    pub generation: i64,
+    /// Why.
+    pub failure: &'a Failure,
+    /// Whether the operations are given up (the tenant itself is tried again, slowly).
+    pub gives_up: bool,
+    /// When the next pass is due.
+    pub next_attempt_at: DateTime<Utc>,
+}
+
+/// The pass failed; the claim ends.
+pub async fn failed(
+    db: &mut PgConnection,
+    claim: &Claim,
+    pass: &FailedPass<'_>,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let held = sqlx::query_scalar!(
+        r#"WITH held AS (
+               UPDATE tenants
+               SET last_error = $6, failed_passes = CASE WHEN $7 THEN 0 ELSE failed_passes + 1 END,
+                   lease_owner = NULL, lease_expires_at = NULL, next_attempt_at = $8
+               WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3
+               RETURNING id
+           ), given_up AS (
+               UPDATE operations
+               SET state = 'failed', error = $6, finished_at = $5, started_at = coalesce(started_at, $5)
+               FROM held
+               WHERE $7 AND tenant_id = held.id AND target_generation <= $4
+                 AND operations.state IN ('pending', 'running')
+               RETURNING operations.id
+           ), steps AS (
+               UPDATE operation_steps SET state = 'failed', finished_at = $5
+               FROM given_up WHERE operation_id = given_up.id AND state = 'running'
+           )
+           SELECT count(*) AS "held!" FROM held"#,
+        claim.tenant_id as TenantId,
+        claim.owner,
+        claim.fencing_token,
+        pass.generation,
+        now,
+        Json(pass.failure) as _,
+        pass.gives_up,
+        pass.next_attempt_at
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(held == 1)
+}

@@ -1,0 +1,149 @@
+//! Steps of operations, as the worker records them. The rules of [`super::reconcile`] hold here too.
+//!
+//! A pass serves every open operation of its tenant at once: what it records of a step goes into each of them
+//! that has the step in its plan.
+
+use crate::{
+    Result,
+    domain::{
+        operation::OperationKind,
+        provisioning::{Claim, Observed, StepName},
+    },
+    ids::{OperationId, TenantId},
+};
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, types::Json};
+
+/// Sets the tenant's open operations running and gives each its plan, where it has none yet.
+pub async fn open(db: &mut PgConnection, claim: &Claim, generation: i64, now: DateTime<Utc>) -> Result<()> {
+    let operations = sqlx::query!(
+        r#"WITH held AS (
+               SELECT id FROM tenants WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3
+           )
+           UPDATE operations SET state = 'running', started_at = coalesce(started_at, $5)
+           FROM held
+           WHERE tenant_id = held.id AND target_generation <= $4 AND operations.state IN ('pending', 'running')
+           RETURNING operations.id AS "id: OperationId", kind"#,
+        claim.tenant_id as TenantId,
+        claim.owner,
+        claim.fencing_token,
+        generation,
+        now
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    for operation in operations {
+        plan(&mut *db, operation.id, operation.kind.parse()?).await?;
+    }
+    Ok(())
+}
+
+/// Lists the steps of an operation as pending; those that are listed already stay as they are.
+pub async fn plan(db: &mut PgConnection, operation: OperationId, kind: OperationKind) -> Result<()> {
+    let names: Vec<String> = StepName::plan(kind)
+        .iter()
+        .map(|step| step.as_str().to_owned())
+        .collect();
+    sqlx::query!(
+        "INSERT INTO operation_steps (operation_id, position, name, state)
+         SELECT $1, position - 1, name, 'pending'
+         FROM unnest($2::text[]) WITH ORDINALITY AS steps (name, position)
+         ON CONFLICT (operation_id, position) DO NOTHING",
+        operation as OperationId,
+        &names
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A step begins, or begins again.
+pub async fn begin(
+    db: &mut PgConnection,
+    claim: &Claim,
+    generation: i64,
+    step: StepName,
+    now: DateTime<Utc>,
+    lease_until: DateTime<Utc>,
+) -> Result<bool> {
+    let held = sqlx::query_scalar!(
+        r#"WITH held AS (
+               UPDATE tenants SET lease_expires_at = $7
+               WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3 RETURNING id
+           ), steps AS (
+               UPDATE operation_steps
+               SET state = 'running', attempts = attempts + 1, started_at = coalesce(operation_steps.started_at, $6),
+                   finished_at = NULL
+               FROM operations, held
+               WHERE operation_id = operations.id AND tenant_id = held.id AND target_generation <= $4
+                 AND operations.state = 'running' AND operation_steps.name = $5
+           )
+           SELECT count(*) AS "held!" FROM held"#,
+        claim.tenant_id as TenantId,
+        claim.owner,
+        claim.fencing_token,
+        generation,
+        step.as_str(),
+        now,
+        lease_until
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(held == 1)
+}
+
+/// What is known of a step that ended, or of one that goes on.
+#[derive(Debug, Clone, Copy)]
+pub struct StepRecord<'a> {
+    /// The step.
+    pub step: StepName,
+    /// `running`, `succeeded` or `skipped`.
+    pub state: crate::domain::operation::StepState,
+    /// What it is doing or did.
+    pub detail: Option<&'a str>,
+    /// Why it failed; it stays `running`, because it is tried again.
+    pub error: Option<&'a str>,
+    /// AWS's request id of the last call.
+    pub aws_request_id: Option<&'a str>,
+}
+
+/// Records a step, and with it what was observed in AWS.
+pub async fn record(
+    db: &mut PgConnection,
+    claim: &Claim,
+    generation: i64,
+    record: StepRecord<'_>,
+    observed: &Observed,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let ended = record.state != crate::domain::operation::StepState::Running;
+    let held = sqlx::query_scalar!(
+        r#"WITH held AS (
+               UPDATE tenants SET observed = $6
+               WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3 RETURNING id
+           ), steps AS (
+               UPDATE operation_steps
+               SET state = $7, detail = coalesce($8, detail), error = $9,
+                   aws_request_id = coalesce($10, aws_request_id), finished_at = CASE WHEN $11 THEN $12::timestamptz END
+               FROM operations, held
+               WHERE operation_id = operations.id AND tenant_id = held.id AND target_generation <= $4
+                 AND operations.state = 'running' AND operation_steps.name = $5
+           )
+           SELECT count(*) AS "held!" FROM held"#,
+        claim.tenant_id as TenantId,
+        claim.owner,
+        claim.fencing_token,
+        generation,
+        record.step.as_str(),
+        Json(observed) as _,
+        record.state.as_str(),
+        record.detail,
+        record.error,
+        record.aws_request_id,
+        ended,
+        now
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(held == 1)
+}
