@@ -1,2 +1,88 @@
-//! x
-fn main() {}
+//! `cargo xtask`: everything a developer or a build server runs.
+//!
+//! What belongs here: getting the tools, starting and stopping what the system needs around it, and driving builds, checks and the
+//! demonstration. What does not: anything the product itself does. `xtask` knows the service only by its public interfaces.
+//!
+//! - [`commands`]: one file or folder a command.
+//! - [`tools`]: what must be on the machine, and how it gets there.
+//! - [`services`]: Postgres and the AWS emulator.
+//! - [`process`]: children that never outlive us, not even after `kill -9`.
+//! - [`ui`]: steps with a name, a life sign and a time.
+//!
+//! A new command is a variant of [`Command`] and a file in [`commands`]; it brings its own set-up by calling into `tools` and `services`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool talks to its user by printing"
+)]
+
+mod artifacts;
+mod commands;
+mod context;
+mod http;
+mod process;
+mod random;
+mod services;
+mod tools;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    artifacts as artifacts_command, lint, package, services as services_command, sqlx, test,
+};
+use crate::context::Context;
+use crate::process::Interrupted;
+
+/// Stepgate's developer tool. Every command prepares what it needs by itself, in the ignored folder `.stepgate/` of the clone.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run every check and every test; the last line is `N passed, N failed, N skipped`.
+    Test(test::Options),
+    /// Keep Postgres and the AWS emulator up for tests run by hand, until Ctrl-C.
+    Services(services_command::Options),
+    /// Check formatting, clippy, the CloudFormation templates and the dependency rules.
+    Lint,
+    /// Refresh the query metadata in `.sqlx/`, which lets the service build without a database.
+    Sqlx(sqlx::Options),
+    /// Build the triggers for this machine and zip them into `.stepgate/artifacts/`.
+    Artifacts,
+    /// Build the triggers for AWS, as small as they get, and zip them into `.stepgate/package/`.
+    Package(package::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(code) => code,
+        Err(error) if error.is::<Interrupted>() => {
+            eprintln!("interrupted");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let context = Context::new()?;
+    match command {
+        Command::Test(options) => test::run(&context, &options),
+        Command::Services(options) => services_command::run(&context, &options),
+        Command::Lint => lint::run(&context),
+        Command::Sqlx(options) => sqlx::run(&context, &options),
+        Command::Package(options) => package::run(&context, &options),
+        Command::Artifacts => artifacts_command::run(&context),
+    }
+}

@@ -1,0 +1,9 @@
+//! The commands, one file or folder each: options, and the steps in the order they are shown.
+
+pub(crate) mod artifacts;
+pub(crate) mod lint;
+pub(crate) mod package;
+pub(crate) mod services;
+pub(crate) mod sqlx;
+pub(crate) mod test;
+pub(crate) mod workspace;

@@ -1,0 +1,190 @@
+//! `cargo xtask test`: every check and every test, with what they need started first and ended last.
+
+mod events;
+mod executables;
+pub(crate) mod tally;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+
+use self::tally::{Budget, Tally};
+use crate::artifacts;
+use crate::commands::lint;
+use crate::context::Context;
+use crate::process::Interrupted;
+use crate::services::ports::Ports;
+use crate::services::{Services, lock};
+use crate::tools::Tools;
+use crate::ui::{Progress, Tone, tail};
+
+/// What `test` may be told.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Run only tests whose path contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    /// Build and run only this package's tests; may be given more than once.
+    #[arg(long, short, value_name = "NAME")]
+    package: Vec<String>,
+    /// Leave out formatting, clippy and the template checks.
+    #[arg(long)]
+    no_lint: bool,
+}
+
+impl Options {
+    /// Cargo's arguments for the packages.
+    fn selection(&self) -> Vec<&str> {
+        if self.package.is_empty() {
+            return vec!["--workspace"];
+        }
+        self.package.iter().flat_map(|name| ["--package", name]).collect()
+    }
+}
+
+pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCode> {
+    let mut tally = Tally::default();
+    if let Err(error) = run_stages(context, options, &mut tally) {
+        if error.is::<Interrupted>() {
+            return Err(error);
+        }
+        context.ui.line(Tone::Bad, &format!("error: {error:#}"));
+        tally.fail(error.to_string().lines().next().unwrap_or_default());
+    }
+    context.processes.stop_all();
+    tally.report(&context.ui);
+    Ok(if tally.failed() == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn run_stages(context: &Context, options: &Options, tally: &mut Tally) -> anyhow::Result<()> {
+    lock::take(context, "test")?;
+    let mut stages = Stages { context, tally };
+    let tools = stages.run("tools", Budget::Build, |_, progress| {
+        Tools::ready(context, progress)
+    })?;
+    if !options.no_lint {
+        stages.run("format", Budget::Build, |tally, progress| {
+            lint::format(context, tally, progress)
+        })?;
+        stages.run("clippy", Budget::Build, |tally, progress| {
+            lint::clippy(context, &options.selection(), tally, progress)
+        })?;
+    }
+    let executables = stages.run("build tests", Budget::Build, |_, progress| {
+        executables::build(context, options, progress)
+    })?;
+    stages.run("build programs", Budget::Build, |_, progress| {
+        artifacts::build_programs(context, progress)
+    })?;
+    stages.run("build triggers", Budget::Build, |_, progress| {
+        artifacts::build_for_host(context, progress)
+    })?;
+    let services = Services::start(context, &tools, &Ports::free())?;
+    let environment = services.test_environment(context, &tools);
+    stages.run("tests", Budget::Test, |tally, progress| {
+        context.fresh_log("tests")?;
+        for executable in &executables {
+            context.processes.check_services()?;
+            executables::run(context, executable, options, &environment, tally, progress)?;
+        }
+        progress.set_note(tally.last_line());
+        Ok(())
+    })?;
+    stages.run("doc tests", Budget::Test, |tally, progress| {
+        doc_tests(context, options, &environment, tally, progress)
+    })?;
+    if !options.no_lint {
+        stages.run("templates", Budget::Test, |tally, progress| {
+            lint::templates(context, &tools.venv, tally, progress)
+        })?;
+    }
+    Ok(())
+}
+
+/// Runs stages as steps and notes their times.
+struct Stages<'a> {
+    context: &'a Context,
+    tally: &'a mut Tally,
+}
+
+impl Stages<'_> {
+    fn run<T>(
+        &mut self,
+        name: &'static str,
+        budget: Budget,
+        work: impl FnOnce(&mut Tally, &Progress) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let begun = Instant::now();
+        let outcome = self.context.ui.step(name, |progress| work(self.tally, progress));
+        self.tally.stage(name, budget, begun.elapsed());
+        outcome
+    }
+}
+
+fn doc_tests(
+    context: &Context,
+    options: &Options,
+    environment: &[(&'static str, String)],
+    tally: &mut Tally,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let log = context.fresh_log("doc-tests")?;
+    let packages = packages_with_library(context, options)?;
+    if packages.is_empty() {
+        return Ok(());
+    }
+    progress.follow(&log);
+    let mut command = context.processes.command(Context::cargo());
+    command.args(["test", "--doc", "--no-fail-fast"]);
+    command
+        .args(packages.iter().flat_map(|name| ["--package", name]))
+        .current_dir(&context.root);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    if let Some(filter) = &options.filter {
+        command.args(["--", filter]);
+    }
+    let (mut passed, mut failed, mut ignored) = (0, 0, 0);
+    let mut output = String::new();
+    let status = context
+        .processes
+        .stream("cargo test --doc", &mut command, &log, |line| {
+            if let Some(counts) = events::summary(line) {
+                passed += counts.0;
+                failed += counts.1;
+                ignored += counts.2;
+            }
+            output.push_str(line);
+            output.push('\n');
+        })?;
+    tally.pass_many(passed);
+    tally.ignore_many(ignored);
+    for _ in 0..failed {
+        tally.fail("a doc test, see above");
+    }
+    if !status.success() {
+        context.ui.interject(Tone::Plain, &output);
+        if failed == 0 {
+            context.ui.interject(Tone::Plain, &tail(&log, 40));
+            tally.fail(format!("doc tests ended with {status}"));
+        }
+    }
+    progress.set_note(format!("{passed} passed, {failed} failed, {ignored} skipped"));
+    Ok(())
+}
+
+/// Packages that doc tests exist for: cargo refuses `--doc` for one without a library.
+fn packages_with_library(context: &Context, options: &Options) -> anyhow::Result<Vec<String>> {
+    let members = crate::commands::workspace::members(context)?;
+    Ok(members
+        .into_iter()
+        .filter(|member| {
+            member.has_library && (options.package.is_empty() || options.package.contains(&member.name))
+        })
+        .map(|member| member.name)
+        .collect())
+}
