@@ -33,7 +33,7 @@
 //!
 //! ```no_run
 //! # fn main() -> anyhow::Result<()> {
-//! let simulator = blockid_sim::Simulator::start(blockid_sim::Options {
+//! let simulator = blockid_sim::Simulator::start(&blockid_sim::Options {
 //!     config: blockid_sim::config::Config::seeded("a-secret"),
 //!     http: Some("127.0.0.1:0".parse()?),
 //!     tls: None,

@@ -60,21 +60,7 @@ fn main() -> anyhow::Result<()> {
         .with_env_filter(&arguments.log)
         .with_writer(std::io::stderr)
         .init();
-    let mut config = match &arguments.config {
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("{} cannot be read", path.display()))?;
-            Config::from_toml(&text).with_context(|| format!("{} is not valid", path.display()))?
-        }
-        None => {
-            let secret = arguments
-                .client_secret
-                .as_deref()
-                .filter(|secret| !secret.is_empty());
-            let missing = "give --client-secret, or BLOCKID_SIM_CLIENT_SECRET, or --config";
-            Config::seeded(secret.context(missing)?)
-        }
-    };
+    let mut config = configuration(&arguments)?;
     config.strict_users |= arguments.strict_users;
     let tls = arguments.tls.then_some(arguments.tls_listen);
     let remote =
@@ -83,7 +69,7 @@ fn main() -> anyhow::Result<()> {
         arguments.allow_remote || !remote,
         "only loopback addresses are listened on without --allow-remote"
     );
-    let simulator = Simulator::start(Options {
+    let simulator = Simulator::start(&Options {
         config,
         http: Some(arguments.listen),
         tls,
@@ -94,6 +80,19 @@ fn main() -> anyhow::Result<()> {
     announce(&simulator)?;
     wait_for_signal()?;
     simulator.stop().context("the simulator did not stop cleanly")
+}
+
+fn configuration(arguments: &Arguments) -> anyhow::Result<Config> {
+    let Some(path) = &arguments.config else {
+        let secret = arguments
+            .client_secret
+            .as_deref()
+            .filter(|secret| !secret.is_empty());
+        let missing = "give --client-secret, or BLOCKID_SIM_CLIENT_SECRET, or --config";
+        return Ok(Config::seeded(secret.context(missing)?));
+    };
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    Config::from_toml(&text).with_context(|| format!("{} is not valid", path.display()))
 }
 
 #[expect(clippy::print_stdout, reason = "the ready line is this command's interface")]

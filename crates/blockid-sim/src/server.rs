@@ -32,7 +32,7 @@ pub struct Simulator {
 
 impl Simulator {
     /// Makes keys, binds and serves.
-    pub fn start(options: Options) -> anyhow::Result<Self> {
+    pub fn start(options: &Options) -> anyhow::Result<Self> {
         options.config.validate()?;
         let state = Data::new(State::new(&options.config)?);
         let bind = |address: Option<SocketAddr>| -> anyhow::Result<Option<TcpListener>> {

@@ -174,8 +174,8 @@ fn read_answer(answer: &HttpAnswer) -> Result<TokenSet, ExchangeError> {
             _ => Err(ExchangeError::NoIdToken),
         };
     }
-    // 5xx is an outage whatever the body says; 401 is about the client even without a body.
-    if answer.status < 500 {
+    // 5xx and 429 are an outage whatever the body says; 401 is about the client even without a body.
+    if answer.status < 500 && answer.status != 429 {
         if let Ok(body) = answer.json()
             && let Some(error) = body.get("error").and_then(Value::as_str)
         {

@@ -248,3 +248,6 @@ fn check_claims(claims: &RawClaims, subject: &Subject<'_>) -> Result<(), VerifyE
         (Some(_), Some(_)) => Err(VerifyError::NonceMismatch),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,10 +153,10 @@ async fn enter(
             StatusCode::OK,
         );
     }
-    finish(&state, &community, page, &entry)
+    finish(&state, &community, &page, &entry)
 }
 
-fn finish(state: &State, community: &Arc<Community>, page: OpenPage, entry: &Entry) -> HttpResponse {
+fn finish(state: &State, community: &Arc<Community>, page: &OpenPage, entry: &Entry) -> HttpResponse {
     let username = page
         .asked
         .username

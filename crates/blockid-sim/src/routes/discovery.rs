@@ -67,12 +67,11 @@ async fn metadata(
 ) -> HttpResponse {
     let place = Place::of(request);
     // At the root no community is named; the first whose document is there answers.
-    let community = match name {
-        Some(name) => find(state, &place, name),
-        None => {
-            let mut all = state.communities(&place.host).into_iter();
-            all.find(|community| community.behaviour().metadata_place == MetadataPlace::Root)
-        }
+    let community = if let Some(name) = name {
+        find(state, &place, name)
+    } else {
+        let mut all = state.communities(&place.host).into_iter();
+        all.find(|community| community.behaviour().metadata_place == MetadataPlace::Root)
     };
     let Some(community) = community.filter(|community| community.behaviour().metadata_place == asked_at)
     else {

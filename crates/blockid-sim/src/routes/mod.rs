@@ -116,7 +116,7 @@ pub(crate) async fn transport_fault(faults: &[Fault]) -> Option<(&'static str, H
             }
             Fault::Hang => {
                 // An hour: longer than any client waits, and the connection's end drops the future.
-                tokio::time::sleep(Duration::from_secs(3600)).await;
+                tokio::time::sleep(Duration::from_hours(1)).await;
                 return Some(("hang", HttpResponse::GatewayTimeout().finish()));
             }
             Fault::Status(code) => {
