@@ -6,6 +6,7 @@ use blockid::{
     discover, exchange_code,
 };
 use serde_json::json;
+use std::fmt::Write as _;
 use step_up::reason::Reason;
 
 #[tokio::test]
@@ -125,7 +126,7 @@ async fn a_closed_port_and_an_unknown_name_are_unavailable() {
 async fn errors_and_debug_hold_no_secret_code_or_token() {
     let rig = Rig::over_http();
     let provider = rig.provider().await;
-    let mut shown = format!("{:?} {:?}", rig.client, rig.credentials());
+    let mut shown = format!("{:?} {:?}", rig.client, Rig::credentials());
     for fault in [
         json!("html"),
         json!({"status": 500}),
@@ -135,21 +136,21 @@ async fn errors_and_debug_hold_no_secret_code_or_token() {
     ] {
         let code = rig.code(&provider, json!([fault])).await;
         let refusal = rig.redeem(&provider, &code).await.unwrap_err();
-        shown += &format!("{refusal:?}");
+        write!(shown, "{refusal:?}").unwrap();
         assert!(!shown.contains(&code));
     }
     let code = rig.code(&provider, json!([])).await;
     let tokens = exchange_code(
         &rig.client,
         &provider,
-        &rig.credentials(),
+        &Rig::credentials(),
         &code,
         Some("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
         seconds(5),
     )
     .await
     .unwrap();
-    shown += &format!("{tokens:?}");
+    write!(shown, "{tokens:?}").unwrap();
     assert!(!shown.contains("canary") && !shown.contains("eyJ"), "{shown}");
     assert!(HttpClient::new(loopback(false, Some("not a certificate".into()))).is_err());
 }

@@ -216,7 +216,7 @@ async fn proofing_brings_its_level_in_amr() {
         (json!(1), vec!["/assurance/ial/1/"]),
     ] {
         rig.behave(json!({ "ial": level })).await;
-        let url = rig.authorize(&provider, "alice", &[blockid::authorize::IAL2_ACR]);
+        let url = Rig::authorize(&provider, "alice", &[blockid::authorize::IAL2_ACR]);
         let answer = rig.step_up(json!({ "authorize_url": url })).await;
         let claims = rig
             .redeem(&provider, answer["code"].as_str().unwrap())
@@ -231,7 +231,7 @@ async fn an_old_provider_session_shows() {
     let rig = Rig::over_http();
     rig.behave(json!({ "session_age_s": 3600 })).await;
     let provider = rig.provider().await;
-    let fresh = rig.authorize(&provider, "alice", &["otp"]);
+    let fresh = Rig::authorize(&provider, "alice", &["otp"]);
     let stripped = fresh.replace("&prompt=login&max_age=0", "");
     assert_ne!(fresh, stripped);
     for (url, stale) in [(fresh, false), (stripped, true)] {

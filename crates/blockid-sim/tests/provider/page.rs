@@ -30,7 +30,7 @@ async fn enter(rig: &Rig, url: &str, form: &[(&str, &str)]) -> Response {
 async fn a_person_chooses_enters_and_lands() {
     let rig = Rig::over_http();
     let provider = rig.provider().await;
-    let url = rig.authorize(&provider, "alice", &["liveID push", "otp sms"]);
+    let url = Rig::authorize(&provider, "alice", &["liveID push", "otp sms"]);
     let opened = rig.raw.get(&url).send().await.unwrap();
     let csp = opened.headers()["content-security-policy"]
         .to_str()
@@ -92,7 +92,7 @@ async fn a_person_chooses_enters_and_lands() {
 async fn too_many_wrong_codes_and_cancelling_end_in_a_denial() {
     let rig = Rig::over_http();
     let provider = rig.provider().await;
-    let url = rig.authorize(&provider, "alice", &["otp"]);
+    let url = Rig::authorize(&provider, "alice", &["otp"]);
     let handle = hidden_handle(&rig.raw.get(&url).send().await.unwrap().text().await.unwrap());
     let form = [("handle", handle.as_str()), ("method", "otp"), ("code", "1")];
     for _ in 0..4 {
@@ -117,7 +117,7 @@ async fn hostile_names_are_escaped_in_pages_and_reach_the_token() {
         "{{script}}",
         "😀#&=+%20",
     ] {
-        let url = rig.authorize(&provider, name, &["otp"]);
+        let url = Rig::authorize(&provider, name, &["otp"]);
         let html = rig.raw.get(&url).send().await.unwrap().text().await.unwrap();
         assert!(
             !html.contains("<script>alert") && !html.contains("a\"b"),
@@ -148,7 +148,7 @@ async fn hostile_names_are_escaped_in_pages_and_reach_the_token() {
 async fn requests_that_must_not_be_answered_are_not() {
     let rig = Rig::over_http();
     let provider = rig.provider().await;
-    let url = rig.authorize(&provider, "alice", &["otp"]);
+    let url = Rig::authorize(&provider, "alice", &["otp"]);
     for (from, to, status) in [
         ("client_id=demo-client", "client_id=other", 400),
         ("post_stepup", "elsewhere", 400),
@@ -210,7 +210,7 @@ async fn tenants_communities_and_users_are_kept_apart() {
     .unwrap();
     let rig = Rig::with(config);
     let provider = rig.provider().await;
-    let url = rig.authorize(&provider, "alice", &["otp", "otp sms"]);
+    let url = Rig::authorize(&provider, "alice", &["otp", "otp sms"]);
     assert!(
         rig.step_up(json!({ "authorize_url": url, "method": "otp" }))
             .await["code"]

@@ -98,7 +98,7 @@ impl Rig {
         .unwrap()
     }
 
-    pub(crate) fn credentials(&self) -> ClientCredentials {
+    pub(crate) fn credentials() -> ClientCredentials {
         ClientCredentials {
             client_id: "demo-client".into(),
             client_secret: SECRET.to_owned().into(),
@@ -106,7 +106,7 @@ impl Rig {
     }
 
     /// An authorize URL for `username`.
-    pub(crate) fn authorize(&self, provider: &ProviderMetadata, username: &str, methods: &[&str]) -> String {
+    pub(crate) fn authorize(provider: &ProviderMetadata, username: &str, methods: &[&str]) -> String {
         let methods: Vec<String> = methods.iter().map(|&method| method.to_owned()).collect();
         let challenge = pkce_challenge_s256(VERIFIER);
         let request = AuthorizeRequest {
@@ -155,7 +155,7 @@ impl Rig {
 
     /// A code for alice with faults.
     pub(crate) async fn code(&self, provider: &ProviderMetadata, faults: Value) -> String {
-        let url = self.authorize(provider, "alice", &["liveID push", "otp email"]);
+        let url = Self::authorize(provider, "alice", &["liveID push", "otp email"]);
         let answer = self
             .step_up(json!({ "authorize_url": url, "faults": faults }))
             .await;
@@ -175,7 +175,7 @@ impl Rig {
         exchange_code(
             &self.client,
             provider,
-            &self.credentials(),
+            &Self::credentials(),
             code,
             verifier,
             deadline,
@@ -190,10 +190,10 @@ impl Rig {
             .exchange(provider, code, seconds(10))
             .await
             .map_err(Refusal::Exchange)?;
-        self.verify(provider, &id_token).map_err(Refusal::Verify)
+        Self::verify(provider, &id_token).map_err(Refusal::Verify)
     }
 
-    pub(crate) fn verify(&self, provider: &ProviderMetadata, id_token: &str) -> Result<Claims, VerifyError> {
+    pub(crate) fn verify(provider: &ProviderMetadata, id_token: &str) -> Result<Claims, VerifyError> {
         let now = blockid_sim::chance::now_unix_s();
         let expected = Expectation {
             nonce: Some(NONCE),

@@ -310,18 +310,18 @@ async fn rotated_keys_are_found_by_fetching_again() {
     let mut provider = rig.provider().await;
     let code = rig.code(&provider, json!(["rotated_keys"])).await;
     let id_token = rig.exchange(&provider, &code, seconds(5)).await.unwrap();
-    assert_eq!(rig.verify(&provider, &id_token), Err(VerifyError::UnknownKey));
+    assert_eq!(Rig::verify(&provider, &id_token), Err(VerifyError::UnknownKey));
     provider.jwks = fetch_jwks(&rig.client, &provider.jwks_uri, seconds(5))
         .await
         .unwrap();
-    assert!(rig.verify(&provider, &id_token).is_ok());
+    assert!(Rig::verify(&provider, &id_token).is_ok());
     rig.post("/sim/communities/default/keys", json!({ "keep_old": true }))
         .await;
     provider.jwks = fetch_jwks(&rig.client, &provider.jwks_uri, seconds(5))
         .await
         .unwrap();
     assert!(
-        rig.verify(&provider, &id_token).is_ok(),
+        Rig::verify(&provider, &id_token).is_ok(),
         "the old key is still published"
     );
     assert_eq!(provider.jwks["keys"].as_array().unwrap().len(), 2);
