@@ -1,1 +1,54 @@
 //! HTTP: one operation a file under `<resource>/<verb>.rs`, its OpenAPI block beside it.
+//!
+//! To add an operation: a file with a handler under `#[utoipa::path]` and the method macro with the whole
+//! path, and a line in [`routes`]. Handlers are thin: they read ([`extract`]), call one use case, answer
+//! ([`respond`]). Document and routes come from the same registration and cannot differ; error answers and
+//! security are added to the document by rule ([`document`]).
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`extract`] | caller, path ids, paging, JSON bodies; every failure is a problem document |
+//! | [`problem`] | the one error envelope (RFC 9457) and the mapping of codes to statuses |
+//! | [`middleware`] | request ids, access log, panics, headers; authentication |
+//! | [`document`] | the OpenAPI document |
+//! | [`server`] | puts it together and listens |
+
+pub mod api_keys;
+pub mod apps;
+pub mod cells;
+mod docs;
+pub mod document;
+pub mod extract;
+pub mod health;
+pub mod middleware;
+pub mod operations;
+pub mod partners;
+pub mod policies;
+pub mod problem;
+pub mod respond;
+mod route_table;
+pub mod server;
+pub mod tenants;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Registers every operation, in the order of the document.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(partners::create::create_partner)
+        .service(api_keys::create::create_key)
+        .service(cells::list::list_cells)
+        .service(cells::get::get_cell)
+        .service(tenants::create::create_tenant)
+        .service(tenants::list::list_tenants)
+        .service(tenants::get::get_tenant)
+        .service(tenants::update::update_tenant)
+        .service(apps::create::create_app)
+        .service(apps::list::list_apps)
+        .service(apps::get::get_app)
+        .service(policies::get::get_policy)
+        .service(policies::put::put_policy)
+        .service(operations::get::get_operation)
+        .service(health::healthz::healthz)
+        .service(health::readyz::readyz);
+}

@@ -1,6 +1,9 @@
 //! `stepgate keys`: the first operator key.
-use crate::config::Config;
+
+use crate::{Context, config::Config, usecases};
+use anyhow::anyhow;
 use clap::Subcommand;
+use serde_json::json;
 
 /// What can be done to keys.
 #[derive(Debug, Subcommand)]
@@ -12,6 +15,13 @@ pub enum KeysCommand {
 /// Runs the command.
 pub async fn run(config: Config, command: KeysCommand) -> anyhow::Result<()> {
     let KeysCommand::Bootstrap = command;
-    let context = crate::Context::connect(config).await?;
-    context.db.check_schema().await
+    let context = Context::connect(config).await?;
+    context.db.check_schema().await?;
+    let new = usecases::api_keys::bootstrap(&context)
+        .await
+        .map_err(|error| match error.cause() {
+            None => anyhow!("{}", error.detail()),
+            Some(_) => error.into(),
+        })?;
+    super::print_json(&json!({"id": new.key.id, "key": new.presented.reveal()}))
 }

@@ -2,5 +2,10 @@
 
 /// Runs the command.
 pub fn run() -> anyhow::Result<()> {
-    super::print_json(&serde_json::json!({"openapi": "3.1.0"}))
+    let text = crate::api::document::document_text()?;
+    #[expect(clippy::print_stdout, reason = "the result of a command")]
+    {
+        print!("{text}");
+    }
+    Ok(())
 }

@@ -19,7 +19,7 @@ pub struct AppSettings {
     #[schema(minimum = 5, maximum = 1440)]
     pub access_token_validity_min: u32,
     /// Lifetime of refresh tokens, min; the age at which a step-up must be repeated at the latest.
-    #[schema(minimum = 60, maximum = 525600)]
+    #[schema(minimum = 60, maximum = 525_600)]
     pub refresh_token_validity_min: u32,
     /// How long Cognito keeps a challenge open, min.
     #[schema(minimum = 3, maximum = 15)]

@@ -1,10 +1,12 @@
 //! How a tenant is known to BlockID.
 
 use super::validation::Problems;
+use blockid::{EgressPolicy, TenantDns};
 use serde::{Deserialize, Serialize};
 
 /// A tenant's BlockID connection without the client secret, which only passes through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(title = "BlockIdConnection")]
 pub struct BlockIdConnection {
     /// Host name of the tenant at 1Kosmos, without scheme.
     #[schema(example = "acme.1kosmos.net", max_length = 253)]
@@ -18,7 +20,7 @@ pub struct BlockIdConnection {
 }
 
 impl BlockIdConnection {
-    /// Checks everything but the host name's place in the network, which depends on the cell.
+    /// Checks community and client id; the host name's turn is [`Self::place`].
     pub fn validate(&self, problems: &mut Problems) {
         problems.name("/community", &self.community, 128);
         // The community becomes one path segment of provider URLs.
@@ -40,6 +42,14 @@ impl BlockIdConnection {
             "must consist of printable ASCII characters without `:` and spaces",
         );
     }
+
+    /// Checks the host name under the rules of the cell the tenant goes to, and brings it to its one form.
+    pub fn place(&mut self, policy: &EgressPolicy, problems: &mut Problems) {
+        match TenantDns::parse(&self.tenant_dns, policy) {
+            Ok(host) => self.tenant_dns = host.to_string(),
+            Err(error) => problems.add("/tenant_dns", error.code(), error.to_string()),
+        }
+    }
 }
 
 /// Checks a client secret without repeating it.
@@ -57,4 +67,39 @@ pub fn validate_client_secret(secret: &str, problems: &mut Problems) {
         "invalid_character",
         "must consist of printable ASCII characters",
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_name_is_brought_to_one_form_and_places_inside_are_refused() {
+        let connection = |tenant_dns: &str| BlockIdConnection {
+            tenant_dns: tenant_dns.into(),
+            community: "default".into(),
+            client_id: "x".into(),
+        };
+        let mut problems = Problems::new();
+        let mut fine = connection("Acme.1Kosmos.net");
+        fine.place(&EgressPolicy::default(), &mut problems);
+        assert_eq!(fine.tenant_dns, "acme.1kosmos.net");
+        problems.finish().unwrap();
+        for bad in [
+            "https://acme.1kosmos.net",
+            "127.0.0.1:1",
+            "localhost",
+            "u@acme.1kosmos.net",
+            "169.254.169.254",
+            "",
+        ] {
+            let mut problems = Problems::new();
+            connection(bad).place(&EgressPolicy::default(), &mut problems);
+            assert_eq!(
+                problems.finish().unwrap_err().fields()[0].pointer,
+                "/tenant_dns",
+                "{bad}"
+            );
+        }
+    }
 }

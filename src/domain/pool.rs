@@ -162,7 +162,7 @@ impl PoolSettings {
     /// Checks what Cognito would refuse at the first provisioning, so that the caller hears of it now.
     pub fn validate(&self, problems: &mut Problems) {
         problems.within("/attributes", |problems| {
-            validate_attributes(&self.attributes, problems)
+            validate_attributes(&self.attributes, problems);
         });
         problems.range("/password/min_length", self.password.min_length, 6..=99);
         problems.range(
@@ -176,6 +176,7 @@ impl PoolSettings {
     }
 
     /// Applies a change, or says which fields Cognito has fixed.
+    #[must_use]
     pub fn change(self, change: PoolChange, problems: &mut Problems) -> Self {
         if change
             .sign_in_with

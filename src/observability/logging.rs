@@ -1,6 +1,7 @@
 //! Sets up `tracing`: JSON lines for machines, text for people.
 
 use crate::config::{LogConfig, LogFormat};
+use std::io::IsTerminal;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Installs the process-wide subscriber. A second call changes nothing.
@@ -19,7 +20,11 @@ pub fn install(config: &LogConfig) {
             )
             .try_init(),
         LogFormat::Text => registry
-            .with(fmt::layer().with_writer(std::io::stderr))
+            .with(
+                fmt::layer()
+                    .with_ansi(std::io::stderr().is_terminal())
+                    .with_writer(std::io::stderr),
+            )
             .try_init(),
     };
     if result.is_err() {

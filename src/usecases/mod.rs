@@ -1,4 +1,25 @@
 //! What callers can have done: authorise, apply a domain rule, store, in one transaction.
 //!
-//! One file a noun. A use case takes the [`crate::Context`], the [`crate::domain::actor::Actor`] and plain
-//! input; it knows nothing of HTTP.
+//! One file a noun. A use case takes the [`crate::Context`], a [`Request`] (who asks, under which id) and
+//! plain input; it knows nothing of HTTP. Nothing is authorised elsewhere: the scope that storage asks for is
+//! made here, from the caller's role.
+
+pub mod api_keys;
+pub mod apps;
+pub mod cells;
+pub mod create_tenant;
+pub mod operations;
+pub mod partners;
+pub mod policies;
+pub mod tenants;
+
+use crate::domain::actor::Actor;
+
+/// Who asks, and under which id the request is logged.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The caller.
+    pub actor: Actor,
+    /// Id of the request, kept with the operations it opens.
+    pub id: String,
+}

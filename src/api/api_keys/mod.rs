@@ -1,0 +1,3 @@
+//! API keys of partners.
+
+pub mod create;

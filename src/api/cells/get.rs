@@ -1,0 +1,30 @@
+//! `GET /v1/cells/{cell_id}`
+
+use crate::{
+    Context,
+    api::{
+        extract::{AsInstallationReader, Caller, PathIds},
+        respond::{Answer, ok},
+    },
+    domain::cell::Cell,
+    ids::CellId,
+    usecases,
+};
+use actix_web::{get, web::Data};
+
+/// Get a cell.
+///
+/// For operators and auditors.
+#[utoipa::path(
+    operation_id = "getCell", tag = "cells",
+    params(("cell_id" = CellId, Path, description = "The cell")),
+    responses((status = 200, description = "The cell", body = Cell))
+)]
+#[get("/v1/cells/{cell_id}")]
+pub(crate) async fn get_cell(
+    caller: Caller<AsInstallationReader>,
+    context: Data<Context>,
+    id: PathIds<CellId>,
+) -> Answer {
+    Ok(ok(&usecases::cells::get(&context, &caller.request, id.0).await?))
+}

@@ -1,0 +1,243 @@
+//! The outermost layer: request ids, access log, problem documents, panics, time limit, headers.
+
+use super::headers;
+use crate::{
+    Context, Error,
+    api::problem::{ApiError, Problem, status},
+    error::Code,
+};
+use actix_web::{
+    HttpMessage, HttpResponse, ResponseError,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{StatusCode, header::HeaderValue},
+    middleware::Next,
+    web::Data,
+};
+use futures_util::FutureExt;
+use std::{fmt, panic::AssertUnwindSafe, time::Duration, time::Instant};
+use tracing::Instrument;
+
+/// How long a request may take in all.
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+const HEADER: &str = "x-request-id";
+
+/// Id of a request: the caller's own when it is usable, else ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(pub String);
+
+impl RequestId {
+    fn of(request: &ServiceRequest) -> Self {
+        let given = request
+            .headers()
+            .get(HEADER)
+            .and_then(|value| value.to_str().ok());
+        let usable = |text: &&str| {
+            (1..=128).contains(&text.len())
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':'))
+        };
+        Self(
+            given
+                .filter(usable)
+                .map_or_else(|| Self::generate(request), str::to_owned),
+        )
+    }
+
+    fn generate(request: &ServiceRequest) -> String {
+        request.app_data::<Data<Context>>().map_or_else(
+            || "req_unknown".to_owned(),
+            |context| format!("req_{}", context.ids.ulid(context.clock.now())).to_ascii_lowercase(),
+        )
+    }
+}
+
+/// An error on its way out of the middleware itself, as actix wants it.
+#[derive(Debug)]
+struct Rendered {
+    error: ApiError,
+    id: RequestId,
+    path: String,
+}
+
+impl fmt::Display for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl ResponseError for Rendered {
+    fn status_code(&self) -> StatusCode {
+        self.error.status_code()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        render(&self.error, &self.id, &self.path)
+    }
+}
+
+/// Wraps everything else.
+pub async fn edge(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let started = Instant::now();
+    let id = RequestId::of(&request);
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    request.extensions_mut().insert(id.clone());
+    let span = tracing::info_span!("request", request_id = %id.0);
+    let guarded = AssertUnwindSafe(next.call(request)).catch_unwind();
+    let outcome = tokio::time::timeout(REQUEST_TIMEOUT, guarded)
+        .instrument(span.clone())
+        .await;
+    let _entered = span.entered();
+    let result = match outcome {
+        Ok(Ok(result)) => result.map(ServiceResponse::map_into_boxed_body),
+        Ok(Err(_)) => Err(ApiError::from(Error::internal(anyhow::anyhow!("a handler panicked"))).into()),
+        Err(elapsed) => Err(ApiError::from(
+            Error::new(Code::Unavailable, "The request took too long.").caused_by(elapsed),
+        )
+        .into()),
+    };
+    let mut response = match result {
+        Ok(response) => response,
+        Err(error) => {
+            let error = into_api_error(&error);
+            let rendered = Rendered { error, id, path };
+            log(&rendered.error.error);
+            access(&method, "", rendered.status_code(), started);
+            return Err(rendered.into());
+        }
+    };
+    if let Some(error) = response.response().error().map(into_api_error) {
+        log(&error.error);
+        response = response.into_response(render(&error, &id, &path));
+    } else {
+        finish(response.response_mut(), &id, &path);
+    }
+    let pattern = response.request().match_pattern().unwrap_or_default();
+    access(&method, &pattern, response.status(), started);
+    Ok(response)
+}
+
+fn render(error: &ApiError, id: &RequestId, path: &str) -> HttpResponse {
+    let mut response = Problem::new(&error.error, &id.0).into_response();
+    if let Some(allow) = error
+        .allow
+        .as_deref()
+        .and_then(|allow| HeaderValue::from_str(allow).ok())
+    {
+        response
+            .headers_mut()
+            .insert(actix_web::http::header::ALLOW, allow);
+    }
+    finish(&mut response, id, path);
+    response
+}
+
+fn finish(response: &mut HttpResponse, id: &RequestId, path: &str) {
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        response
+            .headers_mut()
+            .insert(actix_web::http::header::HeaderName::from_static(HEADER), value);
+    }
+    headers::add(response.headers_mut(), path);
+}
+
+/// Ours as they are; actix's own (a broken request line, a body that stops) by their status.
+fn into_api_error(error: &actix_web::Error) -> ApiError {
+    if let Some(own) = error.as_error::<ApiError>() {
+        // The cause was moved into the response; what the log needs of it is its text.
+        let copy = Error::new(own.error.code(), own.error.detail()).with_fields(own.error.fields().to_vec());
+        let copy = match own.error.cause() {
+            Some(cause) => copy.caused_by(anyhow::anyhow!("{cause:#}")),
+            None => copy,
+        };
+        return ApiError {
+            error: copy,
+            allow: own.allow.clone(),
+        };
+    }
+    let foreign = anyhow::anyhow!("{error}");
+    match error.as_response_error().status_code() {
+        StatusCode::NOT_FOUND => Error::new(Code::RouteNotFound, "There is no such path."),
+        StatusCode::PAYLOAD_TOO_LARGE => Error::new(Code::PayloadTooLarge, "The body is too large."),
+        StatusCode::REQUEST_TIMEOUT => {
+            Error::new(Code::RequestTimeout, "The request did not arrive in time.")
+        }
+        status if status.is_client_error() => {
+            Error::new(Code::MalformedJson, "The request could not be read.")
+        }
+        _ => Error::internal(anyhow::anyhow!("unexpected error")),
+    }
+    .caused_by(foreign)
+    .into()
+}
+
+fn log(error: &Error) {
+    if status(error.code()).is_server_error() {
+        tracing::error!(code = error.code().as_str(), error = %error, "request failed");
+    } else if let Some(cause) = error.cause() {
+        tracing::info!(code = error.code().as_str(), cause = %format!("{cause:#}"), "request refused");
+    }
+}
+
+fn access(method: &actix_web::http::Method, route: &str, status: StatusCode, started: Instant) {
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let status = status.as_u16();
+    // Probes every few seconds would drown the log.
+    if matches!(route, "/healthz" | "/readyz") {
+        tracing::debug!(%method, route, status, duration_ms, "request");
+    } else {
+        tracing::info!(%method, route, status, duration_ms, "request");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::{App, middleware::from_fn, test, web};
+
+    async fn panics() -> HttpResponse {
+        panic!("with hunter2 inside")
+    }
+
+    async fn fails() -> Result<HttpResponse, ApiError> {
+        Err(Error::internal(anyhow::anyhow!("hunter2")).into())
+    }
+
+    #[actix_web::test]
+    async fn panics_and_failures_become_the_same_problem_without_their_text() {
+        let app = App::new()
+            .wrap(from_fn(edge))
+            .route("/panics", web::get().to(panics))
+            .route("/fails", web::get().to(fails));
+        let app = test::init_service(app).await;
+        for path in ["/panics", "/fails"] {
+            let request = test::TestRequest::get()
+                .uri(path)
+                .insert_header((HEADER, "mine-1"))
+                .to_request();
+            let response = match test::try_call_service(&app, request).await {
+                Ok(response) => response.into_parts().1.map_into_boxed_body(),
+                Err(error) => error.error_response(),
+            };
+            assert_eq!(response.status(), 500);
+            assert_eq!(response.headers().get(HEADER).unwrap(), "mine-1");
+            assert_eq!(
+                response.headers().get("content-type").unwrap(),
+                "application/problem+json"
+            );
+            let body = actix_web::body::to_bytes(response.into_body())
+                .await
+                .unwrap_or_default();
+            let text = String::from_utf8(body.to_vec()).unwrap();
+            assert!(
+                text.contains(r#""code":"internal""#) && text.contains("mine-1"),
+                "{text}"
+            );
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+}

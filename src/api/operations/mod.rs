@@ -1,0 +1,73 @@
+//! Operations: accepted work and how far it is.
+
+pub mod get;
+
+use crate::{
+    domain::operation::{self, Failure, OperationKind, OperationState, Step},
+    ids::{OperationId, TenantId},
+};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+/// Accepted work and how far it is.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Operation {
+    /// Its id.
+    pub id: OperationId,
+    /// What was asked for.
+    pub kind: OperationKind,
+    /// `pending`, `running`, `succeeded` or `failed`.
+    #[schema(pattern = "^(pending|running|succeeded|failed)$")]
+    pub state: &'static str,
+    /// Tenant it works on.
+    pub tenant_id: TenantId,
+    /// What is created or changed: a tenant's or an app's id.
+    pub resource_id: String,
+    /// Steps in order, as far as they are known.
+    pub steps: Vec<Step>,
+    /// Why it failed.
+    pub error: Option<Failure>,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// When a worker took it.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it was done or given up.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl Operation {
+    /// An operation with its steps.
+    pub fn new(operation: operation::Operation, steps: Vec<Step>) -> Self {
+        let state = operation.state.as_str();
+        let (started_at, finished_at, error) = match operation.state {
+            OperationState::Pending => (None, None, None),
+            OperationState::Running { started_at } => (Some(started_at), None, None),
+            OperationState::Succeeded {
+                started_at,
+                finished_at,
+            } => (Some(started_at), Some(finished_at), None),
+            OperationState::Failed {
+                started_at,
+                finished_at,
+                error,
+            } => (started_at, Some(finished_at), Some(error)),
+        };
+        Self {
+            id: operation.id,
+            kind: operation.kind,
+            state,
+            tenant_id: operation.tenant_id,
+            resource_id: operation.resource_id,
+            steps,
+            error,
+            created_at: operation.created_at,
+            started_at,
+            finished_at,
+        }
+    }
+
+    /// An operation that was just opened.
+    pub fn opened(operation: operation::Operation) -> Self {
+        Self::new(operation, Vec::new())
+    }
+}

@@ -1,0 +1,44 @@
+//! `POST /v1/partners`
+
+use super::Partner;
+use crate::{
+    Context,
+    api::{
+        extract::{AsOperator, Body, Caller, RequestBody},
+        respond::{Answer, created},
+    },
+    usecases,
+};
+use actix_web::{post, web::Data};
+use serde::Deserialize;
+
+/// A new partner.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Acme Identity"}))]
+pub struct NewPartner {
+    /// Name for people, unique in the installation.
+    #[schema(min_length = 1, max_length = 128)]
+    pub name: String,
+}
+
+impl RequestBody for NewPartner {}
+
+/// Add a partner.
+///
+/// For operators.
+#[utoipa::path(
+    operation_id = "createPartner", tag = "partners",
+    request_body = NewPartner,
+    responses((status = 201, description = "The partner", body = Partner)),
+    extensions(("x-problems" = json!(["name_taken"])))
+)]
+#[post("/v1/partners")]
+pub(crate) async fn create_partner(
+    caller: Caller<AsOperator>,
+    context: Data<Context>,
+    body: Body<NewPartner>,
+) -> Answer {
+    let partner = usecases::partners::create(&context, &caller.request, body.0.name).await?;
+    Ok(created(&Partner::from(partner)))
+}

@@ -1,0 +1,111 @@
+//! `POST /v1/tenants`
+
+use super::{AcceptedTenant, Tenant};
+use crate::{
+    Context,
+    api::{
+        extract::{AsPartnerAdmin, Body, Caller, RequestBody, json::secret},
+        operations::Operation,
+        respond::{Answer, accepted},
+    },
+    domain::{blockid::BlockIdConnection, pool::PoolSettings},
+    ids::CellId,
+    usecases::create_tenant as creation,
+};
+use actix_web::{post, web::Data};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// A new tenant.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "name": "Acme customers",
+    "blockid": {"tenant_dns": "acme.1kosmos.net", "community": "default", "client_id": "acme-portal", "client_secret": "…"},
+    "pool": {"sign_in_with": "email", "attributes": [{"name": "unit"}], "password": {"min_length": 14}}
+}))]
+pub struct NewTenant {
+    /// Name for people, unique at the partner.
+    #[schema(min_length = 1, max_length = 128)]
+    pub name: String,
+    /// Cell to live in; by default the one with the fewest tenants.
+    pub cell_id: Option<CellId>,
+    /// BlockID connection.
+    pub blockid: NewBlockIdConnection,
+    /// Settings of the user pool.
+    #[serde(default)]
+    pub pool: PoolSettings,
+}
+
+/// A BlockID connection with its secret.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBlockIdConnection {
+    /// Host name of the tenant at 1Kosmos, without scheme.
+    #[schema(example = "acme.1kosmos.net", min_length = 1, max_length = 253)]
+    pub tenant_dns: String,
+    /// Community name.
+    #[schema(example = "default", min_length = 1, max_length = 128)]
+    pub community: String,
+    /// OAuth client id, as registered in AdminX.
+    #[schema(example = "acme-portal", min_length = 1, max_length = 256)]
+    pub client_id: String,
+    /// OAuth client secret. Goes to the cell's Secrets Manager and nowhere else; never shown again.
+    #[serde(deserialize_with = "secret")]
+    #[schema(value_type = String, format = Password, write_only, min_length = 1, max_length = 1024)]
+    pub client_secret: SecretString,
+}
+
+impl RequestBody for NewTenant {}
+
+/// Create a tenant.
+///
+/// For partner administrators. Repeat the request as it is when it failed with 503 or got no answer: an
+/// unfinished tenant of the same name is completed.
+#[utoipa::path(
+    operation_id = "createTenant", tag = "tenants",
+    request_body = NewTenant,
+    responses((status = 202, description = "The tenant, and the operation that provisions it", body = AcceptedTenant,
+               headers(("Location" = String, description = "Path of the operation")))),
+    extensions(("x-problems" = json!(["name_taken", "no_cell_available", "cell_unavailable"])))
+)]
+#[post("/v1/tenants")]
+pub(crate) async fn create_tenant(
+    caller: Caller<AsPartnerAdmin>,
+    context: Data<Context>,
+    body: Body<NewTenant>,
+) -> Answer {
+    let Body(NewTenant {
+        name,
+        cell_id,
+        blockid,
+        pool,
+    }) = body;
+    let NewBlockIdConnection {
+        tenant_dns,
+        community,
+        client_id,
+        client_secret,
+    } = blockid;
+    let blockid = BlockIdConnection {
+        tenant_dns,
+        community,
+        client_id,
+    };
+    let new = creation::NewTenant {
+        name,
+        cell_id,
+        blockid,
+        client_secret,
+        pool,
+    };
+    let (tenant, operation) = creation::create(&context, &caller.request, new).await?;
+    let id = operation.id;
+    Ok(accepted(
+        &id,
+        &AcceptedTenant {
+            tenant: Tenant::from(tenant),
+            operation: Operation::opened(operation),
+        },
+    ))
+}

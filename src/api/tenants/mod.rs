@@ -1,0 +1,84 @@
+//! Tenants.
+
+pub mod create;
+pub mod get;
+pub mod list;
+pub mod update;
+
+use super::operations::Operation;
+use crate::{
+    domain::{blockid::BlockIdConnection, operation::Failure, pool::PoolSettings, tenant},
+    ids::{CellId, PartnerId, TenantId},
+};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+/// A customer: a BlockID connection and a user pool.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Partner it belongs to.
+    pub partner_id: PartnerId,
+    /// Cell it lives in.
+    pub cell_id: CellId,
+    /// Name for people, unique at the partner.
+    #[schema(example = "Acme customers")]
+    pub name: String,
+    /// Where it is in its life.
+    #[schema(pattern = "^(awaiting_secret|active|deleting|deleted)$", example = "active")]
+    pub state: &'static str,
+    /// Whether AWS is as asked: every change that was accepted has arrived.
+    pub ready: bool,
+    /// Grows with every accepted change.
+    pub generation: i64,
+    /// The generation that AWS was last brought to.
+    pub observed_generation: i64,
+    /// How BlockID knows it. The client secret is never shown.
+    pub blockid: BlockIdConnection,
+    /// Settings of its user pool.
+    pub pool: PoolSettings,
+    /// Its Cognito user pool, once there is one.
+    #[schema(example = "eu-central-1_a1B2c3D4e")]
+    pub user_pool_id: Option<String>,
+    /// AWS region of its cell.
+    #[schema(example = "eu-central-1")]
+    pub region: String,
+    /// Why the last attempt to bring AWS to what is asked failed, while it does.
+    pub last_error: Option<Failure>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl From<tenant::Tenant> for Tenant {
+    fn from(tenant: tenant::Tenant) -> Self {
+        Self {
+            id: tenant.id,
+            partner_id: tenant.partner_id,
+            cell_id: tenant.cell_id,
+            ready: tenant.ready(),
+            name: tenant.name,
+            state: tenant.state.as_str(),
+            generation: tenant.generation,
+            observed_generation: tenant.observed_generation,
+            blockid: tenant.blockid,
+            pool: tenant.pool,
+            user_pool_id: tenant.user_pool_id,
+            region: tenant.region,
+            last_error: tenant.last_error,
+            created_at: tenant.created_at,
+            updated_at: tenant.updated_at,
+        }
+    }
+}
+
+/// A tenant and the operation that was opened for it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct AcceptedTenant {
+    /// The tenant as asked for.
+    pub tenant: Tenant,
+    /// The work that brings AWS to it.
+    pub operation: Operation,
+}

@@ -1,0 +1,64 @@
+//! Versions of policies.
+
+use crate::{
+    Error, Result,
+    domain::{
+        actor::{PartnerScope, ReadScope},
+        policy::PolicyVersion,
+    },
+    ids::{AppId, PartnerId, TenantId},
+};
+use serde_json::Value;
+use sqlx::{PgConnection, types::Json};
+
+/// Adds a version; its tenant must be locked by this transaction.
+pub async fn insert(tx: &mut PgConnection, scope: &PartnerScope, version: &PolicyVersion) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO policy_versions (app_id, version, partner_id, document, author, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        version.app_id as AppId,
+        version.version,
+        scope.partner_id() as PartnerId,
+        Json(&version.document) as _,
+        version.author,
+        version.created_at
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The newest version of an app's policy. It is in force when the tenant was brought at least as far as every
+/// operation of the app.
+pub async fn current(
+    db: &mut PgConnection,
+    scope: &ReadScope,
+    tenant_id: TenantId,
+    app_id: AppId,
+) -> Result<PolicyVersion> {
+    let row = sqlx::query!(
+        r#"SELECT p.version, p.document AS "document: Json<Value>", p.author, p.created_at,
+                  (a.client_id IS NOT NULL AND NOT EXISTS (
+                      SELECT 1 FROM operations o
+                      WHERE o.tenant_id = t.id AND o.resource_id = a.id AND o.target_generation > t.observed_generation
+                  )) AS "in_force!"
+           FROM apps a
+           JOIN tenants t ON t.id = a.tenant_id
+           JOIN policy_versions p ON p.app_id = a.id AND p.version = a.policy_version
+           WHERE a.id = $1 AND a.tenant_id = $2 AND ($3::text IS NULL OR a.partner_id = $3)"#,
+        app_id as AppId,
+        tenant_id as TenantId,
+        scope.partner_id() as Option<PartnerId>
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or_else(|| Error::not_found("app"))?;
+    Ok(PolicyVersion {
+        app_id,
+        version: row.version,
+        document: serde_json::from_value(row.document.0)?,
+        author: row.author,
+        created_at: row.created_at,
+        in_force: row.in_force,
+    })
+}

@@ -1,0 +1,164 @@
+//! Tenants as callers see and change them. Their creation is in [`super::reservations`]; what the worker
+//! writes has a module of its own.
+
+use super::{Cursor, Page, PageRequest, name_taken, notify_work};
+use crate::{
+    Error, Result,
+    domain::{
+        actor::{PartnerScope, ReadScope},
+        blockid::BlockIdConnection,
+        operation::Failure,
+        pool::PoolSettings,
+        tenant::{Tenant, TenantState},
+    },
+    ids::{CellId, PartnerId, TenantId},
+};
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, types::Json};
+
+struct Row {
+    id: TenantId,
+    partner_id: PartnerId,
+    cell_id: CellId,
+    region: String,
+    name: String,
+    state: String,
+    blockid_tenant_dns: String,
+    blockid_community: String,
+    blockid_client_id: String,
+    pool: Json<PoolSettings>,
+    credentials_secret_arn: Option<String>,
+    generation: i64,
+    observed_generation: i64,
+    user_pool_id: Option<String>,
+    last_error: Option<Json<Failure>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for Tenant {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: row.id,
+            partner_id: row.partner_id,
+            cell_id: row.cell_id,
+            region: row.region,
+            name: row.name,
+            state: TenantState::from_columns(&row.state, row.credentials_secret_arn)?,
+            blockid: BlockIdConnection {
+                tenant_dns: row.blockid_tenant_dns,
+                community: row.blockid_community,
+                client_id: row.blockid_client_id,
+            },
+            pool: row.pool.0,
+            generation: row.generation,
+            observed_generation: row.observed_generation,
+            user_pool_id: row.user_pool_id,
+            last_error: row.last_error.map(|Json(error)| error),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+/// One tenant.
+pub async fn get(db: &mut PgConnection, scope: &ReadScope, id: TenantId) -> Result<Tenant> {
+    sqlx::query_as!(
+        Row,
+        r#"SELECT t.id AS "id: TenantId", t.partner_id AS "partner_id: PartnerId", t.cell_id AS "cell_id: CellId",
+                  c.region, t.name, t.state, t.blockid_tenant_dns, t.blockid_community, t.blockid_client_id,
+                  t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
+                  t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
+                  t.created_at, t.updated_at
+           FROM tenants t JOIN cells c ON c.id = t.cell_id
+           WHERE t.id = $1 AND ($2::text IS NULL OR t.partner_id = $2)"#,
+        id as TenantId,
+        scope.partner_id() as Option<PartnerId>
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or_else(|| Error::not_found("tenant"))?
+    .try_into()
+}
+
+/// One tenant, held against other changes until the transaction ends.
+pub async fn lock(tx: &mut PgConnection, scope: &PartnerScope, id: TenantId) -> Result<Tenant> {
+    sqlx::query!(
+        "SELECT id FROM tenants WHERE id = $1 AND partner_id = $2 FOR UPDATE",
+        id as TenantId,
+        scope.partner_id() as PartnerId
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or_else(|| Error::not_found("tenant"))?;
+    get(tx, &(*scope).into(), id).await
+}
+
+/// Tenants, oldest first.
+pub async fn list(db: &mut PgConnection, scope: &ReadScope, request: &PageRequest) -> Result<Page<Tenant>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT t.id AS "id: TenantId", t.partner_id AS "partner_id: PartnerId", t.cell_id AS "cell_id: CellId",
+                  c.region, t.name, t.state, t.blockid_tenant_dns, t.blockid_community, t.blockid_client_id,
+                  t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
+                  t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
+                  t.created_at, t.updated_at
+           FROM tenants t JOIN cells c ON c.id = t.cell_id
+           WHERE ($1::text IS NULL OR t.partner_id = $1) AND t.state <> 'deleted'
+             AND ($2::timestamptz IS NULL OR (t.created_at, t.id) > ($2, $3))
+           ORDER BY t.created_at, t.id LIMIT $4"#,
+        scope.partner_id() as Option<PartnerId>,
+        request.after_time(),
+        request.after_id(),
+        request.fetch()
+    )
+    .fetch_all(db)
+    .await?;
+    let tenants = rows
+        .into_iter()
+        .map(Tenant::try_from)
+        .collect::<Result<Vec<_>>>()?;
+    Ok(request.page(tenants, |tenant| Cursor {
+        created_at: tenant.created_at,
+        id: tenant.id.to_string(),
+    }))
+}
+
+/// Writes name and pool settings of a locked tenant; [`bump_generation`] makes the worker act on them.
+pub async fn update(tx: &mut PgConnection, scope: &PartnerScope, tenant: &Tenant) -> Result<()> {
+    sqlx::query!(
+        "UPDATE tenants SET name = $3, pool = $4 WHERE id = $1 AND partner_id = $2",
+        tenant.id as TenantId,
+        scope.partner_id() as PartnerId,
+        tenant.name,
+        Json(&tenant.pool) as _
+    )
+    .execute(tx)
+    .await
+    .map_err(|error| name_taken(error, "tenants_partner_id_name_key", "tenant"))?;
+    Ok(())
+}
+
+/// Says that what is wanted of a tenant has changed: the worker is due at once, and earlier failures no longer
+/// hold it back. Returns the new generation.
+pub async fn bump_generation(
+    tx: &mut PgConnection,
+    scope: &PartnerScope,
+    id: TenantId,
+    now: DateTime<Utc>,
+) -> Result<i64> {
+    let generation = sqlx::query_scalar!(
+        "UPDATE tenants SET generation = generation + 1, next_attempt_at = $3, failed_passes = 0, updated_at = $3
+         WHERE id = $1 AND partner_id = $2 RETURNING generation",
+        id as TenantId,
+        scope.partner_id() as PartnerId,
+        now
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or_else(|| Error::not_found("tenant"))?;
+    notify_work(tx).await?;
+    Ok(generation)
+}

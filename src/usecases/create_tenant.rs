@@ -1,0 +1,216 @@
+//! Creation of a tenant, in three phases.
+//!
+//! 1. A first transaction reserves id, cell and secret names; the tenant is `awaiting_secret`.
+//! 2. `serve` writes the client secret into the cell's Secrets Manager. It is nowhere else: not in the
+//!    database, not in a template, not in a log.
+//! 3. A second transaction makes the tenant `active` and opens the operation the worker carries out.
+//!
+//! A crash after 1 or 2 leaves a reservation that a repeat of the request takes over and that the worker
+//! sweeps when nobody repeats it ([`crate::storage::reservations`]).
+
+use super::{Request, operations};
+use crate::{
+    Context, Error, Result,
+    domain::{
+        actor::PartnerScope,
+        blockid::{BlockIdConnection, validate_client_secret},
+        cell,
+        operation::{Operation, OperationKind},
+        pool::PoolSettings,
+        tenant::{Reservation, Tenant},
+        validation::{NAME_MAX_CHARS, Problems},
+    },
+    error::Code,
+    ids::CellId,
+    storage::{self, reservations},
+};
+use blockid::EgressPolicy;
+use chrono::TimeDelta;
+use hmac::{Hmac, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+use std::time::Duration;
+
+/// How long a reservation belongs to the request that made it. Longer than [`SECRET_TIMEOUT`].
+const LEASE: TimeDelta = TimeDelta::seconds(60);
+/// How long the cell may take to accept the secret.
+const SECRET_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// What a caller gives.
+#[derive(Debug)]
+pub struct NewTenant {
+    /// Name, unique at the partner.
+    pub name: String,
+    /// Cell that was asked for; else the least loaded one.
+    pub cell_id: Option<CellId>,
+    /// BlockID connection.
+    pub blockid: BlockIdConnection,
+    /// OAuth client secret; passes through to the cell and is not kept.
+    pub client_secret: SecretString,
+    /// Pool settings.
+    pub pool: PoolSettings,
+}
+
+/// Creates a tenant, or completes its abandoned creation.
+pub async fn create(context: &Context, request: &Request, mut new: NewTenant) -> Result<(Tenant, Operation)> {
+    let scope = request.actor.partner_admin()?;
+    let (taken, region) = reserve(context, request, &scope, &mut new).await?;
+    let arn = match write_secret(context, &scope, &taken, &region, &new).await {
+        Ok(arn) => arn,
+        Err(error) => {
+            // The repeat that the caller will make must not wait for the lease to end.
+            let mut db = context.db.acquire().await?;
+            reservations::release(&mut db, &scope, taken.reservation.id, &request.id).await?;
+            return Err(error);
+        }
+    };
+    activate(context, request, &scope, &taken, &arn).await
+}
+
+async fn reserve(
+    context: &Context,
+    request: &Request,
+    scope: &PartnerScope,
+    new: &mut NewTenant,
+) -> Result<(reservations::Taken, String)> {
+    let mut tx = context.db.begin().await?;
+    let placed = cell::place(storage::cells::open_for_placement(&mut tx).await?, new.cell_id);
+    let mut problems = Problems::new();
+    problems.name("/name", &new.name, NAME_MAX_CHARS);
+    problems.within("/blockid", |problems| {
+        if let Ok(cell) = &placed {
+            let policy = EgressPolicy {
+                allowed_networks: cell.allowed_provider_networks.clone(),
+                insecure_loopback: context.config.dev_insecure_loopback,
+                extra_ca_pem: None,
+            };
+            new.blockid.place(&policy, problems);
+        }
+        new.blockid.validate(problems);
+        validate_client_secret(new.client_secret.expose_secret(), problems);
+    });
+    problems.within("/pool", |problems| new.pool.validate(problems));
+    problems.finish()?;
+    let cell = placed?;
+    let now = context.clock.now();
+    let taken = reservations::reserve(
+        &mut tx,
+        scope,
+        reservations::NewTenant {
+            reservation: Reservation::new(&context.ids, now),
+            cell_id: cell.id,
+            name: &new.name,
+            blockid: &new.blockid,
+            pool: &new.pool,
+            lease_owner: &request.id,
+            lease_expires_at: now + LEASE,
+            now,
+        },
+    )
+    .await?;
+    if taken.cell_id != cell.id && new.cell_id.is_some() {
+        return Err(Error::new(
+            Code::NameTaken,
+            "An unfinished tenant of this name is reserved in another cell.",
+        ));
+    }
+    let region = storage::tenants::get(&mut tx, &(*scope).into(), taken.reservation.id)
+        .await?
+        .region;
+    tx.commit().await?;
+    Ok((taken, region))
+}
+
+async fn write_secret(
+    context: &Context,
+    scope: &PartnerScope,
+    taken: &reservations::Taken,
+    region: &str,
+    new: &NewTenant,
+) -> Result<String> {
+    let credentials = step_up::settings::Credentials {
+        client_id: new.blockid.client_id.clone(),
+        client_secret: new.client_secret.expose_secret().to_owned(),
+    };
+    let value = SecretString::from(serde_json::to_string(&credentials)?);
+    let id = taken.reservation.id;
+    let tags = [
+        ("stepgate:tenant", id.to_string()),
+        ("stepgate:cell", taken.cell_id.to_string()),
+        ("stepgate:partner", scope.partner_id().to_string()),
+    ];
+    let idempotency = request_token(&taken.reservation, &value)?;
+    let secrets = context.aws.secrets_manager(region);
+    let name = &taken.reservation.credentials_secret_name;
+    let unavailable = || {
+        Error::new(
+            Code::CellUnavailable,
+            "The client secret could not be stored in the tenant's cell.",
+        )
+    };
+    match tokio::time::timeout(
+        SECRET_TIMEOUT,
+        secrets.create_secret(name, value, &idempotency, &tags),
+    )
+    .await
+    {
+        Ok(written) => written.map_err(|error| unavailable().caused_by(error)),
+        Err(elapsed) => Err(unavailable().caused_by(elapsed)),
+    }
+}
+
+/// The same for a repeat with the same secret, another one for another secret: so a repeat writes nothing
+/// twice, and a corrected secret is not mistaken for a repeat. Keyed, because AWS's trail shows tokens.
+fn request_token(reservation: &Reservation, value: &SecretString) -> Result<String> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&reservation.event_hash_key).map_err(Error::internal)?;
+    mac.update(reservation.id.to_string().as_bytes());
+    mac.update(b"\0credentials\0");
+    mac.update(value.expose_secret().as_bytes());
+    Ok(hex::encode(mac.finalize().into_bytes()))
+}
+
+async fn activate(
+    context: &Context,
+    request: &Request,
+    scope: &PartnerScope,
+    taken: &reservations::Taken,
+    arn: &str,
+) -> Result<(Tenant, Operation)> {
+    let id = taken.reservation.id;
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    let target_generation = reservations::activate(&mut tx, scope, id, &request.id, arn, now).await?;
+    let subject = operations::Subject {
+        kind: OperationKind::CreateTenant,
+        tenant_id: id,
+        resource_id: id.to_string(),
+        target_generation,
+        now,
+    };
+    let operation = operations::open(&mut tx, context, request, scope, subject).await?;
+    let tenant = storage::tenants::get(&mut tx, &(*scope).into(), id).await?;
+    tx.commit().await?;
+    tracing::info!(tenant_id = %id, cell_id = %taken.cell_id, "tenant created");
+    Ok((tenant, operation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::IdSource;
+
+    #[test]
+    fn a_repeat_has_the_same_token_and_another_secret_another_one() {
+        let ids = IdSource::seeded(1);
+        let now = chrono::DateTime::from_timestamp(0, 0).unwrap();
+        let (a, b) = (Reservation::new(&ids, now), Reservation::new(&ids, now));
+        let token = |reservation, value: &str| request_token(reservation, &value.into()).unwrap();
+        assert_eq!(token(&a, "s"), token(&a, "s"));
+        assert_ne!(token(&a, "s"), token(&a, "t"));
+        assert_ne!(token(&a, "s"), token(&b, "s"));
+        assert!(
+            (32..=64).contains(&token(&a, "s").len()),
+            "Secrets Manager's bounds of a token"
+        );
+    }
+}

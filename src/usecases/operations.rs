@@ -1,0 +1,56 @@
+//! Operations: opened by the use cases that change what is wanted, read by callers.
+
+use super::Request;
+use crate::{
+    Context, Result,
+    domain::{
+        actor::PartnerScope,
+        operation::{Operation, OperationKind, OperationState, Step},
+    },
+    ids::{OperationId, TenantId},
+    storage,
+};
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+/// One operation with its steps.
+pub async fn get(context: &Context, request: &Request, id: OperationId) -> Result<(Operation, Vec<Step>)> {
+    let scope = request.actor.reader()?;
+    storage::operations::get(&mut *context.db.acquire().await?, &scope, id).await
+}
+
+/// What an operation is about.
+pub(super) struct Subject {
+    pub(super) kind: OperationKind,
+    pub(super) tenant_id: TenantId,
+    pub(super) resource_id: String,
+    pub(super) target_generation: i64,
+    pub(super) now: DateTime<Utc>,
+}
+
+/// Opens an operation in the transaction that changes what is wanted.
+pub(super) async fn open(
+    tx: &mut PgConnection,
+    context: &Context,
+    request: &Request,
+    scope: &PartnerScope,
+    subject: Subject,
+) -> Result<Operation> {
+    let operation = Operation {
+        id: OperationId::generate(&context.ids, subject.now),
+        partner_id: scope.partner_id(),
+        tenant_id: subject.tenant_id,
+        resource_id: subject.resource_id,
+        kind: subject.kind,
+        target_generation: subject.target_generation,
+        state: OperationState::Pending,
+        request_id: Some(request.id.clone()),
+        created_at: subject.now,
+    };
+    storage::operations::insert(tx, scope, &operation).await?;
+    tracing::info!(
+        operation_id = %operation.id, tenant_id = %operation.tenant_id, kind = %operation.kind,
+        target_generation = operation.target_generation, "operation opened"
+    );
+    Ok(operation)
+}
