@@ -1,0 +1,161 @@
+//! Step-up for one action: the proof of a signed-in session, and what its tokens are good for.
+
+use super::password::action_app;
+use crate::bench::{App, Bench, User, authorize_url, now_ms};
+use crate::cognito::{Challenge, Step, Tokens};
+use crate::functions::Trigger;
+use crate::outcome::{Outcome, Trials};
+use crate::provider::StepUp;
+use serde_json::{Value, json};
+use step_up::reason::Reason;
+
+const ACTION: &str = "transfer";
+
+/// Begins an action step-up and answers its session proof with this token.
+async fn prove(bench: &Bench, app: &App, user: &User, token: &str) -> anyhow::Result<Step> {
+    let begin = json!({ "USERNAME": user.name });
+    let step = bench
+        .cognito
+        .initiate(&app.client_id, "CUSTOM_AUTH", begin)
+        .await?;
+    let Step::Challenge(challenge) = step else {
+        return Ok(step);
+    };
+    let answer = json!({ "access_token": token, "action": ACTION }).to_string();
+    let metadata = json!({ "action": ACTION, "action_ref": "5f2e" });
+    let who = bench.who(app, user);
+    bench
+        .cognito
+        .answer(&who, challenge.session.as_deref(), &answer, Some(metadata))
+        .await
+}
+
+/// Completes the step-up of an action, naming its journey.
+async fn complete(bench: &Bench, app: &App, user: &User, challenge: &Challenge) -> anyhow::Result<Step> {
+    let posted = bench
+        .provider()?
+        .step_up(&StepUp::honest(authorize_url(challenge)?))
+        .await?;
+    let journey = challenge
+        .parameters
+        .get("journey_id")
+        .cloned()
+        .unwrap_or_default();
+    let metadata = json!({ "action": ACTION, "journey_id": journey });
+    let who = bench.who(app, user);
+    bench
+        .cognito
+        .answer(
+            &who,
+            challenge.session.as_deref(),
+            &posted.answer(),
+            Some(metadata),
+        )
+        .await
+}
+
+/// The token with another expiry: what an attacker who kept an expired one would like.
+fn with_later_expiry(token: &str) -> anyhow::Result<String> {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    let mut claims = crate::cognito::claims(token)?;
+    claims["exp"] = (claims["exp"].as_i64().unwrap_or(0) + 86_400).into();
+    let parts: Vec<&str> = token.split('.').collect();
+    anyhow::ensure!(parts.len() == 3, "not a JWT");
+    Ok(format!(
+        "{}.{}.{}",
+        parts[0],
+        URL_SAFE_NO_PAD.encode(claims.to_string()),
+        parts[2]
+    ))
+}
+
+fn action_of(tokens: &Tokens) -> anyhow::Result<Value> {
+    Ok(tokens.id_claims()?["stepup_action"].clone())
+}
+
+/// A25: proofs that prove nothing, and tokens of an action used as something else.
+pub(super) async fn a25(bench: &Bench) -> anyhow::Result<Outcome> {
+    let mut trials = Trials::new();
+    let app = action_app(bench).await?;
+    let (user, other) = (bench.user().await?, bench.user().await?);
+    let own = bench.sign_in(&app, &user).await?;
+    trials.holds(
+        "tokens of a sign-in",
+        action_of(&own)?.is_null(),
+        "no stepup_action",
+    );
+    let others = bench.sign_in(&app, &other).await?;
+    let elsewhere = bench.sign_in(&bench.main_app(), &user).await?;
+    let bad = [
+        ("ID token", own.id_token.clone()),
+        ("refresh token", own.refresh_token.clone().unwrap_or_default()),
+        ("another user's", others.access_token.clone()),
+        ("another client's", elsewhere.access_token.clone()),
+        ("later expiry", with_later_expiry(&own.access_token)?),
+    ];
+    for (what, token) in bad {
+        let since = now_ms();
+        let step = prove(bench, &app, &user, &token).await?;
+        let reason = bench.refusal(Trigger::Verify, &user, since).await?.reason;
+        // A refresh token may be longer than anything that is looked at.
+        let expected = [Reason::SessionProofInvalid, Reason::MalformedAnswer];
+        let expected = if what == "refresh token" {
+            &expected[..]
+        } else {
+            &expected[..1]
+        };
+        trials.by_reason(what, &step, reason, expected);
+    }
+
+    // The control, twice at once: each journey gets tokens of its own.
+    let first = prove(bench, &app, &user, &own.access_token).await?.challenge()?;
+    let second = prove(bench, &app, &user, &own.access_token).await?.challenge()?;
+    let second = complete(bench, &app, &user, &second).await?.tokens()?;
+    let first = complete(bench, &app, &user, &first).await?.tokens()?;
+    for tokens in [&first, &second] {
+        trials.holds(
+            "two journeys at once",
+            action_of(tokens)? == ACTION,
+            "stepup_action in its own tokens",
+        );
+    }
+    let jti = |tokens: &Tokens| tokens.id_claims().map(|claims| claims["jti"].clone());
+    trials.holds(
+        "two journeys at once",
+        jti(&first)? != jti(&second)?,
+        "tokens apart",
+    );
+
+    let token = first.refresh_token.clone().unwrap_or_default();
+    let since = now_ms();
+    match bench.cognito.refresh(&app.client_id, &token).await? {
+        Step::Tokens(tokens) => {
+            trials.holds(
+                "refresh of an action",
+                action_of(&tokens)?.is_null(),
+                "no stepup_action",
+            );
+        }
+        step => {
+            let reason = bench.refusal(Trigger::Gate, &user, since).await?.reason;
+            trials.by_reason("refresh of an action", &step, reason, &[Reason::EvidenceExpired]);
+        }
+    }
+
+    let id = json!({ "UserPoolId": bench.target.user_pool_id, "Username": other.name });
+    bench.aws()?.must("cognito-idp", "AdminDisableUser", &id).await?;
+    let step = prove(bench, &app, &other, &others.access_token).await?;
+    trials.by_cognito("disabled user", &step, &["NotAuthorizedException"]);
+
+    if bench.target.has(crate::target::Capability::Iam) {
+        // An emulator keeps revoked tokens apart only where it checks callers.
+        let revoke = json!({ "ClientId": app.client_id, "Token": own.refresh_token });
+        let revoked = bench.cognito.call("RevokeToken", &revoke).await?;
+        anyhow::ensure!(revoked.is_ok(), "RevokeToken: {revoked:?}");
+        let since = now_ms();
+        let step = prove(bench, &app, &user, &own.access_token).await?;
+        let reason = bench.refusal(Trigger::Verify, &user, since).await?.reason;
+        trials.by_reason("revoked token", &step, reason, &[Reason::SessionProofInvalid]);
+    }
+    Ok(trials.outcome())
+}

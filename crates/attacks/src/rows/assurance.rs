@@ -1,0 +1,209 @@
+//! Strength: the method used and the identity proved, against what the policy asks.
+
+use crate::bench::{App, Bench, authorize_url, now_ms};
+use crate::cognito::Challenge;
+use crate::functions::Trigger;
+use crate::outcome::{Outcome, Trials};
+use crate::provider::StepUp;
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use std::time::Duration;
+use step_up::reason::Reason;
+use url::Url;
+
+const STRONG: &str = "strong";
+const PROOFING: &str = "proofing";
+const PROOF: &str = "/assurance/ial/2/";
+
+/// A method map is learned by a recorded pilot step-up, and a policy can be stronger than "any shipped
+/// method" only then. Here the map is written as the pilot would write it, and the policies likewise.
+async fn prepare(bench: &Bench) -> anyhow::Result<()> {
+    let prepared = bench.strong.get_or_try_init(|| async {
+        let strong = bench.app(STRONG, json!({})).await?;
+        let proofing = bench.app(PROOFING, json!({})).await?;
+        put_policy(
+            bench,
+            &strong,
+            json!({ "methods": ["liveID push", "otp"], "min_aal": 2 }),
+        )
+        .await?;
+        put_policy(bench, &proofing, json!({ "methods": [PROOF], "min_ial": 2 })).await?;
+        learn(bench).await?;
+        // Warm functions keep what they have read for 30 s.
+        for _ in 0..20 {
+            let user = bench.user().await?;
+            if bench.sign_in(&strong, &user).await.is_ok() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        anyhow::bail!("an honest step-up does not satisfy the stronger policy")
+    });
+    prepared.await.copied()
+}
+
+async fn put_policy(bench: &Bench, app: &App, requirement: Value) -> anyhow::Result<()> {
+    let table = bench
+        .function_variable(Trigger::Define, "STEPGATE_POLICIES_TABLE")
+        .await?;
+    let key = json!({ "pk": { "S": app.client_id } });
+    let read = json!({ "TableName": table, "Key": key, "ConsistentRead": true });
+    let mut item = bench.aws()?.must("dynamodb", "GetItem", &read).await?["Item"].clone();
+    let text = item["document"]["S"]
+        .as_str()
+        .context("a policy item without document")?;
+    let mut document: Value = serde_json::from_str(text)?;
+    let mut outcome = json!({ "step_up": "required", "attempts": 2 });
+    for (name, value) in requirement.as_object().cloned().unwrap_or_default() {
+        outcome[name] = value;
+    }
+    document["policy"]["rules"] = json!([]);
+    document["policy"]["default"] = outcome;
+    let generation = document["generation"].as_i64().unwrap_or(1) + 1;
+    document["generation"] = generation.into();
+    item["document"]["S"] = document.to_string().into();
+    item["generation"] = json!({ "N": generation.to_string() });
+    let write = json!({ "TableName": table, "Item": item });
+    bench.aws()?.must("dynamodb", "PutItem", &write).await?;
+    Ok(())
+}
+
+/// What the simulator returns per method, written into the settings.
+async fn learn(bench: &Bench) -> anyhow::Result<()> {
+    let mut map = serde_json::Map::new();
+    for method in ["liveID push", "otp sms", "otp email", "otp"] {
+        map.insert(method.to_owned(), observed(method, &json!([method])));
+    }
+    map.insert(PROOF.to_owned(), observed(PROOF, &json!([PROOF])));
+    let mut settings = bench.settings().await?;
+    settings["observed_methods"] = Value::Object(map);
+    settings["generation"] = (settings["generation"].as_i64().unwrap_or(1) + 1).into();
+    let arn = bench
+        .function_variable(Trigger::Define, "STEPGATE_SETTINGS_SECRET_ARN")
+        .await?;
+    let body = json!({
+        "SecretId": arn, "SecretString": settings.to_string(),
+        "ClientRequestToken": format!("attacks-{}", crate::bench::random_letters(40))
+    });
+    bench
+        .aws()?
+        .must("secretsmanager", "PutSecretValue", &body)
+        .await?;
+    Ok(())
+}
+
+fn observed(acr: &str, amr: &Value) -> Value {
+    json!({ "acr": acr, "amr": amr, "auth_time": true, "recorded_at_unix_s": now_ms() / 1000 })
+}
+
+async fn app_of(bench: &Bench, name: &'static str) -> anyhow::Result<App> {
+    prepare(bench).await?;
+    bench.app(name, json!({})).await
+}
+
+/// The authorize URL with another list of methods, as somebody at the browser would write it.
+fn with_methods(challenge: &Challenge, methods: &[&str]) -> anyhow::Result<Url> {
+    let mut url = Url::parse(authorize_url(challenge)?)?;
+    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    let mut rewritten = url.query_pairs_mut();
+    rewritten.clear();
+    for (name, value) in pairs {
+        if name == "claims" {
+            let mut claims: Value = serde_json::from_str(&value)?;
+            claims["id_token"]["acr"]["values"] = json!(methods);
+            rewritten.append_pair(&name, &claims.to_string());
+        } else {
+            rewritten.append_pair(&name, &value);
+        }
+    }
+    drop(rewritten);
+    Ok(url)
+}
+
+/// A13: a weaker method than asked.
+pub(super) async fn a13(bench: &Bench) -> anyhow::Result<Outcome> {
+    let mut trials = Trials::new();
+    let app = app_of(bench, STRONG).await?;
+    for weaker in ["otp email", "otp sms"] {
+        let user = bench.user().await?;
+        let challenge = bench.challenge(&app, &user).await?;
+        let url = with_methods(&challenge, &[weaker])?;
+        let posted = bench
+            .provider()?
+            .step_up(&StepUp::honest(url.as_str()).with(weaker))
+            .await?;
+        let since = now_ms();
+        let step = bench.answer(&app, &user, &challenge, &posted.answer()).await?;
+        let reason = bench.refusal(Trigger::Verify, &user, since).await?.reason;
+        trials.by_reason(weaker, &step, reason, &[Reason::AssuranceNotMet]);
+    }
+    for silence in [json!(["no_acr", "no_amr"]), json!([{ "method": "pwd" }])] {
+        let user = bench.user().await?;
+        let challenge = bench.challenge(&app, &user).await?;
+        let mut step_up = StepUp::honest(authorize_url(&challenge)?);
+        step_up.faults = silence.as_array().cloned().unwrap_or_default();
+        let posted = bench.provider()?.step_up(&step_up).await?;
+        let since = now_ms();
+        let step = bench.answer(&app, &user, &challenge, &posted.answer()).await?;
+        let reason = bench.refusal(Trigger::Verify, &user, since).await?.reason;
+        trials.by_reason(&silence.to_string(), &step, reason, &[Reason::AssuranceNotMet]);
+    }
+    Ok(trials.outcome())
+}
+
+/// A14: a lower identity assurance than asked.
+pub(super) async fn a14(bench: &Bench) -> anyhow::Result<Outcome> {
+    let mut trials = Trials::new();
+    let app = app_of(bench, PROOFING).await?;
+    let user = bench.user().await?;
+    let challenge = bench.challenge(&app, &user).await?;
+    let step_up = StepUp::honest(authorize_url(&challenge)?).fault(json!({ "ial": 1 }));
+    let posted = bench.provider()?.step_up(&step_up).await?;
+    let since = now_ms();
+    let step = bench.answer(&app, &user, &challenge, &posted.answer()).await?;
+    let reason = bench.refusal(Trigger::Verify, &user, since).await?.reason;
+    let lower = [Reason::IdentityAssuranceNotMet, Reason::AssuranceNotMet];
+    trials.by_reason("IAL1", &step, reason, &lower);
+
+    let user = bench.user().await?;
+    let proved = bench.sign_in(&app, &user).await;
+    anyhow::ensure!(
+        proved.is_ok(),
+        "an honest proofing does not satisfy the policy: {:?}",
+        proved.err()
+    );
+    Ok(trials.outcome())
+}
+
+/// A30: a step-up that is only the channel by which the password is reset.
+pub(super) async fn a30(bench: &Bench) -> anyhow::Result<Outcome> {
+    let mut trials = Trials::new();
+    let app = bench.app("mailbox", json!({})).await?;
+    let policy = json!({ "schema_version": 1, "rules": [], "default": {
+        "step_up": "required", "methods": ["otp email"], "attempts": 2
+    }});
+    let answer = bench
+        .api()?
+        .try_policy(&bench.target.tenant_id, &app.id, &policy)
+        .await?;
+    let codes = problem_codes(&answer.body);
+    trials.holds(
+        "only otp email",
+        answer.status == 422 || answer.status == 400,
+        "policy refused",
+    );
+    let told = codes.iter().any(|code| code == "step_up_is_reset_channel");
+    trials.holds("only otp email", told, "step_up_is_reset_channel");
+    Ok(trials
+        .outcome()
+        .but_not_built("evidence deleted when a password is reset"))
+}
+
+/// Codes of a problem document's errors.
+pub(super) fn problem_codes(problem: &Value) -> Vec<String> {
+    let errors = problem["errors"].as_array().cloned().unwrap_or_default();
+    errors
+        .iter()
+        .filter_map(|error| error["code"].as_str().map(str::to_owned))
+        .collect()
+}

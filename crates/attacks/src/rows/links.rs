@@ -1,0 +1,174 @@
+//! Who a BlockID subject belongs to, and what users can say about themselves.
+
+use super::assurance::problem_codes;
+use crate::bench::{App, Bench, User, authorize_url, now_ms};
+use crate::functions::Trigger;
+use crate::outcome::{Outcome, Trials};
+use crate::provider::StepUp;
+use crate::stepgate::any_method_policy;
+use serde_json::{Value, json};
+use step_up::reason::Reason;
+
+/// A27: rules that rest on attributes users can write.
+pub(super) async fn a27(bench: &Bench) -> anyhow::Result<Outcome> {
+    let mut trials = Trials::new();
+    let app = bench.app("writable", json!({})).await?;
+    let id = json!({ "UserPoolId": bench.target.user_pool_id, "ClientId": app.client_id });
+    let described = bench
+        .aws()?
+        .must("cognito-idp", "DescribeUserPoolClient", &id)
+        .await?;
+    let writable = &described["UserPoolClient"]["WriteAttributes"];
+    trials.holds("client", writable.is_array(), "WriteAttributes are explicit");
+    let protected = ["email", "email_verified", "preferred_username", "phone_number"];
+    for attribute in writable
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+    {
+        let kept = !protected.contains(&attribute) && !attribute.starts_with("custom:");
+        trials.holds(attribute, kept, "nothing to rest on is writable");
+        let mut policy = any_method_policy();
+        policy["rules"] = json!([{
+            "id": "self-declared",
+            "when": { "attribute": { "name": attribute, "equals": "vip" } },
+            "then": { "step_up": "not_required", "reason": "said so" }
+        }]);
+        let answer = bench
+            .api()?
+            .try_policy(&bench.target.tenant_id, &app.id, &policy)
+            .await?;
+        let told = problem_codes(&answer.body)
+            .iter()
+            .any(|code| code == "attribute_user_writable");
+        trials.holds(
+            attribute,
+            (400..500).contains(&answer.status) && told,
+            "attribute_user_writable",
+        );
+    }
+    let pool = json!({ "UserPoolId": bench.target.user_pool_id });
+    let pool = bench
+        .aws()?
+        .must("cognito-idp", "DescribeUserPool", &pool)
+        .await?;
+    let only_admin = &pool["UserPool"]["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"];
+    trials.holds("sign-up", only_admin == true, "closed");
+    Ok(trials.outcome())
+}
+
+/// A step-up of `user` by this one; what *verify* said about it.
+async fn linked(
+    bench: &Bench,
+    trials: &mut Trials,
+    what: &str,
+    (app, user): (&App, &User),
+    prepare: impl FnOnce(StepUp<'_>) -> StepUp<'_>,
+    expected: &[Reason],
+) -> anyhow::Result<()> {
+    let challenge = bench.challenge(app, user).await?;
+    let step_up = prepare(StepUp::honest(authorize_url(&challenge)?));
+    let posted = bench.provider()?.step_up(&step_up).await?;
+    let since = now_ms();
+    let step = bench.answer(app, user, &challenge, &posted.answer()).await?;
+    let reason = bench.refusal(Trigger::Verify, user, since).await?.reason;
+    trials.by_reason(what, &step, reason, expected);
+    Ok(())
+}
+
+/// A28: an account that is not linked yet, in the hands of somebody who has its password.
+pub(super) async fn a28(bench: &Bench) -> anyhow::Result<Outcome> {
+    let mut trials = Trials::new();
+    let refused = [Reason::LinkRefused];
+    let either = [Reason::LinkRefused, Reason::SubjectMismatch];
+
+    let mut policy = any_method_policy();
+    policy["default"]["subject_link"] = "linked_only".into();
+    let app = bench.app("linked only", json!({ "policy": policy })).await?;
+    let user = bench.user().await?;
+    linked(bench, &mut trials, "no link", (&app, &user), |s| s, &refused).await?;
+
+    let mut policy = any_method_policy();
+    policy["default"]["subject_link"] = "verified_email".into();
+    policy["default"]["subject_attribute"] = "email".into();
+    let app = bench.app("by mail", json!({ "policy": policy })).await?;
+    let with_mail = |address: String| json!([{ "Name": "email", "Value": address }]);
+    let user = new_user(bench, |name| with_mail(format!("{name}@example.com"))).await?;
+    let attacker = "attacker@evil.example";
+    linked(
+        bench,
+        &mut trials,
+        "other address",
+        (&app, &user),
+        |s| s.fault(json!({ "email": attacker })),
+        &either,
+    )
+    .await?;
+    let own = format!("{}@example.com", user.name);
+    linked(
+        bench,
+        &mut trials,
+        "unverified at the provider",
+        (&app, &user),
+        |s| {
+            s.fault(json!({ "email": own }))
+                .fault(json!({ "email_verified": false }))
+        },
+        &refused,
+    )
+    .await?;
+    // A letter that merely looks like another (Cyrillic а) is another.
+    let twin = own.replacen('a', "\u{430}", 1);
+    linked(
+        bench,
+        &mut trials,
+        "look-alike",
+        (&app, &user),
+        |s| s.fault(json!({ "email": twin })),
+        &either,
+    )
+    .await?;
+
+    let here = new_user(bench, |name| {
+        json!([
+            { "Name": "email", "Value": format!("{name}@example.com") },
+            { "Name": "email_verified", "Value": "false" }
+        ])
+    })
+    .await?;
+    let own = format!("{}@example.com", here.name);
+    linked(
+        bench,
+        &mut trials,
+        "unverified here",
+        (&app, &here),
+        |s| s.fault(json!({ "email": own })),
+        &refused,
+    )
+    .await?;
+
+    // A subject that belongs to another account.
+    let main = bench.main_app();
+    let (owner, thief) = (bench.user().await?, bench.user().await?);
+    bench.sign_in(&main, &owner).await?;
+    let owner_name = owner.name.as_str();
+    linked(
+        bench,
+        &mut trials,
+        "linked elsewhere",
+        (&main, &thief),
+        |s| s.fault(json!({ "other_user": owner_name })),
+        &either,
+    )
+    .await?;
+    let honest = bench.sign_in(&main, &owner).await;
+    anyhow::ensure!(honest.is_ok(), "the owner lost the link: {:?}", honest.err());
+    Ok(trials.outcome())
+}
+
+async fn new_user(bench: &Bench, attributes: impl FnOnce(&str) -> Value) -> anyhow::Result<User> {
+    let name = format!("attack-{}", crate::bench::random_letters(12));
+    let attributes = attributes(&name);
+    bench.user_named(&name, &attributes).await
+}
