@@ -44,6 +44,9 @@ pub struct Failure {
     pub code: String,
     /// What happened, one or two sentences.
     pub message: String,
+    /// What can be done about it, when that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// Step in which it happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,

@@ -105,7 +105,7 @@ pub struct PasswordRules {
     /// A symbol is needed.
     pub require_symbols: bool,
     /// How long an invited user's first password works, days.
-    #[schema(minimum = 1, maximum = 365)]
+    #[schema(minimum = 1, maximum = 90)]
     pub temporary_validity_days: u32,
 }
 
@@ -168,7 +168,7 @@ impl PoolSettings {
         problems.range(
             "/password/temporary_validity_days",
             self.password.temporary_validity_days,
-            1..=365,
+            1..=90,
         );
         if let Some(email) = &self.email {
             problems.within("/email", |problems| email.validate(problems));

@@ -18,5 +18,8 @@
 
 pub mod cell;
 pub mod failure;
+pub mod pass;
 pub mod stacks;
+pub mod steps;
 pub mod template;
+pub mod wanted;

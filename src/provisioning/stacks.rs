@@ -38,6 +38,11 @@ pub struct WantedStack<'a> {
 pub trait Watcher: Send {
     /// Something worth telling; returns an error to stop waiting.
     fn note(&mut self, text: String) -> impl Future<Output = Result<(), StepError>> + Send;
+
+    /// Asked before each poll; an error ends the wait.
+    fn check(&self) -> Result<(), StepError> {
+        Ok(())
+    }
 }
 
 /// How [`ensure`] left a stack.
@@ -225,6 +230,7 @@ impl Stacks<'_> {
                 }
                 settled => return Ok(settled),
             }
+            watcher.check()?;
             pause.wait().await;
         }
     }
@@ -242,6 +248,7 @@ impl Stacks<'_> {
             if change_set.state != ChangeSetState::Pending {
                 return Ok(change_set);
             }
+            watcher.check()?;
             pause.wait().await;
         }
     }

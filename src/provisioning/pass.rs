@@ -1,0 +1,278 @@
+//! One pass over a claimed tenant: the steps in order, a record of each, the outcome.
+
+use super::{
+    failure::{StepError, StepFailure},
+    stacks::{Watcher, jittered},
+    steps,
+};
+use crate::{
+    Context, Result,
+    aws::cognito::Pool,
+    domain::{
+        operation::{Failure, StepState},
+        provisioning::{Claim, Desired, StepName},
+    },
+    storage::{
+        reconcile::{self, FailedPass},
+        reconcile_steps::{self, StepRecord},
+    },
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+
+/// Passes with a lasting failure before the operations are given up. The first may be AWS catching up with what
+/// was just made (a role that cannot be assumed yet), so it is not the last word.
+const LASTING_FAILURES: i32 = 4;
+/// Longest pause after a failure that may pass by itself, s.
+const LONGEST_PAUSE_S: u64 = 300;
+/// Pause before a tenant whose operations were given up is tried again, s: quotas get raised, providers mended.
+const GIVEN_UP_PAUSE_S: u64 = 900;
+
+/// What became of a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// AWS is as asked.
+    Converged,
+    /// It will be tried again.
+    Failed,
+    /// Another worker has the tenant.
+    LeaseLost,
+    /// The worker is stopping; the tenant was given back.
+    Stopped,
+}
+
+/// A pass under way: what the steps work with. Not `Debug`: it holds the tenant's key.
+pub struct Pass<'a> {
+    /// The world.
+    pub context: &'a Context,
+    /// The right to write.
+    pub claim: &'a Claim,
+    /// What is wanted, and what was found so far.
+    pub desired: Desired,
+    /// The pool as last read in this pass; forgotten when it is changed.
+    pub pool: Option<Pool>,
+    /// App clients written in this pass, to be read back.
+    pub written_clients: Vec<crate::ids::AppId>,
+    step: StepName,
+    stop: CancellationToken,
+}
+
+/// How a step succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// What was done, or that nothing was to do. Shown to the partner.
+    pub detail: String,
+    /// AWS's request id of the last changing call.
+    pub request_id: Option<String>,
+    /// Whether there was anything that could have been done.
+    pub state: StepState,
+}
+
+impl Done {
+    /// Something was done.
+    pub fn with(detail: impl Into<String>, request_id: Option<String>) -> Self {
+        Self {
+            detail: detail.into(),
+            request_id,
+            state: StepState::Succeeded,
+        }
+    }
+
+    /// It was as wanted.
+    pub fn already(detail: impl Into<String>) -> Self {
+        Self::with(detail, None)
+    }
+
+    /// The tenant asks for nothing of the kind.
+    pub fn skipped(detail: impl Into<String>) -> Self {
+        Self {
+            state: StepState::Skipped,
+            ..Self::with(detail, None)
+        }
+    }
+}
+
+/// Takes a claimed tenant through its steps and records the outcome. Errors are those of the database only; the
+/// claim then runs out by itself.
+pub async fn run(context: &Context, claim: &Claim, stop: CancellationToken) -> Result<Outcome> {
+    let mut db = context.db.acquire().await?;
+    let Some(desired) = reconcile::load(&mut db, claim).await? else {
+        return Ok(Outcome::LeaseLost);
+    };
+    let generation = desired.generation;
+    reconcile_steps::open(&mut db, claim, generation, context.clock.now()).await?;
+    // Steps wait for AWS: no connection is held meanwhile.
+    drop(db);
+
+    let failed_passes = desired.failed_passes;
+    let mut pass = Pass {
+        context,
+        claim,
+        desired,
+        pool: None,
+        written_clients: Vec::new(),
+        step: StepName::ALL[0],
+        stop,
+    };
+    let result = pass.take_steps().await;
+    let failed_in = pass.step;
+    match result {
+        Ok(()) => {
+            let now = context.clock.now();
+            let held =
+                reconcile::converged(&mut *context.db.acquire().await?, claim, generation, now).await?;
+            Ok(if held {
+                Outcome::Converged
+            } else {
+                Outcome::LeaseLost
+            })
+        }
+        Err(StepError::LeaseLost) => Ok(Outcome::LeaseLost),
+        Err(StepError::Stopped) => {
+            reconcile::release(&mut *context.db.acquire().await?, claim).await?;
+            Ok(Outcome::Stopped)
+        }
+        Err(StepError::Failed(failure)) => pass.record_failure(failed_in, &failure, failed_passes).await,
+    }
+}
+
+impl Pass<'_> {
+    async fn take_steps(&mut self) -> Result<(), StepError> {
+        for step in self.desired.steps.clone() {
+            self.check()?;
+            self.step = step;
+            self.begin(step).await?;
+            // Boxed: the steps' futures are large, and one is alive for as long as a stack is waited for.
+            let done = Box::pin(steps::run(step, self)).await?;
+            tracing::info!(
+                tenant = %self.claim.tenant_id, step = %step, detail = done.detail, aws_request_id = done.request_id,
+                "provisioning step done"
+            );
+            let Done {
+                detail,
+                request_id,
+                state,
+            } = &done;
+            self.record(*state, Some(detail), None, request_id.as_deref())
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn begin(&self, step: StepName) -> Result<(), StepError> {
+        let now = self.context.clock.now();
+        let until = now + lease(self.context);
+        let mut db = self.context.db.acquire().await?;
+        let held =
+            reconcile_steps::begin(&mut db, self.claim, self.desired.generation, step, now, until).await?;
+        still(held)
+    }
+
+    /// Writes down what is known now. Steps call it (through [`Self::keep`]) as soon as they learned something
+    /// that must survive them.
+    async fn record(
+        &self,
+        state: StepState,
+        detail: Option<&str>,
+        error: Option<&str>,
+        aws_request_id: Option<&str>,
+    ) -> Result<(), StepError> {
+        let record = StepRecord {
+            step: self.step,
+            state,
+            detail,
+            error,
+            aws_request_id,
+        };
+        let mut db = self.context.db.acquire().await?;
+        let (generation, now) = (self.desired.generation, self.context.clock.now());
+        let observed = &self.desired.observed;
+        still(reconcile_steps::record(&mut db, self.claim, generation, record, observed, now).await?)
+    }
+
+    /// Stores what was observed so far, in the middle of a step.
+    pub async fn keep(&self, detail: &str) -> Result<(), StepError> {
+        self.record(StepState::Running, Some(detail), None, None).await
+    }
+
+    async fn record_failure(
+        &self,
+        step: StepName,
+        failure: &StepFailure,
+        failed_passes: i32,
+    ) -> Result<Outcome> {
+        let now = self.context.clock.now();
+        let gives_up = !failure.passes_by_itself && failed_passes + 1 >= LASTING_FAILURES;
+        let cause = failure.cause.as_ref().map(|cause| format!("{cause:#}"));
+        let aws_request_id = failure.aws_request_id.as_deref();
+        tracing::warn!(
+            tenant = %self.claim.tenant_id, step = %step, code = failure.code, error = failure.message, cause,
+            aws_request_id, gives_up, "provisioning step failed"
+        );
+        match self
+            .record(StepState::Running, None, Some(&failure.message), aws_request_id)
+            .await
+        {
+            Ok(()) => {}
+            Err(StepError::LeaseLost) => return Ok(Outcome::LeaseLost),
+            Err(_) => return Ok(Outcome::Failed),
+        }
+        let pass = FailedPass {
+            generation: self.desired.generation,
+            failure: &Failure {
+                code: failure.code.clone(),
+                message: failure.message.clone(),
+                hint: failure.hint.map(str::to_owned),
+                step: Some(step.to_string()),
+                aws_request_id: failure.aws_request_id.clone(),
+                at: now,
+            },
+            gives_up,
+            next_attempt_at: self.next_attempt(now, failed_passes, gives_up),
+        };
+        let held = reconcile::failed(&mut *self.context.db.acquire().await?, self.claim, &pass, now).await?;
+        Ok(if held { Outcome::Failed } else { Outcome::LeaseLost })
+    }
+
+    fn next_attempt(&self, now: DateTime<Utc>, failed_passes: i32, gives_up: bool) -> DateTime<Utc> {
+        let doublings = u32::try_from(failed_passes).unwrap_or_default().min(10);
+        let pause_s = if gives_up {
+            GIVEN_UP_PAUSE_S
+        } else {
+            (1_u64 << doublings).min(LONGEST_PAUSE_S)
+        };
+        let jittered_ms = jittered(&self.context.ids, pause_s * 1000);
+        now + TimeDelta::milliseconds(i64::try_from(jittered_ms).unwrap_or_default())
+    }
+
+    /// Region of the tenant's cell.
+    pub fn region(&self) -> &str {
+        &self.desired.cell.region
+    }
+}
+
+/// Waiting for CloudFormation: progress goes into the step, a stop signal or a lost claim ends the wait.
+impl Watcher for Pass<'_> {
+    async fn note(&mut self, text: String) -> Result<(), StepError> {
+        self.keep(&text).await?;
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), StepError> {
+        if self.stop.is_cancelled() {
+            Err(StepError::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// How long a claim lasts without a renewal.
+pub fn lease(context: &Context) -> TimeDelta {
+    TimeDelta::from_std(context.config.worker.lease).unwrap_or(TimeDelta::seconds(60))
+}
+
+/// A claim that does not hold any more ends the pass.
+pub(super) fn still(held: bool) -> Result<(), StepError> {
+    if held { Ok(()) } else { Err(StepError::LeaseLost) }
+}

@@ -1,0 +1,105 @@
+//! Makes an app client for every app, and brings those that are there to what is asked.
+//!
+//! Cognito makes a client without a token, so that a worker killed between the call and the row would make a second
+//! one. Therefore clients are named by their app's id, and before one is made the pool's clients are looked through.
+
+use super::super::{
+    failure::{StepError, StepFailure},
+    pass::{Done, Pass, still},
+    wanted,
+};
+use super::pool_id;
+use crate::{
+    aws::cognito::{ClientName, Cognito},
+    domain::provisioning::DesiredApp,
+    storage::reconcile,
+};
+
+pub(super) async fn run(pass: &mut Pass<'_>) -> Result<Done, StepError> {
+    if pass.desired.apps.is_empty() {
+        return Ok(Done::skipped("the tenant has no apps"));
+    }
+    let pool_id = pool_id(pass)?;
+    let cognito = pass.context.aws.cognito(pass.region());
+    let mut request_id = None;
+    let (mut made, mut changed) = (0, 0);
+
+    let (known, unknown): (Vec<_>, Vec<_>) = pass
+        .desired
+        .apps
+        .clone()
+        .into_iter()
+        .partition(|app| app.client_id.is_some());
+    if !unknown.is_empty() {
+        let present = cognito.clients(&pool_id).await?;
+        for app in unknown {
+            let answered = adopt_or_make(pass, &cognito, &pool_id, &app, &present).await?;
+            made += 1;
+            request_id = answered.or(request_id);
+        }
+    }
+    for app in known {
+        let client_id = super::known(app.client_id.as_ref(), "The app client")?;
+        let wanted = wanted::client_settings(&pass.desired, &app);
+        let found = cognito
+            .client(&pool_id, &client_id)
+            .await?
+            .ok_or_else(|| client_missing(&app))?;
+        if found != wanted {
+            let updated = cognito.update_client(&pool_id, &client_id, &wanted).await?;
+            pass.written_clients.push(app.id);
+            changed += 1;
+            request_id = updated.request_id.or(request_id);
+        }
+    }
+    let all = pass.desired.apps.len();
+    Ok(Done::with(
+        format!("{all} app clients: {made} made, {changed} changed"),
+        request_id,
+    ))
+}
+
+async fn adopt_or_make(
+    pass: &mut Pass<'_>,
+    cognito: &Cognito,
+    pool_id: &str,
+    app: &DesiredApp,
+    present: &[ClientName],
+) -> Result<Option<String>, StepError> {
+    let wanted = wanted::client_settings(&pass.desired, app);
+    let mut named: Vec<_> = present
+        .iter()
+        .filter(|client| client.name == wanted.name)
+        .collect();
+    named.sort_by(|one, other| one.client_id.cmp(&other.client_id));
+    let (client_id, request_id) = match named.split_first() {
+        None => {
+            let created = cognito.create_client(pool_id, &wanted).await?;
+            (created.value, created.request_id)
+        }
+        Some((first, others)) => {
+            // Nobody was ever told of the others: an app has one client, and it is the one in its row.
+            for other in others {
+                cognito.delete_client(pool_id, &other.client_id).await?;
+            }
+            let updated = cognito.update_client(pool_id, &first.client_id, &wanted).await?;
+            (first.client_id.clone(), updated.request_id)
+        }
+    };
+    let mut db = pass.context.db.acquire().await?;
+    still(reconcile::store_client(&mut db, pass.claim, app.id, &client_id).await?)?;
+    if let Some(stored) = pass.desired.apps.iter_mut().find(|one| one.id == app.id) {
+        stored.client_id = Some(client_id);
+    }
+    pass.written_clients.push(app.id);
+    Ok(request_id)
+}
+
+pub(super) fn client_missing(app: &DesiredApp) -> StepError {
+    StepFailure::lasting(
+        "client_missing",
+        format!("The app client of {} is gone.", app.id),
+        Some("Somebody deleted it outside Stepgate: its id is in use by the app and cannot be had again. Make a new app."),
+    )
+    .into()
+}

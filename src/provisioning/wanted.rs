@@ -1,0 +1,347 @@
+//! What AWS should look like for a tenant. Pure: from the tenant's row to names, parameters, documents, settings.
+
+use super::{
+    stacks::WantedStack,
+    template::{Template, sha256_hex},
+};
+use crate::{
+    aws::cognito::{ClientSettings, NewAttribute, PasswordRules, PoolSettings},
+    aws::lambda::FunctionSettings,
+    domain::{
+        cell::Artifact,
+        pool::{MAX_ATTRIBUTE_LENGTH, SignInWith, Tier},
+        provisioning::{Desired, DesiredApp, StackOutputs},
+    },
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use step_up::{
+    policy_item::PolicyItem,
+    settings::{Connection, EventHashKey, SETTINGS_SCHEMA_VERSION, TenantSettings},
+};
+
+/// Attributes that a signed-in user may change. Policies and links never rest on these (the e-mail address keeps
+/// its old value until the new one is verified).
+pub const WRITABLE_ATTRIBUTES: [&str; 6] =
+    ["email", "family_name", "given_name", "locale", "name", "zoneinfo"];
+
+/// Attributes that a user's tokens may read, beside the custom ones.
+pub const READABLE_ATTRIBUTES: [&str; 8] = [
+    "email",
+    "email_verified",
+    "family_name",
+    "given_name",
+    "locale",
+    "name",
+    "preferred_username",
+    "zoneinfo",
+];
+
+/// Shortest validity of a refresh token that Cognito takes, min. A policy that asks for less gets no refresh.
+const SHORTEST_REFRESH_MIN: u32 = 60;
+
+/// Name of a tenant's stack.
+pub fn stack_name(desired: &Desired) -> String {
+    format!("stepgate-{}", desired.tenant_id.ulid())
+}
+
+/// Tags of everything that a tenant has.
+pub fn tags(desired: &Desired) -> Vec<(&'static str, String)> {
+    vec![
+        ("stepgate:tenant", desired.tenant_id.to_string()),
+        ("stepgate:cell", desired.cell.id.to_string()),
+        ("stepgate:partner", desired.partner_id.to_string()),
+    ]
+}
+
+/// The tenant's stack.
+pub fn stack<'a>(desired: &Desired, template: &'a Template, settings_secret_arn: &str) -> WantedStack<'a> {
+    let cell = &desired.cell;
+    let pool = &desired.pool;
+    let email = pool.email.as_ref();
+    let parameters = BTreeMap::from([
+        ("TenantId", desired.tenant_id.to_string()),
+        ("TenantUlid", desired.tenant_id.ulid()),
+        ("TemplateDigest", template.digest.clone()),
+        ("Architecture", cell.architecture.to_string()),
+        ("ArtifactBucket", cell.artifact_bucket.clone()),
+        ("ChallengeArtifactKey", cell.artifacts.challenge.key.clone()),
+        ("VerifyArtifactKey", cell.artifacts.verify.key.clone()),
+        ("LogGroupName", cell.log_group_name.clone()),
+        ("SettingsSecretArn", settings_secret_arn.to_owned()),
+        ("CredentialsSecretArn", desired.credentials_secret_arn.clone()),
+        ("SignInWith", pool.sign_in_with.to_string()),
+        ("SelfSignUp", pool.self_sign_up.to_string()),
+        ("Tier", tier(pool.tier)),
+        ("PasswordMinLength", pool.password.min_length.to_string()),
+        (
+            "PasswordRequireLowercase",
+            pool.password.require_lowercase.to_string(),
+        ),
+        (
+            "PasswordRequireUppercase",
+            pool.password.require_uppercase.to_string(),
+        ),
+        ("PasswordRequireDigits", pool.password.require_digits.to_string()),
+        (
+            "PasswordRequireSymbols",
+            pool.password.require_symbols.to_string(),
+        ),
+        (
+            "TemporaryPasswordValidityDays",
+            pool.password.temporary_validity_days.to_string(),
+        ),
+        (
+            "EmailFrom",
+            email.map(|email| email.from.clone()).unwrap_or_default(),
+        ),
+        (
+            "EmailSesIdentityArn",
+            email
+                .map(|email| email.ses_identity_arn.clone())
+                .unwrap_or_default(),
+        ),
+    ]);
+    WantedStack {
+        name: stack_name(desired),
+        template,
+        parameters,
+        tags: tags(desired),
+        guarded: &["UserPool", "RecordsTable"],
+        create_only: &["TenantUlid", "SignInWith"],
+        failed_before: desired.observed.failed_stacks,
+    }
+}
+
+fn tier(tier: Tier) -> String {
+    tier.as_str().to_ascii_uppercase()
+}
+
+/// The settings of the pool, as they are read back.
+pub fn pool_settings(desired: &Desired, outputs: &StackOutputs) -> PoolSettings {
+    let set = |values: &[&str]| {
+        values
+            .iter()
+            .map(|value| (*value).to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    let pool = &desired.pool;
+    let event_version = if pool.tier == Tier::Lite { "V1_0" } else { "V2_0" };
+    let challenge = &outputs.challenge_function_arn;
+    PoolSettings {
+        tier: tier(pool.tier),
+        native_mfa: "OFF".to_owned(),
+        deletion_protection: "ACTIVE".to_owned(),
+        remembers_devices: false,
+        case_sensitive: false,
+        sign_in_attributes: if pool.sign_in_with == SignInWith::Email {
+            set(&["email"])
+        } else {
+            BTreeSet::new()
+        },
+        alias_attributes: BTreeSet::new(),
+        first_factors: set(&["PASSWORD"]),
+        verified_attributes: set(&["email"]),
+        verified_before_update: set(&["email"]),
+        admin_creates_users: !pool.self_sign_up,
+        recovery: vec!["verified_email".to_owned()],
+        password: PasswordRules {
+            min_length: to_i32(pool.password.min_length),
+            lowercase: pool.password.require_lowercase,
+            uppercase: pool.password.require_uppercase,
+            digits: pool.password.require_digits,
+            symbols: pool.password.require_symbols,
+            temporary_validity_days: to_i32(pool.password.temporary_validity_days),
+        },
+        triggers: BTreeMap::from([
+            ("define_auth_challenge", challenge.clone()),
+            ("create_auth_challenge", challenge.clone()),
+            (
+                "verify_auth_challenge_response",
+                outputs.verify_function_arn.clone(),
+            ),
+            (
+                "pre_token_generation_config",
+                format!("{event_version} {challenge}"),
+            ),
+        ]),
+        email_identity_arn: pool
+            .email
+            .as_ref()
+            .map(|email| email.ses_identity_arn.clone())
+            .unwrap_or_default(),
+        email_from: pool
+            .email
+            .as_ref()
+            .map(|email| email.from.clone())
+            .unwrap_or_default(),
+        hosted_domains: BTreeSet::new(),
+    }
+}
+
+/// The settings of a function, as they are read back.
+pub fn function_settings(desired: &Desired, artifact: &Artifact, role_arn: &str) -> FunctionSettings {
+    FunctionSettings {
+        code_sha256: artifact.sha256_base64.clone(),
+        architecture: desired.cell.architecture.to_string(),
+        role_arn: role_arn.to_owned(),
+        timeout_s: 5,
+        log_group: desired.cell.log_group_name.clone(),
+    }
+}
+
+/// The pool's custom attributes.
+pub fn attributes(desired: &Desired) -> Vec<NewAttribute> {
+    let attributes = desired.pool.attributes.iter();
+    attributes
+        .map(|attribute| NewAttribute {
+            name: attribute.name.clone(),
+            mutable: attribute.mutable,
+            max_length: attribute.max_length.unwrap_or(MAX_ATTRIBUTE_LENGTH),
+        })
+        .collect()
+}
+
+/// The settings of an app's client. Its name is the app's id, by which it is found when its own id was lost.
+pub fn client_settings(desired: &Desired, app: &DesiredApp) -> ClientSettings {
+    let custom = desired
+        .pool
+        .attributes
+        .iter()
+        .map(|attribute| format!("custom:{}", attribute.name));
+    let readable = READABLE_ATTRIBUTES.iter().map(|name| (*name).to_owned());
+    let refresh_min = refresh_validity_min(app);
+    let mut auth_flows = BTreeSet::from(["ALLOW_CUSTOM_AUTH".to_owned()]);
+    if refresh_min.is_some() {
+        auth_flows.insert("ALLOW_REFRESH_TOKEN_AUTH".to_owned());
+    }
+    ClientSettings {
+        auth_flows,
+        read_attributes: readable.chain(custom).collect(),
+        write_attributes: WRITABLE_ATTRIBUTES
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect(),
+        refresh_token_validity_min: to_i32(refresh_min.unwrap_or(SHORTEST_REFRESH_MIN)),
+        access_token_validity_min: to_i32(app.settings.access_token_validity_min),
+        id_token_validity_min: to_i32(app.settings.id_token_validity_min),
+        session_validity_min: to_i32(app.settings.session_validity_min),
+        ..ClientSettings::closed(app.id.to_string())
+    }
+}
+
+/// How long refresh tokens work, min: as the app says, and not longer than any rule lets a step-up last. `None`
+/// when that is less than Cognito can do: then tokens cannot be refreshed at all.
+pub fn refresh_validity_min(app: &DesiredApp) -> Option<u32> {
+    let asked = app.settings.refresh_token_validity_min;
+    let limit = app.policy.smallest_max_age_min().unwrap_or(u32::MAX);
+    let longest_token = app
+        .settings
+        .id_token_validity_min
+        .max(app.settings.access_token_validity_min);
+    // Cognito wants refresh tokens to outlive the others.
+    (limit >= SHORTEST_REFRESH_MIN && limit > longest_token).then(|| asked.min(limit))
+}
+
+/// What the triggers are told of an app.
+pub fn policy_item(app: &DesiredApp, client_id: &str, generation: i64) -> PolicyItem {
+    PolicyItem {
+        generation,
+        app_id: app.id.to_string(),
+        client_id: client_id.to_owned(),
+        policy_version: app.policy_version,
+        policy: app.policy.clone(),
+        action_step_up: app.settings.action_step_up,
+        session_validity_s: app.settings.session_validity_min * 60,
+        refresh_validity_s: refresh_validity_min(app).unwrap_or_default() * 60,
+        exemptions: Vec::new(),
+    }
+}
+
+/// What the triggers are told of the tenant. Without a pool they refuse every event.
+pub fn tenant_settings(desired: &Desired, generation: i64) -> TenantSettings {
+    TenantSettings {
+        schema_version: SETTINGS_SCHEMA_VERSION,
+        generation,
+        tenant_id: desired.tenant_id.to_string(),
+        user_pool_id: desired.observed.user_pool_id.clone(),
+        suspended: false,
+        connection: Connection {
+            tenant_dns: desired.connection.tenant_dns.clone(),
+            community: desired.connection.community.clone(),
+            client_id: desired.connection.client_id.clone(),
+        },
+        provider: desired
+            .observed
+            .provider
+            .as_ref()
+            .map(|provider| provider.metadata.clone()),
+        allowed_provider_networks: desired
+            .cell
+            .allowed_provider_networks
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        extra_ca_pem: None,
+        event_hash_key: EventHashKey(BASE64_STANDARD.encode(&desired.event_hash_key)),
+        extra_methods: Vec::new(),
+        observed_methods: BTreeMap::new(),
+    }
+}
+
+/// The resource policy of the credentials secret. Within an account an Allow restricts nobody, so reading is
+/// denied to everybody who is not the verify function's role, the control plane included.
+pub fn credentials_policy(verify_role_arn: &str) -> serde_json::Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "NobodyButVerifyReads",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": ["secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue"],
+                "Resource": "*",
+                "Condition": { "StringNotEquals": { "aws:PrincipalArn": verify_role_arn } }
+            },
+            {
+                "Sid": "VerifyReads",
+                "Effect": "Allow",
+                "Principal": { "AWS": verify_role_arn },
+                "Action": "secretsmanager:GetSecretValue",
+                "Resource": "*"
+            }
+        ]
+    })
+}
+
+/// A request token that is the same whenever the same thing is asked.
+pub fn token(desired: &Desired, what: &str, content: &str) -> String {
+    sha256_hex(&[&desired.tenant_id.to_string(), what, content])
+}
+
+/// Bounds are checked when the values come in; no setting comes near the limit.
+fn to_i32(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
+/// The settings that differ, as `name: wanted …, found …`, for read-back errors. Values of settings are not secret.
+pub fn differences<T: serde::Serialize>(wanted: &T, found: &T) -> Vec<String> {
+    let (wanted, found) = (json!(wanted), json!(found));
+    let empty = serde_json::Map::new();
+    let (wanted, found) = (
+        wanted.as_object().unwrap_or(&empty),
+        found.as_object().unwrap_or(&empty),
+    );
+    let differs = wanted
+        .iter()
+        .filter(|(name, value)| found.get(*name) != Some(value));
+    differs
+        .map(|(name, value)| {
+            format!(
+                "{name}: wanted {value}, found {}",
+                found.get(name).unwrap_or(&json!(null))
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,4 @@
+//! The jobs of the worker, one a file.
+
+pub mod reconcile_tenants;
+pub mod sweep_reservations;
