@@ -100,11 +100,12 @@ pub async fn run(context: &Context, claim: &Claim, stop: CancellationToken) -> R
         return Ok(Outcome::LeaseLost);
     };
     let generation = desired.generation;
-    reconcile_steps::open(&mut db, claim, generation, context.clock.now()).await?;
+    let new = reconcile_steps::open(&mut db, claim, generation, context.clock.now()).await?;
     // Steps wait for AWS: no connection is held meanwhile.
     drop(db);
 
-    let failed_passes = desired.failed_passes;
+    // What is asked anew is not given up for the failures of what was asked before.
+    let failed_before = if new { 0 } else { desired.failed_passes };
     let mut pass = Pass {
         context,
         claim,
@@ -132,7 +133,7 @@ pub async fn run(context: &Context, claim: &Claim, stop: CancellationToken) -> R
             reconcile::release(&mut *context.db.acquire().await?, claim).await?;
             Ok(Outcome::Stopped)
         }
-        Err(StepError::Failed(failure)) => pass.record_failure(failed_in, &failure, failed_passes).await,
+        Err(StepError::Failed(failure)) => pass.record_failure(failed_in, &failure, failed_before).await,
     }
 }
 
@@ -199,10 +200,10 @@ impl Pass<'_> {
         &self,
         step: StepName,
         failure: &StepFailure,
-        failed_passes: i32,
+        failed_before: i32,
     ) -> Result<Outcome> {
         let now = self.context.clock.now();
-        let gives_up = !failure.passes_by_itself && failed_passes + 1 >= LASTING_FAILURES;
+        let gives_up = !failure.passes_by_itself && failed_before + 1 >= LASTING_FAILURES;
         let cause = failure.cause.as_ref().map(|cause| format!("{cause:#}"));
         let aws_request_id = failure.aws_request_id.as_deref();
         tracing::warn!(
@@ -228,14 +229,15 @@ impl Pass<'_> {
                 at: now,
             },
             gives_up,
-            next_attempt_at: self.next_attempt(now, failed_passes, gives_up),
+            failed_passes: failed_before.saturating_add(1),
+            next_attempt_at: self.next_attempt(now, failed_before, gives_up),
         };
         let held = reconcile::failed(&mut *self.context.db.acquire().await?, self.claim, &pass, now).await?;
         Ok(if held { Outcome::Failed } else { Outcome::LeaseLost })
     }
 
-    fn next_attempt(&self, now: DateTime<Utc>, failed_passes: i32, gives_up: bool) -> DateTime<Utc> {
-        let doublings = u32::try_from(failed_passes).unwrap_or_default().min(10);
+    fn next_attempt(&self, now: DateTime<Utc>, failed_before: i32, gives_up: bool) -> DateTime<Utc> {
+        let doublings = u32::try_from(failed_before).unwrap_or_default().min(10);
         let pause_s = if gives_up {
             GIVEN_UP_PAUSE_S
         } else {

@@ -269,6 +269,8 @@ pub struct FailedPass<'a> {
     pub failure: &'a Failure,
     /// Whether the operations are given up (the tenant itself is tried again, slowly).
     pub gives_up: bool,
+    /// Passes that failed for what is asked now, this one among them.
+    pub failed_passes: i32,
     /// When the next pass is due.
     pub next_attempt_at: DateTime<Utc>,
 }
@@ -283,7 +285,7 @@ pub async fn failed(
     let held = sqlx::query_scalar!(
         r#"WITH held AS (
                UPDATE tenants
-               SET last_error = $6, failed_passes = CASE WHEN $7 THEN 0 ELSE failed_passes + 1 END,
+               SET last_error = $6, failed_passes = $9,
                    lease_owner = NULL, lease_expires_at = NULL, next_attempt_at = $8
                WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3
                RETURNING id
@@ -306,7 +308,8 @@ pub async fn failed(
         now,
         Json(pass.failure) as _,
         pass.gives_up,
-        pass.next_attempt_at
+        pass.next_attempt_at,
+        pass.failed_passes
     )
     .fetch_one(db)
     .await?;

@@ -14,8 +14,9 @@ use crate::{
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 
-/// Sets the tenant's open operations running and gives each its plan, where it has none yet.
-pub async fn open(db: &mut PgConnection, claim: &Claim, generation: i64, now: DateTime<Utc>) -> Result<()> {
+/// Sets the tenant's open operations running and gives each its plan, where it has none yet. Returns whether one of
+/// them was not running before: then something new was asked for since the last pass.
+pub async fn open(db: &mut PgConnection, claim: &Claim, generation: i64, now: DateTime<Utc>) -> Result<bool> {
     let operations = sqlx::query!(
         r#"WITH held AS (
                SELECT id FROM tenants WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3
@@ -23,7 +24,7 @@ pub async fn open(db: &mut PgConnection, claim: &Claim, generation: i64, now: Da
            UPDATE operations SET state = 'running', started_at = coalesce(started_at, $5)
            FROM held
            WHERE tenant_id = held.id AND target_generation <= $4 AND operations.state IN ('pending', 'running')
-           RETURNING operations.id AS "id: OperationId", kind"#,
+           RETURNING operations.id AS "id: OperationId", kind, started_at = $5 AS "new!""#,
         claim.tenant_id as TenantId,
         claim.owner,
         claim.fencing_token,
@@ -32,10 +33,11 @@ pub async fn open(db: &mut PgConnection, claim: &Claim, generation: i64, now: Da
     )
     .fetch_all(&mut *db)
     .await?;
+    let new = operations.iter().any(|operation| operation.new);
     for operation in operations {
         plan(&mut *db, operation.id, operation.kind.parse()?).await?;
     }
-    Ok(())
+    Ok(new)
 }
 
 /// Lists the steps of an operation as pending; those that are listed already stay as they are.

@@ -48,6 +48,8 @@ pub(super) async fn open(
         created_at: subject.now,
     };
     storage::operations::insert(tx, scope, &operation).await?;
+    // Its steps can be watched from the first answer on.
+    storage::reconcile_steps::plan(tx, operation.id, operation.kind).await?;
     tracing::info!(
         operation_id = %operation.id, tenant_id = %operation.tenant_id, kind = %operation.kind,
         target_generation = operation.target_generation, "operation opened"
