@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    artifacts as artifacts_command, lint, package, services as services_command, sqlx, test,
+    artifacts as artifacts_command, demo, lint, package, services as services_command, sqlx, test,
 };
 use crate::context::Context;
 use crate::process::Interrupted;
@@ -46,6 +46,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Prepare and run the whole system on loopback and do the main job once before your eyes.
+    Demo(demo::Options),
     /// Run every check and every test; the last line is `N passed, N failed, N skipped`.
     Test(test::Options),
     /// Keep Postgres and the AWS emulator up for tests run by hand, until Ctrl-C.
@@ -78,6 +80,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     let context = Context::new()?;
     match command {
+        Command::Demo(options) => demo::run(&context, &options),
         Command::Test(options) => test::run(&context, &options),
         Command::Services(options) => services_command::run(&context, &options),
         Command::Lint => lint::run(&context),

@@ -1,6 +1,7 @@
 //! The commands, one file or folder each: options, and the steps in the order they are shown.
 
 pub(crate) mod artifacts;
+pub(crate) mod demo;
 pub(crate) mod lint;
 pub(crate) mod package;
 pub(crate) mod services;

@@ -7,6 +7,8 @@ use anyhow::{Context as _, bail};
 /// What listens, in the order of its offset from `--port-base`.
 #[derive(Clone, Copy)]
 pub(crate) enum Listener {
+    Api,
+    BlockId,
     MiniStack,
     Postgres,
 }

@@ -121,6 +121,13 @@ impl Postgres {
             .env("PGCONNECT_TIMEOUT", "5");
         command
     }
+
+    /// Makes an empty database.
+    pub(crate) fn create_database(&self, context: &Context, name: &str) -> anyhow::Result<()> {
+        let mut command = self.psql("postgres");
+        command.args(["-c", &format!("create database {name}")]);
+        context.processes.text("create database", &mut command).map(drop)
+    }
 }
 
 fn make_cluster(

@@ -49,6 +49,12 @@ impl PostgresHome {
             user,
         })
     }
+
+    /// Removes everything in it; for `--reset`, before anything was started.
+    pub(crate) fn remove(context: &Context) -> anyhow::Result<()> {
+        let home = Self::open(context)?;
+        fs::remove_dir_all(&home.folder).with_context(|| format!("cannot remove {}", home.folder.display()))
+    }
 }
 
 fn unprivileged_user() -> anyhow::Result<RunAs> {

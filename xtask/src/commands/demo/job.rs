@@ -1,0 +1,180 @@
+//! The main job: a partner onboards a customer, an administrator makes a user, the user signs in.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use anyhow::{Context as _, bail};
+use serde_json::json;
+
+use super::api::{ApiClient, text};
+use super::report::Report;
+use super::sign_in::{SignIn, SignedIn};
+use super::system::{BLOCKID_CLIENT_ID, BLOCKID_COMMUNITY, System};
+use crate::context::Context;
+use crate::random::random_hex;
+use crate::ui::{Tone, Ui};
+
+const USERNAME: &str = "ada";
+
+/// Does the job, a step each, and notes ids and keys in the report.
+pub(super) fn run(context: &Context, system: &System, report: &mut Report) -> anyhow::Result<()> {
+    let operator = ApiClient::new(&system.api_url, &system.operator_key);
+    let (partner_id, api_key) = report.step(context, "partner + key", |progress| {
+        let partner = operator.post("/v1/partners", &json!({"name": "Demo partner"}))?;
+        let partner_id = text(&partner, "/id")?;
+        let body = json!({"name": "demo", "role": "partner_admin"});
+        let key = operator.post(&format!("/v1/partners/{partner_id}/keys"), &body)?;
+        progress.set_note(&partner_id);
+        Ok((partner_id, text(&key, "/key")?))
+    })?;
+    report.partner_id = Some(partner_id);
+    report.api_key = Some(api_key.clone());
+
+    let partner = ApiClient::new(&system.api_url, &api_key);
+    let (tenant_id, user_pool_id) = report.step(context, "tenant", |progress| {
+        let body = json!({
+            "name": "Acme",
+            "blockid": {
+                "tenant_dns": system.blockid_host, "community": BLOCKID_COMMUNITY,
+                "client_id": BLOCKID_CLIENT_ID, "client_secret": system.blockid_client_secret,
+            },
+        });
+        let accepted = partner.post("/v1/tenants", &body)?;
+        let tenant_id = text(&accepted, "/tenant/id")?;
+        partner.watch(context, &text(&accepted, "/operation/id")?, progress)?;
+        let tenant = partner.get(&format!("/v1/tenants/{tenant_id}"))?;
+        let user_pool_id = text(&tenant, "/user_pool_id")?;
+        progress.set_note(format!("{tenant_id}, pool {user_pool_id}"));
+        Ok((tenant_id, user_pool_id))
+    })?;
+    report.tenant_id = Some(tenant_id.clone());
+    report.user_pool_id = Some(user_pool_id.clone());
+
+    let (app_id, client_id) = report.step(context, "app", |progress| {
+        let accepted = partner.post(
+            &format!("/v1/tenants/{tenant_id}/apps"),
+            &json!({"name": "Portal"}),
+        )?;
+        let app_id = text(&accepted, "/app/id")?;
+        partner.watch(context, &text(&accepted, "/operation/id")?, progress)?;
+        let app = partner.get(&format!("/v1/tenants/{tenant_id}/apps/{app_id}"))?;
+        let client_id = text(&app, "/client_id")?;
+        progress.set_note(format!("{app_id}, client {client_id}"));
+        Ok((app_id, client_id))
+    })?;
+    report.app_id = Some(app_id);
+    report.client_id = Some(client_id.clone());
+
+    let password = format!("Demo-{}", random_hex(8)?);
+    report.step(context, "user", |progress| {
+        create_user(context, system, &user_pool_id, &password)?;
+        progress.set_note(USERNAME);
+        Ok(())
+    })?;
+    report.username = Some(USERNAME.to_owned());
+    report.password = Some(password.clone());
+
+    let sign_in = SignIn {
+        aws_endpoint_url: &system.aws_endpoint_url,
+        blockid_url: &format!("http://{}", system.blockid_host),
+        user_pool_id: &user_pool_id,
+        client_id: &client_id,
+        username: USERNAME,
+        password: &password,
+    };
+    let SignedIn {
+        id_token_claims,
+        story,
+    } = report.step(context, "sign-in", |_| sign_in.run())?;
+    report.id_token_claims = Some(id_token_claims);
+    tell(&context.ui, &story);
+    Ok(())
+}
+
+/// As the customer's own administrator would: with the AWS SDK, not through Stepgate.
+fn create_user(context: &Context, system: &System, user_pool_id: &str, password: &str) -> anyhow::Result<()> {
+    let mut command = context.processes.command(system.tools.venv.python());
+    command.arg(context.root.join("xtask/python/create_user.py"));
+    system.point_to_aws(&mut command);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let email = format!("{USERNAME}@acme.example");
+    let wanted =
+        json!({"user_pool_id": user_pool_id, "username": USERNAME, "password": password, "email": email});
+    child
+        .stdin
+        .take()
+        .context("a piped child has an input")?
+        .write_all(wanted.to_string().as_bytes())?;
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        bail!(
+            "the user could not be made: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(())
+}
+
+fn tell(ui: &Ui, story: &[(&'static str, String)]) {
+    ui.line(Tone::Bold, "\nthe sign-in");
+    let mut before = "";
+    for (topic, sentence) in story {
+        let shown = if *topic == before { "" } else { topic };
+        ui.line(
+            Tone::Plain,
+            &format!("  {}  {sentence}", ui.paint(Tone::Good, &format!("{shown:<12}"))),
+        );
+        before = topic;
+    }
+}
+
+/// Addresses, keys, and three calls to copy.
+pub(super) fn print_what_next(ui: &Ui, report: &Report) {
+    let show = |value: &Option<String>| value.clone().unwrap_or_default();
+    let (api, key, tenant, app) = (
+        show(&report.api_url),
+        show(&report.api_key),
+        show(&report.tenant_id),
+        show(&report.app_id),
+    );
+    ui.line(Tone::Bold, "\naddresses and keys");
+    let rows = [
+        ("API", api.clone()),
+        ("API document", format!("{api}/docs")),
+        ("BlockID simulator", show(&report.blockid_url)),
+        ("AWS emulator", show(&report.aws_endpoint_url)),
+        ("partner key", key.clone()),
+        ("operator key", show(&report.operator_key)),
+        (
+            "user pool",
+            format!("{} in {}", show(&report.user_pool_id), show(&report.aws_region)),
+        ),
+        ("app client", show(&report.client_id)),
+        (
+            "user",
+            format!("{} / {}", show(&report.username), show(&report.password)),
+        ),
+    ];
+    for (name, value) in rows {
+        ui.line(Tone::Plain, &format!("  {name:<18} {value}"));
+    }
+    ui.line(Tone::Bold, "\nto go on with");
+    let authorization = format!("-H 'authorization: Bearer {key}'");
+    ui.line(
+        Tone::Plain,
+        &format!("  curl -s {authorization} {api}/v1/tenants/{tenant}"),
+    );
+    ui.line(
+        Tone::Plain,
+        &format!("  curl -si {authorization} {api}/v1/tenants/{tenant}/apps/{app}/policy"),
+    );
+    let body = "-H 'content-type: application/json' -d '{\"name\": \"Second app\"}'";
+    ui.line(
+        Tone::Plain,
+        &format!("  curl -s {authorization} {body} {api}/v1/tenants/{tenant}/apps"),
+    );
+}

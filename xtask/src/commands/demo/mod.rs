@@ -1,0 +1,100 @@
+//! `cargo xtask demo`: the whole system on loopback, and its main job done once before your eyes.
+//!
+//! - [`system`]: starts what the system consists of.
+//! - [`job`]: onboards a customer, only through public interfaces.
+//! - [`sign_in`]: signs a user in as a client SDK and a browser would.
+//! - [`report`]: what `--json` writes.
+//!
+//! Database and emulator start from nothing each time; tools and builds are kept. So a second run takes seconds and shows the same.
+
+mod api;
+mod cognito;
+mod job;
+mod report;
+mod sign_in;
+mod system;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use self::report::Report;
+use self::system::System;
+use crate::context::Context;
+use crate::process::Interrupted;
+use crate::services::lock;
+use crate::services::ports::Ports;
+use crate::services::postgres_home::PostgresHome;
+use crate::ui::Tone;
+
+/// What `demo` may be told.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// End after the job instead of staying up: exit code 0 if it was done, 1 if not.
+    #[arg(long)]
+    once: bool,
+    /// Write addresses, keys, ids, steps and the token's claims to this file when the job is done or has failed.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Fixed ports instead of free ones: API here, then BlockID simulator, MiniStack, Postgres.
+    #[arg(long, value_name = "PORT")]
+    port_base: Option<u16>,
+    /// Forget all tools and state in `.stepgate/` first.
+    #[arg(long)]
+    reset: bool,
+}
+
+pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCode> {
+    lock::take(context, "demo")?;
+    if options.reset {
+        reset(context)?;
+    }
+    if let Some(file) = &options.json {
+        // What an earlier run wrote must not pass for this one's.
+        let _absent = fs::remove_file(file);
+    }
+    let mut report = Report::default();
+    let done = prepare_and_do(context, options, &mut report);
+    if done.as_ref().is_err_and(anyhow::Error::is::<Interrupted>) {
+        return done.map(|()| ExitCode::FAILURE);
+    }
+    report.ok = done.is_ok();
+    if let Some(file) = &options.json {
+        report.write(file)?;
+    }
+    done.context("the demonstration did not reach its end; logs are in .stepgate/logs")?;
+    job::print_what_next(&context.ui, &report);
+    if options.once {
+        return Ok(ExitCode::SUCCESS);
+    }
+    context.ui.line(Tone::Bold, "\nup until Ctrl-C");
+    context.processes.wait_for_signal()?;
+    context.ui.line(Tone::Dim, "ending every process");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn prepare_and_do(context: &Context, options: &Options, report: &mut Report) -> anyhow::Result<()> {
+    let system = System::start(context, &Ports::from_base(options.port_base), report)?;
+    job::run(context, &system, report)
+}
+
+/// Removes everything but what this very run has open.
+fn reset(context: &Context) -> anyhow::Result<()> {
+    PostgresHome::remove(context)?;
+    for entry in fs::read_dir(context.state())? {
+        let path = entry?.path();
+        if path.ends_with("runs") || path.ends_with("services.lock") {
+            continue;
+        }
+        let removed = if path.symlink_metadata()?.is_dir() {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        };
+        removed.with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    fs::create_dir_all(context.logs()).context("cannot make the folder of logs")
+}

@@ -1,0 +1,258 @@
+//! Starts what the system consists of: Postgres, the AWS emulator, the BlockID simulator, API, worker and a cell.
+
+use std::env;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use super::report::Report;
+use crate::artifacts;
+use crate::context::Context;
+use crate::http;
+use crate::process::Service;
+use crate::random::random_hex;
+use crate::services::ministack::MiniStack;
+use crate::services::ports::{Listener, Ports};
+use crate::services::postgres::Postgres;
+use crate::tools::Tools;
+use crate::ui::Progress;
+
+const DATABASE: &str = "stepgate_demo";
+/// The emulator's own region: calls without a signature, as a client's sign-in makes them, go there.
+pub(super) const AWS_REGION: &str = "us-east-1";
+/// The emulator takes any credentials and puts these into its default account, where unsigned calls go too.
+const AWS_ACCESS_KEY_ID: &str = "stepgate-demo";
+const AWS_SECRET_ACCESS_KEY: &str = "not-a-secret";
+/// The simulator's seeded client and community.
+pub(super) const BLOCKID_CLIENT_ID: &str = "demo-client";
+pub(super) const BLOCKID_COMMUNITY: &str = "default";
+
+/// The running system.
+pub(super) struct System {
+    pub(super) tools: Tools,
+    pub(super) api_url: String,
+    pub(super) aws_endpoint_url: String,
+    /// Host and port, which is what a tenant's DNS name is here.
+    pub(super) blockid_host: String,
+    pub(super) blockid_client_secret: String,
+    pub(super) operator_key: String,
+}
+
+impl System {
+    /// Starts everything, a step each.
+    pub(super) fn start(context: &Context, ports: &Ports, report: &mut Report) -> anyhow::Result<Self> {
+        let tools = report.step(context, "tools", |progress| Tools::ready(context, progress))?;
+        let postgres = report.step(context, "Postgres", |progress| {
+            Postgres::start(context, &tools.postgres, ports, progress)
+        })?;
+        let ministack = report.step(context, "MiniStack", |progress| {
+            MiniStack::start(context, &tools.venv, ports, progress)
+        })?;
+        report.step(context, "trigger build", |progress| {
+            artifacts::build_for_host(context, progress)
+        })?;
+        report.step(context, "service build", |progress| {
+            artifacts::build_programs(context, progress)
+        })?;
+
+        let blockid_client_secret = random_hex(16)?;
+        let blockid_host = report.step(context, "simulator", |progress| {
+            start_simulator(context, ports, &blockid_client_secret, progress)
+        })?;
+        let api_port = ports.choose(Listener::Api)?;
+        let api_url = format!("http://127.0.0.1:{api_port}");
+        let service = ServiceProgram {
+            context,
+            postgres: &postgres,
+            ministack: &ministack,
+            api_port,
+        };
+        report.step(context, "migrations", |progress| service.migrate(progress))?;
+        report.step(context, "API", |progress| service.start_api(&api_url, progress))?;
+        report.step(context, "worker", |progress| service.start_worker(progress))?;
+        report.step(context, "cell bootstrap", |progress| {
+            service.bootstrap_cell(progress)
+        })?;
+        let operator_key = report.step(context, "operator key", |_| service.bootstrap_operator_key())?;
+
+        report.api_url = Some(api_url.clone());
+        report.operator_key = Some(operator_key.clone());
+        report.aws_endpoint_url = Some(ministack.url());
+        report.aws_region = Some(AWS_REGION.to_owned());
+        report.blockid_url = Some(format!("http://{blockid_host}"));
+        let aws_endpoint_url = ministack.url();
+        Ok(Self {
+            tools,
+            api_url,
+            aws_endpoint_url,
+            blockid_host,
+            blockid_client_secret,
+            operator_key,
+        })
+    }
+
+    /// Gives a program the emulator as its AWS.
+    pub(super) fn point_to_aws(&self, command: &mut Command) {
+        point_to_aws(command, &self.aws_endpoint_url);
+    }
+}
+
+fn start_simulator(
+    context: &Context,
+    ports: &Ports,
+    client_secret: &str,
+    progress: &Progress,
+) -> anyhow::Result<String> {
+    const NAME: &str = "BlockID simulator";
+    let port = ports.choose(Listener::BlockId)?;
+    let host = format!("127.0.0.1:{port}");
+    let mut command = context
+        .processes
+        .command(context.target().join("debug/blockid-sim"));
+    command
+        .args(["--listen", &host])
+        .env("BLOCKID_SIM_CLIENT_SECRET", client_secret);
+    let log = context.log("blockid-sim");
+    let (stop_signal, stop_within) = (Signal::SIGTERM, Duration::from_secs(5));
+    context.processes.start(Service {
+        name: NAME,
+        command,
+        log,
+        stop_signal,
+        stop_within,
+    })?;
+    let discovery = format!("http://{host}/caas/sd");
+    context
+        .processes
+        .wait_ready(NAME, Duration::from_secs(20), || http::answers(&discovery))?;
+    progress.set_note(format!("http://{host}"));
+    Ok(host)
+}
+
+/// The program `stepgate` and what it is configured with.
+struct ServiceProgram<'a> {
+    context: &'a Context,
+    postgres: &'a Postgres,
+    ministack: &'a MiniStack,
+    api_port: u16,
+}
+
+impl ServiceProgram<'_> {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self
+            .context
+            .processes
+            .command(self.context.target().join("debug/stepgate"));
+        // What is exported in the user's shell must not reach a system that is to be the same everywhere.
+        for (name, _) in env::vars_os() {
+            let name_text = name.to_string_lossy();
+            let is_ours = name_text.starts_with("STEPGATE_") && name_text != "STEPGATE_XTASK_RUN";
+            if is_ours || name_text.to_ascii_lowercase().ends_with("_proxy") {
+                command.env_remove(&name);
+            }
+        }
+        point_to_aws(&mut command, &self.ministack.url());
+        command
+            .env("STEPGATE_DATABASE_URL", self.postgres.url(DATABASE))
+            .env("STEPGATE_LISTEN", format!("127.0.0.1:{}", self.api_port))
+            .env("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
+            .env("STEPGATE_WORKER_POLL_MS", "250")
+            .current_dir(&self.context.root)
+            .args(arguments);
+        command
+    }
+
+    fn migrate(&self, progress: &Progress) -> anyhow::Result<()> {
+        self.postgres.create_database(self.context, DATABASE)?;
+        let log = self.context.fresh_log("migrate")?;
+        self.context
+            .processes
+            .run("stepgate migrate", self.command(&["migrate"]), &log, progress)
+    }
+
+    fn start_api(&self, api_url: &str, progress: &Progress) -> anyhow::Result<()> {
+        const NAME: &str = "stepgate serve";
+        self.start(NAME, "serve", "api")?;
+        let ready = format!("{api_url}/readyz");
+        self.context
+            .processes
+            .wait_ready(NAME, Duration::from_secs(30), || http::answers(&ready))?;
+        progress.set_note(api_url);
+        Ok(())
+    }
+
+    fn start_worker(&self, progress: &Progress) -> anyhow::Result<()> {
+        self.start("stepgate worker", "worker", "worker")?;
+        progress.set_note("claims what the API asks for");
+        Ok(())
+    }
+
+    fn start(&self, name: &'static str, subcommand: &str, log: &str) -> anyhow::Result<()> {
+        let (command, log) = (self.command(&[subcommand]), self.context.log(log));
+        let (stop_signal, stop_within) = (Signal::SIGTERM, Duration::from_secs(15));
+        self.context.processes.start(Service {
+            name,
+            command,
+            log,
+            stop_signal,
+            stop_within,
+        })
+    }
+
+    /// The cell's shared stack in the emulator, and the trigger artifacts in its bucket.
+    fn bootstrap_cell(&self, progress: &Progress) -> anyhow::Result<()> {
+        let artifacts = self.context.state().join("artifacts").display().to_string();
+        let architecture = artifacts::architecture_of_host();
+        let command = self.command(&[
+            "cell",
+            "apply",
+            "--name",
+            "demo",
+            "--region",
+            AWS_REGION,
+            "--architecture",
+            architecture,
+            "--artifacts",
+            &artifacts,
+            "--allowed-provider-network",
+            "127.0.0.1/32",
+        ]);
+        let log = self.context.fresh_log("cell-apply")?;
+        self.context
+            .processes
+            .run("stepgate cell apply", command, &log, progress)?;
+        progress.set_note(format!("{AWS_REGION}, {architecture}"));
+        Ok(())
+    }
+
+    fn bootstrap_operator_key(&self) -> anyhow::Result<String> {
+        let text = self.context.processes.text(
+            "stepgate keys bootstrap",
+            &mut self.command(&["keys", "bootstrap"]),
+        )?;
+        let answer: Value =
+            serde_json::from_str(&text).context("`stepgate keys bootstrap` did not print JSON")?;
+        Ok(answer["key"]
+            .as_str()
+            .context("`stepgate keys bootstrap` printed no key")?
+            .to_owned())
+    }
+}
+
+fn point_to_aws(command: &mut Command, endpoint_url: &str) {
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("AWS_") {
+            command.env_remove(&name);
+        }
+    }
+    command
+        .env("AWS_ENDPOINT_URL", endpoint_url)
+        .env("AWS_REGION", AWS_REGION)
+        .env("AWS_DEFAULT_REGION", AWS_REGION)
+        .env("AWS_ACCESS_KEY_ID", AWS_ACCESS_KEY_ID)
+        .env("AWS_SECRET_ACCESS_KEY", AWS_SECRET_ACCESS_KEY)
+        .env("AWS_EC2_METADATA_DISABLED", "true");
+}
