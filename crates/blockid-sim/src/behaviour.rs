@@ -47,6 +47,10 @@ pub struct Behaviour {
     pub token_calls_per_min: Option<u32>,
     /// Algorithms listed in the metadata instead of the community's own.
     pub listed_algorithms: Option<Vec<String>>,
+    /// Token endpoint listed in the metadata instead of our own: where a hostile provider would point.
+    pub listed_token_endpoint: Option<String>,
+    /// Key set URL listed in the metadata instead of our own.
+    pub listed_jwks_uri: Option<String>,
     /// Faults of every token call.
     pub faults: Vec<Fault>,
     /// Faults of the metadata document (those of transport).
@@ -76,6 +80,8 @@ impl Default for Behaviour {
             service_directory: true,
             token_calls_per_min: None,
             listed_algorithms: None,
+            listed_token_endpoint: None,
+            listed_jwks_uri: None,
             faults: Vec::new(),
             metadata_faults: Vec::new(),
             jwks_faults: Vec::new(),

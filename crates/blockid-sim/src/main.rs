@@ -54,13 +54,30 @@ struct Arguments {
     log: String,
 }
 
-fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> std::process::ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a command-line tool says why it stops, without a backtrace"
+)]
+fn complain(error: &anyhow::Error) {
+    eprintln!("blockid-sim: {error:#}");
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(&arguments.log)
         .with_writer(std::io::stderr)
         .init();
-    let mut config = configuration(&arguments)?;
+    let mut config = configuration(arguments)?;
     config.strict_users |= arguments.strict_users;
     let tls = arguments.tls.then_some(arguments.tls_listen);
     let remote =

@@ -11,8 +11,8 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
-    // Unknown members and wrong types are told; the message of serde names them and holds no secret,
-    // because the only secret is a text member and texts are not quoted in its errors.
+    // Unknown members and wrong types are told by serde's message. It quotes a value only where its type is
+    // wrong, and goes to the caller who sent it, never to the log.
     let json_errors = JsonConfig::default().limit(64 * 1024).error_handler(|error, _| {
         let answer = HttpResponse::BadRequest().json(json!({ "error": error.to_string() }));
         actix_web::error::InternalError::from_response(error, answer).into()

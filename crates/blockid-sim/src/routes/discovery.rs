@@ -101,8 +101,8 @@ fn document(place: &Place, community: &Arc<Community>, behaviour: Behaviour) -> 
     let mut document = json!({
         "issuer": place.issuer(community),
         "authorization_endpoint": format!("{path}/authorize"),
-        "token_endpoint": format!("{path}/token"),
-        "jwks_uri": format!("{path}/jwks"),
+        "token_endpoint": behaviour.listed_token_endpoint.unwrap_or_else(|| format!("{path}/token")),
+        "jwks_uri": behaviour.listed_jwks_uri.unwrap_or_else(|| format!("{path}/jwks")),
         "response_types_supported": ["code"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": algorithms,

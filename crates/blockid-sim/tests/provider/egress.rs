@@ -88,11 +88,33 @@ async fn a_listening_loopback_provider_is_not_reached_without_permission() {
 
 #[tokio::test]
 async fn endpoints_named_by_the_provider_are_judged_too() {
-    // A tenant whose name is fine but resolves to nothing public: refused before anything is sent.
-    let policy = EgressPolicy::default();
-    let client = HttpClient::new(policy.clone()).unwrap();
-    let listed = loopback(true, None);
-    let tenant = TenantDns::parse("localhost:9", &listed).unwrap();
+    let rig = Rig::over_http();
+    for (url, error) in [
+        ("https://169.254.169.254/token", HttpError::AddressRefused),
+        ("https://10.0.0.1/token", HttpError::AddressRefused),
+        ("https://[::ffff:10.0.0.1]/token", HttpError::AddressRefused),
+        ("http://customer.1kosmos.net/token", HttpError::UrlRefused),
+        ("http://localhost.evil.example/token", HttpError::UrlRefused),
+        ("https://user:password@127.0.0.1/token", HttpError::UrlRefused),
+        ("file:///etc/passwd", HttpError::UrlRefused),
+    ] {
+        for member in ["token_endpoint", "jwks_uri"] {
+            let mut behaviour = serde_json::Map::new();
+            behaviour.insert(format!("listed_{member}"), url.into());
+            rig.behave(behaviour.into()).await;
+            let refused = discover(&rig.client, &rig.tenant, "default", 0)
+                .await
+                .unwrap_err();
+            assert_eq!(refused, DiscoveryError::Endpoint { member, error }, "{url}");
+            assert_eq!(refused.reason(), Reason::ProviderAddressRefused);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_resolves_to_a_private_address_is_refused_before_anything_is_sent() {
+    let client = HttpClient::new(EgressPolicy::default()).unwrap();
+    let tenant = TenantDns::parse("localhost:9", &loopback(true, None)).unwrap();
     let refused = discover(&client, &tenant, "default", 0).await.unwrap_err();
     assert_eq!(refused, DiscoveryError::Unreachable(HttpError::AddressRefused));
     assert_eq!(refused.reason(), Reason::ProviderAddressRefused);

@@ -2,6 +2,8 @@
 //! switch and every fault with the exact outcome.
 
 #[cfg(test)]
+mod command;
+#[cfg(test)]
 mod discovery;
 #[cfg(test)]
 mod egress;
