@@ -11,7 +11,6 @@
 //! * **Without a map nothing is told apart.** Then only a requirement that accepts any shipped method is met.
 
 use super::{Demand, Method};
-use crate::challenge::PrivateChallenge;
 use crate::reason::Reason;
 use crate::settings::ObservedMethod;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,15 +38,17 @@ const MAX_VALUE_BYTES: usize = 256;
 
 /// Compares the `acr` and `amr` of a verified id_token with what the challenge asked.
 ///
-/// `catalogue` is [`super::catalogue_with`] the tenant's own methods, `observed` the tenant's map.
+/// `asked` is a challenge, a rule's requirement, or a [`Demand`] put together by hand: *verify* judges the
+/// first, the gate judges older evidence by the second. `catalogue` is [`super::catalogue_with`] the tenant's own methods, `observed` the tenant's map.
 /// Refuses with [`Reason::AssuranceNotMet`] or [`Reason::IdentityAssuranceNotMet`].
-pub fn judge(
-    asked: &PrivateChallenge,
+pub fn judge<'a>(
+    asked: impl Into<Demand<'a>>,
     acr: Option<&str>,
     amr: &[String],
     catalogue: &[Method],
     observed: &BTreeMap<String, ObservedMethod>,
 ) -> Result<Achieved, Reason> {
+    let asked = asked.into();
     let acr = acr.filter(|acr| !acr.is_empty());
     if amr.len() > MAX_AMR
         || amr
@@ -78,7 +79,7 @@ pub fn judge(
     if used.iter().any(|method| !asked.methods.contains(&method.acr)) {
         return Err(Reason::AssuranceNotMet);
     }
-    let any_will_do = Demand::from(asked).accepts_any_shipped();
+    let any_will_do = asked.accepts_any_shipped();
     if used.is_empty() && (!any_will_do || names_foreign_method(&answer, asked, catalogue)) {
         return Err(Reason::AssuranceNotMet);
     }
@@ -176,7 +177,7 @@ impl Answer<'_> {
 }
 
 /// Whether an answer that fits no recording still names, in so many words, a method that was not asked for.
-fn names_foreign_method(answer: &Answer<'_>, asked: &PrivateChallenge, catalogue: &[Method]) -> bool {
+fn names_foreign_method(answer: &Answer<'_>, asked: Demand<'_>, catalogue: &[Method]) -> bool {
     let foreign = |value: &str| {
         catalogue.iter().any(|method| method.acr == value) && !asked.methods.iter().any(|acr| acr == value)
     };

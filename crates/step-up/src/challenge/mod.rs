@@ -57,7 +57,8 @@ pub struct ChallengeMetadata {
 impl ChallengeMetadata {
     /// Reads the metadata of a round; `None` for anything that this version did not write.
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() > METADATA_MAX_BYTES {
+        // serde would also read the fields from an array, in order; `create` writes an object.
+        if text.len() > METADATA_MAX_BYTES || !text.starts_with('{') {
             return None;
         }
         let metadata: Self = serde_json::from_str(text).ok()?;
