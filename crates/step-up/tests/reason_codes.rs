@@ -1,11 +1,5 @@
 //! `docs/reason-codes.md` lists every reason, with the meaning that the source gives, in its order.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot go on should stop"
-)]
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
