@@ -363,4 +363,22 @@ mod tests {
         );
         std::fs::remove_file(path).unwrap();
     }
+
+    #[test]
+    fn every_setting_is_documented() {
+        let page = include_str!("../docs/configuration.md");
+        for key in KEYS {
+            let row = format!("| `{}` | `{key}` |", variable(key));
+            assert!(page.contains(&row), "docs/configuration.md has no row `{row}`");
+        }
+        let rows = page
+            .lines()
+            .filter(|line| line.starts_with("| `STEPGATE_"))
+            .count();
+        assert_eq!(
+            rows,
+            KEYS.len() + 1,
+            "docs/configuration.md names a setting that does not exist"
+        );
+    }
 }

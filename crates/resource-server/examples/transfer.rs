@@ -4,7 +4,7 @@
 //! ```sh
 //! USER_POOL_ID=eu-central-1_AbCdEfGhI CLIENT_ID=… cargo run -p resource-server --example transfer
 //! # an emulator or another partition: ISSUER=http://127.0.0.1:4566/eu-central-1_AbCdEfGhI besides
-//! curl -i http://127.0.0.1:8090/transfers -H "authorization: Bearer $ACCESS_TOKEN" \
+//! curl -i http://127.0.0.1:8095/transfers -H "authorization: Bearer $ACCESS_TOKEN" \
 //!      -H 'content-type: application/json' -d '{"to":"DE02 1203","amount":"12.50","currency":"EUR"}'
 //! ```
 
@@ -91,7 +91,7 @@ async fn main() -> anyhow::Result<()> {
             .service(transfer)
             .service(balance)
     })
-    .bind(("127.0.0.1", 8090))?
+    .bind(("127.0.0.1", 8095))?
     .run()
     .await?;
     Ok(())
