@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 /// Origins an app may have.
 pub const MAX_ORIGINS: usize = 50;
 
+/// Attributes that a signed-in user may change. Policies and links may not rest on any of them; the e-mail address is
+/// not among them, because both do.
+pub const USER_WRITABLE_ATTRIBUTES: [&str; 5] = ["family_name", "given_name", "locale", "name", "zoneinfo"];
+
 /// Settings of an app, within the bounds of `CreateUserPoolClient`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -8,6 +8,7 @@ use crate::{
     aws::cognito::{ClientSettings, NewAttribute, PasswordRules, PoolSettings},
     aws::lambda::FunctionSettings,
     domain::{
+        app::USER_WRITABLE_ATTRIBUTES,
         cell::Artifact,
         pool::{MAX_ATTRIBUTE_LENGTH, SignInWith, Tier},
         provisioning::{Desired, DesiredApp, StackOutputs},
@@ -20,11 +21,6 @@ use step_up::{
     policy_item::PolicyItem,
     settings::{Connection, EventHashKey, SETTINGS_SCHEMA_VERSION, TenantSettings},
 };
-
-/// Attributes that a signed-in user may change. Policies and links never rest on these (the e-mail address keeps
-/// its old value until the new one is verified).
-pub const WRITABLE_ATTRIBUTES: [&str; 6] =
-    ["email", "family_name", "given_name", "locale", "name", "zoneinfo"];
 
 /// Attributes that a user's tokens may read, beside the custom ones.
 pub const READABLE_ATTRIBUTES: [&str; 8] = [
@@ -219,7 +215,7 @@ pub fn client_settings(desired: &Desired, app: &DesiredApp) -> ClientSettings {
     ClientSettings {
         auth_flows,
         read_attributes: readable.chain(custom).collect(),
-        write_attributes: WRITABLE_ATTRIBUTES
+        write_attributes: USER_WRITABLE_ATTRIBUTES
             .iter()
             .map(|name| (*name).to_owned())
             .collect(),

@@ -4,7 +4,7 @@ use super::{Request, operations};
 use crate::{
     Context, Error, Result,
     domain::{
-        app::AppSettings,
+        app::{AppSettings, USER_WRITABLE_ATTRIBUTES},
         operation::{Operation, OperationKind},
         policy::PolicyVersion,
         validation::Problems,
@@ -94,6 +94,7 @@ pub(super) fn accept(
         }
     };
     let context = ValidationContext {
+        user_writable_attributes: USER_WRITABLE_ATTRIBUTES.map(str::to_owned).into(),
         session_validity_s: settings.session_validity_min * 60,
         action_step_up: settings.action_step_up,
         // The template lets a forgotten password be reset by e-mail only.
@@ -105,4 +106,32 @@ pub(super) fn accept(
         problems.add(&finding.pointer, &finding.code, finding.message.clone());
     }
     report.is_ok().then_some(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn no_rule_may_rest_on_what_the_user_can_write() {
+        for attribute in USER_WRITABLE_ATTRIBUTES {
+            let document = json!({
+                "schema_version": 1,
+                "rules": [{
+                    "id": "self-declared",
+                    "when": { "attribute": { "name": attribute, "equals": "vip" } },
+                    "then": { "step_up": "not_required", "reason": "said so" },
+                }],
+                "default": PolicyDocument::initial().default,
+            });
+            let mut problems = Problems::default();
+            let accepted = accept(&document, &AppSettings::default(), &mut problems);
+            assert!(accepted.is_none(), "{attribute}");
+            assert!(
+                format!("{problems:?}").contains("attribute_user_writable"),
+                "{problems:?}"
+            );
+        }
+    }
 }
