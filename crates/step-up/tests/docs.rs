@@ -53,6 +53,9 @@ fn learned() -> ValidationContext {
     ValidationContext {
         observed: methods.iter().map(|m| (m.acr.clone(), recorded(m))).collect(),
         catalogue: methods,
+        user_writable_attributes: ["family_name", "given_name", "locale", "name", "zoneinfo"]
+            .map(str::to_owned)
+            .into(),
         action_step_up: true,
         frame_ancestors_limited: true,
         ..ValidationContext::unlearned()
