@@ -64,7 +64,7 @@ pub fn judge<'a>(
         amr: without_levels(amr),
         ial: identity_level(amr),
     };
-    if answer.says_nothing() {
+    if answer.ial.is_none() && !answer.names_a_factor() {
         return Err(Reason::AssuranceNotMet);
     }
 
@@ -79,8 +79,10 @@ pub fn judge<'a>(
     if used.iter().any(|method| !asked.methods.contains(&method.acr)) {
         return Err(Reason::AssuranceNotMet);
     }
-    let any_will_do = asked.accepts_any_shipped();
-    if used.is_empty() && (!any_will_do || names_foreign_method(&answer, asked, catalogue)) {
+    let any_will_do = asked.accepts_any_shipped()
+        && answer.names_a_factor()
+        && !names_foreign_method(&answer, asked, catalogue);
+    if used.is_empty() && !any_will_do {
         return Err(Reason::AssuranceNotMet);
     }
     if used
@@ -152,15 +154,18 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    /// Nothing at all, or nothing beyond a password. `0` is OpenID Connect's "less than level 1"
-    /// (Core 1.0, section 2); `pwd`, `pin` and `kba` are RFC 8176's names for what a user knows.
-    fn says_nothing(&self) -> bool {
-        let class_says = self.acr.is_some_and(|acr| acr != "0" && acr != "pwd");
-        let methods_say = self
-            .amr
-            .iter()
-            .any(|value| !matches!(*value, "pwd" | "pin" | "kba"));
-        !class_says && !methods_say && self.ial.is_none()
+    /// Whether it speaks of anything beyond a password. `0` is OpenID Connect's "less than level 1" (Core 1.0,
+    /// section 2); `pwd`, `pin` and `kba` are RFC 8176's names for what a user knows. A proofing level says
+    /// who somebody is, not that a factor was used.
+    fn names_a_factor(&self) -> bool {
+        let class_says = self
+            .acr
+            .is_some_and(|acr| acr != "0" && acr != "pwd" && level_of(acr).is_none());
+        class_says
+            || self
+                .amr
+                .iter()
+                .any(|value| !matches!(*value, "pwd" | "pin" | "kba"))
     }
 
     /// Whether this is exactly what the provider returned when the method was recorded.

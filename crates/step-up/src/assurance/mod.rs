@@ -117,13 +117,13 @@ pub struct Demand<'a> {
 }
 
 impl Demand<'_> {
-    /// Whether any shipped authenticator will do: all are offered and no level above the first is asked.
+    /// Whether any shipped authenticator will do: all are offered, no AAL above the first and no IAL is asked.
     ///
     /// Only such a demand can be kept before the tenant's method map is learned, because then it does
     /// not matter which method the provider's answer stands for.
     pub fn accepts_any_shipped(&self) -> bool {
         self.min_aal.is_none_or(|level| level <= 1)
-            && self.min_ial.is_none_or(|level| level <= 1)
+            && self.min_ial.is_none()
             && !self.phishing_resistant
             && shipped_authenticators().all(|method| self.methods.contains(&method.acr))
     }

@@ -154,3 +154,13 @@ impl Progress {
 pub fn read(history: &[Round<'_>]) -> Result<Progress, Reason> {
     history.iter().try_fold(Progress::START, Progress::step)
 }
+
+/// Journey named by the last round that *create* wrote, also in a session that is over. For events only: a
+/// decision takes its journey from [`read`].
+pub fn last_journey(history: &[Round<'_>]) -> Option<String> {
+    history
+        .iter()
+        .rev()
+        .find_map(|round| round.metadata.and_then(ChallengeMetadata::parse))
+        .map(|metadata| metadata.journey)
+}

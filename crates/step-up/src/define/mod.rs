@@ -21,7 +21,7 @@
 
 mod history;
 
-pub use history::{Beginning, MAX_ACTION_ATTEMPTS, Progress, Round, read};
+pub use history::{Beginning, MAX_ACTION_ATTEMPTS, Progress, Round, last_journey, read};
 
 use crate::challenge::RoundKind;
 use crate::policy::is_action_name;

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use step_up::challenge::{ChallengeMetadata, RoundKind};
-use step_up::define::{AskCustom, DefineDecision, DefineInput, Round, UserDecision, Why, decide};
+use step_up::define::{
+    AskCustom, DefineDecision, DefineInput, Round, UserDecision, Why, decide, last_journey,
+};
 use step_up::reason::Reason;
 
 const REQUIRED: UserDecision = UserDecision::Required { attempts: 2 };
@@ -291,6 +293,22 @@ fn the_strictest_attempt_limit_of_a_session_holds() {
     assert_eq!(
         decide(&input(&[SRP, PASSWORD], nobody_listens)),
         step_up(1, 1, None, None)
+    );
+}
+
+#[test]
+fn a_session_that_is_over_still_has_a_journey_to_report() {
+    let text = metadata(RoundKind::StepUp, 1, None);
+    let wrong = round("CUSTOM_CHALLENGE", false, Some(&text));
+    let history = [SRP, PASSWORD, wrong];
+    assert_eq!(
+        decide(&input(&history, REQUIRED)),
+        DefineDecision::Fail(Reason::AttemptsExhausted)
+    );
+    assert_eq!(last_journey(&history).as_deref(), Some("jrn_1"));
+    assert_eq!(
+        last_journey(&[SRP, PASSWORD, round("CUSTOM_CHALLENGE", true, Some("garbage"))]),
+        None
     );
 }
 

@@ -189,13 +189,13 @@ fn check_proofing(
     context: &ValidationContext,
     place: &mut Place<'_>,
 ) {
-    if let Some(least) = asked.min_ial.filter(|level| (2..=3).contains(level))
+    if let Some(least) = asked.min_ial.filter(|level| (1..=3).contains(level))
         && !known
             .iter()
             .any(|method| method.proves_ial.is_some_and(|ial| ial >= least))
     {
         let message = format!(
-            "it asks IAL{least} and offers no method that proves it; add the proofing ACR `/assurance/ial/{least}/`"
+            "it asks IAL{least} and offers no method that proves it; add a proofing ACR such as `/assurance/ial/2/`"
         );
         place.error("/min_ial", codes::IAL_UNREACHABLE, &message);
     }
@@ -224,7 +224,7 @@ fn check_recognition(
     if context.observed.is_empty() {
         let message =
             "what the provider returns for each method is not learned yet (pilot step-up): until then a \
-                       rule offers every shipped method and asks no level above the first"
+                       rule offers every shipped method and asks neither AAL2 nor an IAL"
                 .to_owned();
         place.error("/methods", codes::METHODS_NOT_LEARNED, &message);
         return;
