@@ -1,0 +1,234 @@
+//! A whole installation for the end-to-end tests: database, AWS, provider, API, worker, a cell.
+//!
+//! Everything is real and runs as it does for an operator: the `stepgate` binary as processes of its own, the
+//! trigger binaries inside the emulator, the tenants onboarded through the API. The emulator is one of our own
+//! with its IAM evaluator on, so that the functions act as their roles and nobody else. One installation serves
+//! all tests of the process; each test makes users, and where it matters apps, of its own.
+//!
+//! To use it: `installation::run(|installation| async move { … })` in a `#[test]`.
+
+mod process;
+mod tenant;
+
+pub(crate) use tenant::Tenant;
+
+use attacks::stepgate::Stepgate;
+use process::{Child, Program, free_port};
+use serde_json::{Value, json};
+use sqlx::Connection as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::OnceCell;
+use url::Url;
+
+/// Region everything is in.
+pub(crate) const REGION: &str = "eu-central-1";
+/// The emulator's default account: calls without credentials, as clients make them, land there.
+pub(crate) const ACCOUNT: &str = "000000000000";
+const READY_LOOKS: u32 = 900;
+const READY_PAUSE: Duration = Duration::from_millis(100);
+/// Databases of earlier runs that are older than this are dropped, s.
+const OLD_DATABASE_S: i64 = 3_600;
+
+/// Everything that runs.
+pub(crate) struct Installation {
+    /// Emulator of AWS.
+    pub(crate) aws_url: Url,
+    /// BlockID simulator.
+    pub(crate) provider: blockid_sim::Simulator,
+    /// Client secret at the simulator: it must be found nowhere but in Secrets Manager.
+    pub(crate) client_secret: String,
+    /// API as the operator calls it.
+    pub(crate) operator: Stepgate,
+    /// API as the partner calls it.
+    pub(crate) partner: Stepgate,
+    api_url: Url,
+    partner_key: String,
+    database_url: String,
+    folder: PathBuf,
+    /// Tenant of the sign-in tests; its apps and policies change.
+    sign_in_tenant: OnceCell<Tenant>,
+    /// Tenant of the attacks.
+    attacked_tenant: OnceCell<Tenant>,
+    _children: Vec<Child>,
+}
+
+/// Runs an end-to-end test on the runtime that all of them share: connections outlive a single test.
+pub(crate) fn run<F>(test: impl FnOnce(&'static Installation) -> F)
+where
+    F: Future<Output = ()>,
+{
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    static INSTALLATION: OnceCell<Installation> = OnceCell::const_new();
+    let runtime = RUNTIME.get_or_init(|| {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime")
+    });
+    runtime.block_on(async {
+        test(INSTALLATION.get_or_init(Installation::start).await).await;
+    });
+}
+
+/// What `cargo xtask test` gives, or what `cargo xtask services` has left in the clone.
+pub(crate) fn given(name: &str) -> String {
+    let from_file = || {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(".stepgate/services.env");
+        let text = std::fs::read_to_string(file).ok()?;
+        text.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
+    };
+    std::env::var(name).ok().or_else(from_file).unwrap_or_else(|| {
+        panic!("{name} is not set; run `cargo xtask test`, or `cargo xtask services` and then the test")
+    })
+}
+
+impl Installation {
+    async fn start() -> Self {
+        let secret_part = attacks::bench::random_letters(32);
+        let client_secret = format!("canary-{secret_part}");
+        let folder = std::env::temp_dir().join(format!("stepgate-e2e-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder for logs");
+        let provider = blockid_sim::Simulator::start(&blockid_sim::Options {
+            config: blockid_sim::config::Config::seeded(&client_secret),
+            http: Some(([127, 0, 0, 1], 0).into()),
+            tls: None,
+        })
+        .expect("the simulator starts");
+        let (aws_url, emulator) = start_emulator(&folder).await;
+        let database_url = make_database().await;
+
+        let service = |arguments: &[&str]| {
+            Program::new(env!("CARGO_BIN_EXE_stepgate"))
+                .arguments(arguments)
+                .variable("STEPGATE_DATABASE_URL", &database_url)
+                .variable("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
+                .variable("STEPGATE_WORKER_POLL_MS", "200")
+                .variable("STEPGATE_LOG", "info,stepgate=debug")
+                .variable("AWS_ENDPOINT_URL", aws_url.as_str().trim_end_matches('/'))
+                .variable("AWS_REGION", REGION)
+                .variable("AWS_ACCESS_KEY_ID", ACCOUNT)
+                .variable("AWS_SECRET_ACCESS_KEY", "test")
+        };
+        service(&["migrate"]).finish();
+        let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+        let artifacts = given("STEPGATE_TEST_ARTIFACTS_DIR");
+        let cell = [
+            "cell", "apply", "--name", "e2e", "--region", REGION, "--architecture", architecture, "--artifacts",
+            &artifacts, "--allowed-provider-network", "127.0.0.1/32",
+        ];
+        service(&cell).finish();
+        let bootstrap = service(&["keys", "bootstrap"]).finish();
+        let bootstrap: Value = serde_json::from_str(&bootstrap).expect("the operator key as JSON");
+        let port = free_port();
+        let api_url = Url::parse(&format!("http://127.0.0.1:{port}")).expect("a URL");
+        let listen = format!("127.0.0.1:{port}");
+        let serve = service(&["serve"]).variable("STEPGATE_LISTEN", &listen).start(&folder.join("serve.log"));
+        let worker = service(&["worker"]).start(&folder.join("worker.log"));
+        wait_for(api_url.join("/readyz").expect("a URL")).await;
+
+        let http = attacks::http::client().expect("a client");
+        let operator_key = bootstrap["key"].as_str().expect("a key").to_owned();
+        let operator = Stepgate::new(http.clone(), api_url.clone(), operator_key);
+        let made = operator.post("/v1/partners", &json!({ "name": "e2e" })).await.expect("a partner");
+        let keys = format!("/v1/partners/{}/keys", made["id"].as_str().expect("an id"));
+        let key = json!({ "name": "tests", "role": "partner_admin" });
+        let key = operator.post(&keys, &key).await.expect("a key");
+        let partner_key = key["key"].as_str().expect("a key").to_owned();
+        Self {
+            aws_url,
+            provider,
+            client_secret,
+            operator,
+            partner: Stepgate::new(http, api_url.clone(), partner_key.clone()),
+            api_url,
+            partner_key,
+            database_url,
+            folder,
+            sign_in_tenant: OnceCell::new(),
+            attacked_tenant: OnceCell::new(),
+            _children: vec![emulator, serve, worker],
+        }
+    }
+
+    /// Tenant of the sign-in tests.
+    pub(crate) async fn tenant(&self) -> &Tenant {
+        self.sign_in_tenant.get_or_init(|| self.onboard("Sign-in")).await
+    }
+
+    /// Tenant of the attacks.
+    pub(crate) async fn attacked(&self) -> &Tenant {
+        self.attacked_tenant.get_or_init(|| self.onboard("Attacked")).await
+    }
+
+    /// Address of the simulator, as tenants name it.
+    pub(crate) fn tenant_dns(&self) -> String {
+        self.provider.http_address().expect("an address").to_string()
+    }
+
+    /// What `serve` and `worker` have written so far.
+    pub(crate) fn service_logs(&self) -> String {
+        let read = |name: &str| std::fs::read_to_string(self.folder.join(name)).expect("a log");
+        read("serve.log") + &read("worker.log")
+    }
+
+    /// A connection to the control plane's database.
+    pub(crate) async fn database(&self) -> sqlx::PgConnection {
+        sqlx::PgConnection::connect(&self.database_url).await.expect("the database")
+    }
+}
+
+async fn start_emulator(folder: &Path) -> (Url, Child) {
+    let port = free_port();
+    let url = Url::parse(&format!("http://127.0.0.1:{port}")).expect("a URL");
+    let temporary = folder.join("emulator");
+    std::fs::create_dir_all(&temporary).expect("a folder");
+    let python = PathBuf::from(given("STEPGATE_TEST_PYTHON"));
+    let ministack = python.with_file_name("ministack");
+    let child = Program::new(ministack.to_str().expect("a path"))
+        .variable("GATEWAY_PORT", &port.to_string())
+        .variable("BIND_HOST", "127.0.0.1")
+        .variable("TMPDIR", temporary.to_str().expect("a path"))
+        .variable("IOT_MTLS_ENABLED", "0")
+        .variable("AUTH", "true")
+        .variable("MINISTACK_COGNITO_PRETOKEN_STRICT", "1")
+        .variable("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
+        .start(&folder.join("emulator.log"));
+    wait_for(url.join("/_ministack/health").expect("a URL")).await;
+    (url, child)
+}
+
+async fn wait_for(url: Url) {
+    let http = attacks::http::client().expect("a client");
+    for _ in 0..READY_LOOKS {
+        if http.get(url.clone()).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            return;
+        }
+        tokio::time::sleep(READY_PAUSE).await;
+    }
+    panic!("{url} does not answer");
+}
+
+/// A database of our own; those that earlier runs left behind go.
+async fn make_database() -> String {
+    let maintenance = given("STEPGATE_TEST_DATABASE_URL");
+    let mut connection = sqlx::PgConnection::connect(&maintenance).await.expect("the test database server");
+    let now_s = attacks::bench::now_ms() / 1000;
+    let names: Vec<String> =
+        sqlx::query_scalar("SELECT datname FROM pg_database WHERE datname LIKE 'stepgate\\_e2e\\_%'")
+            .fetch_all(&mut connection)
+            .await
+            .expect("the databases");
+    for name in names {
+        let made_s = name.split('_').nth(2).and_then(|made| made.parse().ok()).unwrap_or(now_s);
+        if now_s - made_s > OLD_DATABASE_S {
+            let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&mut connection).await.expect("dropped");
+        }
+    }
+    let name = format!("stepgate_e2e_{now_s}_{}", attacks::bench::random_letters(8));
+    let create = format!("CREATE DATABASE {name}");
+    sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut connection).await.expect("a database");
+    let mut url = Url::parse(&maintenance).expect("a URL");
+    url.set_path(&name);
+    url.to_string()
+}
