@@ -19,7 +19,9 @@ fn pycognito_signs_in_with_a_step_up_and_not_without() {
             "username": user.name,
             "password": user.password,
         });
-        let report = tokio::task::spawn_blocking(move || run_script(&input)).await.expect("the script");
+        let report = tokio::task::spawn_blocking(move || run_script(&input))
+            .await
+            .expect("the script");
 
         let signed_in = &report["signed_in"];
         assert_eq!(signed_in["tokens"], true, "{report}");
@@ -45,9 +47,15 @@ fn run_script(input: &Value) -> Value {
         .spawn()
         .expect("python starts");
     let mut stdin = child.stdin.take().expect("its input");
-    stdin.write_all(input.to_string().as_bytes()).expect("its input is read");
+    stdin
+        .write_all(input.to_string().as_bytes())
+        .expect("its input is read");
     drop(stdin);
     let output = child.wait_with_output().expect("it ends");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).expect("a report as JSON")
 }

@@ -219,9 +219,13 @@ impl Aws {
         })
     }
 
-    /// Credentials of a role.
-    pub async fn assume_role(&self, role_arn: &str) -> anyhow::Result<Result<Credentials, AwsError>> {
-        let parameters = [("RoleArn", role_arn), ("RoleSessionName", "attacks")];
+    /// Credentials of a role, in a session of this name.
+    pub async fn assume_role(
+        &self,
+        role_arn: &str,
+        session: &str,
+    ) -> anyhow::Result<Result<Credentials, AwsError>> {
+        let parameters = [("RoleArn", role_arn), ("RoleSessionName", session)];
         let xml = match self.query("sts", "2011-06-15", "AssumeRole", &parameters).await? {
             Ok(xml) => xml,
             Err(error) => return Ok(Err(error)),

@@ -10,6 +10,7 @@
 //! | [`provider`] | the provider simulator: a step-up without a person, with any fault |
 //! | [`stepgate`] | the control plane's API |
 //! | [`aws`] | signed calls to AWS for those who hold the account: users, records, logs, functions |
+//! | [`iam_stage`] | an emulator on which the tenant's IAM policies are tried out |
 //! | [`recorded`] | events as Cognito sends them, for what an emulator does not produce |
 //! | [`target`] | the tenant under attack and what the attacker may use |
 //! | [`bench`] | users, apps and sign-ins on a target: the vocabulary of the rows |
@@ -25,6 +26,7 @@ pub mod bench;
 pub mod cognito;
 pub mod functions;
 pub mod http;
+pub mod iam_stage;
 pub mod outcome;
 pub mod provider;
 pub mod recorded;

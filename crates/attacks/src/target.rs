@@ -17,7 +17,7 @@ pub enum Capability {
     ProviderFaults,
     /// An API key that may make apps of the tenant.
     Api,
-    /// The account evaluates IAM policies (AWS does; an emulator must be told to).
+    /// An emulator that evaluates IAM policies can be started, to try the tenant's policies on.
     Iam,
 }
 
@@ -28,7 +28,7 @@ impl Capability {
             Self::AwsAdmin => "needs AWS credentials of the tenant's account",
             Self::ProviderFaults => "needs the provider simulator",
             Self::Api => "needs an API key that may make apps",
-            Self::Iam => "needs an account that evaluates IAM policies",
+            Self::Iam => "needs STEPGATE_TEST_PYTHON, a virtual environment with the emulator",
         }
     }
 }
@@ -74,9 +74,9 @@ pub struct TargetFile {
     /// See `aws_access_key_id`.
     #[serde(default)]
     pub aws_secret_access_key: Option<String>,
-    /// Whether the account evaluates IAM policies; AWS always does.
+    /// Python of a virtual environment with the emulator, in which policies are tried out.
     #[serde(default)]
-    pub iam: Option<bool>,
+    pub python: Option<std::path::PathBuf>,
     /// The client secret at BlockID, where the tester knows it: it is searched for everywhere.
     #[serde(default)]
     pub client_secret: Option<String>,
@@ -104,6 +104,9 @@ impl TargetFile {
         target.aws_secret_access_key = target
             .aws_secret_access_key
             .or_else(|| variable("AWS_SECRET_ACCESS_KEY"));
+        target.python = target
+            .python
+            .or_else(|| variable("STEPGATE_TEST_PYTHON").map(Into::into));
         Ok(target)
     }
 
@@ -118,9 +121,7 @@ impl TargetFile {
             Capability::AwsAdmin => self.aws_access_key_id.is_some() && self.aws_secret_access_key.is_some(),
             Capability::ProviderFaults => self.blockid_url.is_some(),
             Capability::Api => self.api_url.is_some() && self.api_key.is_some(),
-            Capability::Iam => {
-                self.has(Capability::AwsAdmin) && self.iam.unwrap_or(self.aws_endpoint_url.is_none())
-            }
+            Capability::Iam => self.has(Capability::AwsAdmin) && self.python.is_some(),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A whole installation for the end-to-end tests: database, AWS, provider, API, worker, a cell.
 //!
 //! Everything is real and runs as it does for an operator: the `stepgate` binary as processes of its own, the
-//! trigger binaries inside the emulator, the tenants onboarded through the API. The emulator is one of our own
-//! with its IAM evaluator on, so that the functions act as their roles and nobody else. One installation serves
+//! trigger binaries inside the emulator, the tenants onboarded through the API. The emulator is one of our own:
+//! clients call it without credentials, and only its default account hears such calls. One installation serves
 //! all tests of the process; each test makes users, and where it matters apps, of its own.
 //!
 //! To use it: `installation::run(|installation| async move { … })` in a `#[test]`.
@@ -63,7 +63,10 @@ where
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     static INSTALLATION: OnceCell<Installation> = OnceCell::const_new();
     let runtime = RUNTIME.get_or_init(|| {
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime")
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime")
     });
     runtime.block_on(async {
         test(INSTALLATION.get_or_init(Installation::start).await).await;
@@ -75,7 +78,8 @@ pub(crate) fn given(name: &str) -> String {
     let from_file = || {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(".stepgate/services.env");
         let text = std::fs::read_to_string(file).ok()?;
-        text.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
+        text.lines()
+            .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
     };
     std::env::var(name).ok().or_else(from_file).unwrap_or_else(|| {
         panic!("{name} is not set; run `cargo xtask test`, or `cargo xtask services` and then the test")
@@ -110,11 +114,25 @@ impl Installation {
                 .variable("AWS_SECRET_ACCESS_KEY", "test")
         };
         service(&["migrate"]).finish();
-        let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+        let architecture = if cfg!(target_arch = "aarch64") {
+            "arm64"
+        } else {
+            "x86_64"
+        };
         let artifacts = given("STEPGATE_TEST_ARTIFACTS_DIR");
         let cell = [
-            "cell", "apply", "--name", "e2e", "--region", REGION, "--architecture", architecture, "--artifacts",
-            &artifacts, "--allowed-provider-network", "127.0.0.1/32",
+            "cell",
+            "apply",
+            "--name",
+            "e2e",
+            "--region",
+            REGION,
+            "--architecture",
+            architecture,
+            "--artifacts",
+            &artifacts,
+            "--allowed-provider-network",
+            "127.0.0.1/32",
         ];
         service(&cell).finish();
         let bootstrap = service(&["keys", "bootstrap"]).finish();
@@ -122,14 +140,19 @@ impl Installation {
         let port = free_port();
         let api_url = Url::parse(&format!("http://127.0.0.1:{port}")).expect("a URL");
         let listen = format!("127.0.0.1:{port}");
-        let serve = service(&["serve"]).variable("STEPGATE_LISTEN", &listen).start(&folder.join("serve.log"));
+        let serve = service(&["serve"])
+            .variable("STEPGATE_LISTEN", &listen)
+            .start(&folder.join("serve.log"));
         let worker = service(&["worker"]).start(&folder.join("worker.log"));
         wait_for(api_url.join("/readyz").expect("a URL")).await;
 
         let http = attacks::http::client().expect("a client");
         let operator_key = bootstrap["key"].as_str().expect("a key").to_owned();
         let operator = Stepgate::new(http.clone(), api_url.clone(), operator_key);
-        let made = operator.post("/v1/partners", &json!({ "name": "e2e" })).await.expect("a partner");
+        let made = operator
+            .post("/v1/partners", &json!({ "name": "e2e" }))
+            .await
+            .expect("a partner");
         let keys = format!("/v1/partners/{}/keys", made["id"].as_str().expect("an id"));
         let key = json!({ "name": "tests", "role": "partner_admin" });
         let key = operator.post(&keys, &key).await.expect("a key");
@@ -157,7 +180,9 @@ impl Installation {
 
     /// Tenant of the attacks.
     pub(crate) async fn attacked(&self) -> &Tenant {
-        self.attacked_tenant.get_or_init(|| self.onboard("Attacked")).await
+        self.attacked_tenant
+            .get_or_init(|| self.onboard("Attacked"))
+            .await
     }
 
     /// Address of the simulator, as tenants name it.
@@ -173,7 +198,9 @@ impl Installation {
 
     /// A connection to the control plane's database.
     pub(crate) async fn database(&self) -> sqlx::PgConnection {
-        sqlx::PgConnection::connect(&self.database_url).await.expect("the database")
+        sqlx::PgConnection::connect(&self.database_url)
+            .await
+            .expect("the database")
     }
 }
 
@@ -187,9 +214,9 @@ async fn start_emulator(folder: &Path) -> (Url, Child) {
     let child = Program::new(ministack.to_str().expect("a path"))
         .variable("GATEWAY_PORT", &port.to_string())
         .variable("BIND_HOST", "127.0.0.1")
+        .variable("AWS_ENDPOINT_URL", url.as_str().trim_end_matches('/'))
         .variable("TMPDIR", temporary.to_str().expect("a path"))
         .variable("IOT_MTLS_ENABLED", "0")
-        .variable("AUTH", "true")
         .variable("MINISTACK_COGNITO_PRETOKEN_STRICT", "1")
         .variable("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
         .start(&folder.join("emulator.log"));
@@ -200,7 +227,12 @@ async fn start_emulator(folder: &Path) -> (Url, Child) {
 async fn wait_for(url: Url) {
     let http = attacks::http::client().expect("a client");
     for _ in 0..READY_LOOKS {
-        if http.get(url.clone()).send().await.is_ok_and(|answer| answer.status().is_success()) {
+        if http
+            .get(url.clone())
+            .send()
+            .await
+            .is_ok_and(|answer| answer.status().is_success())
+        {
             return;
         }
         tokio::time::sleep(READY_PAUSE).await;
@@ -211,7 +243,9 @@ async fn wait_for(url: Url) {
 /// A database of our own; those that earlier runs left behind go.
 async fn make_database() -> String {
     let maintenance = given("STEPGATE_TEST_DATABASE_URL");
-    let mut connection = sqlx::PgConnection::connect(&maintenance).await.expect("the test database server");
+    let mut connection = sqlx::PgConnection::connect(&maintenance)
+        .await
+        .expect("the test database server");
     let now_s = attacks::bench::now_ms() / 1000;
     let names: Vec<String> =
         sqlx::query_scalar("SELECT datname FROM pg_database WHERE datname LIKE 'stepgate\\_e2e\\_%'")
@@ -219,15 +253,25 @@ async fn make_database() -> String {
             .await
             .expect("the databases");
     for name in names {
-        let made_s = name.split('_').nth(2).and_then(|made| made.parse().ok()).unwrap_or(now_s);
+        let made_s = name
+            .split('_')
+            .nth(2)
+            .and_then(|made| made.parse().ok())
+            .unwrap_or(now_s);
         if now_s - made_s > OLD_DATABASE_S {
             let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-            sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&mut connection).await.expect("dropped");
+            sqlx::query(sqlx::AssertSqlSafe(drop))
+                .execute(&mut connection)
+                .await
+                .expect("dropped");
         }
     }
     let name = format!("stepgate_e2e_{now_s}_{}", attacks::bench::random_letters(8));
     let create = format!("CREATE DATABASE {name}");
-    sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut connection).await.expect("a database");
+    sqlx::query(sqlx::AssertSqlSafe(create))
+        .execute(&mut connection)
+        .await
+        .expect("a database");
     let mut url = Url::parse(&maintenance).expect("a URL");
     url.set_path(&name);
     url.to_string()

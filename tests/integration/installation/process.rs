@@ -36,11 +36,16 @@ pub(crate) struct Child {
 
 impl Program {
     pub(super) fn new(program: &str) -> Self {
-        Self { program: program.to_owned(), arguments: Vec::new(), variables: Vec::new() }
+        Self {
+            program: program.to_owned(),
+            arguments: Vec::new(),
+            variables: Vec::new(),
+        }
     }
 
     pub(super) fn arguments(mut self, arguments: &[&str]) -> Self {
-        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self.arguments
+            .extend(arguments.iter().map(|&argument| argument.to_owned()));
         self
     }
 
@@ -63,7 +68,11 @@ impl Program {
     pub(super) fn finish(&self) -> String {
         let mut command = Command::new(&self.program);
         self.environment(&mut command);
-        let output = command.args(&self.arguments).stdin(Stdio::null()).output().expect("the program starts");
+        let output = command
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program starts");
         assert!(
             output.status.success(),
             "{} {} failed: {}",

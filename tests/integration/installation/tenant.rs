@@ -1,6 +1,6 @@
 //! A tenant, onboarded as a partner does it.
 
-use super::{ACCOUNT, Installation, REGION};
+use super::{ACCOUNT, Installation, REGION, given};
 use attacks::bench::{App, Bench};
 use attacks::stepgate::any_method_policy;
 use attacks::target::TargetFile;
@@ -26,10 +26,21 @@ impl Tenant {
 impl Installation {
     /// Onboards a tenant and an app, and waits until users can sign in.
     pub(crate) async fn onboard(&self, name: &str) -> Tenant {
-        let made = self.partner.post("/v1/tenants", &self.tenant_body(name)).await.expect("a tenant");
-        self.partner.wait(&made["operation"]).await.expect("the tenant is provisioned");
+        let made = self
+            .partner
+            .post("/v1/tenants", &self.tenant_body(name))
+            .await
+            .expect("a tenant");
+        self.partner
+            .wait(&made["operation"])
+            .await
+            .expect("the tenant is provisioned");
         let id = made["tenant"]["id"].as_str().expect("an id").to_owned();
-        let tenant = self.partner.get(&format!("/v1/tenants/{id}")).await.expect("the tenant");
+        let tenant = self
+            .partner
+            .get(&format!("/v1/tenants/{id}"))
+            .await
+            .expect("the tenant");
         assert_eq!(tenant["ready"], true, "{tenant}");
         let app = json!({ "name": "Main", "policy": any_method_policy() });
         let app = self.partner.make_app(&id, &app).await.expect("an app");
@@ -38,7 +49,7 @@ impl Installation {
             "aws_endpoint_url": self.aws_url,
             "aws_access_key_id": ACCOUNT,
             "aws_secret_access_key": "test",
-            "iam": true,
+            "python": given("STEPGATE_TEST_PYTHON"),
             "tenant_id": id,
             "user_pool_id": tenant["user_pool_id"],
             "client_id": app["client_id"],
@@ -49,7 +60,11 @@ impl Installation {
             "client_secret": self.client_secret,
         }))
         .expect("a target");
-        Tenant { id, made, bench: Bench::new(target).expect("a bench") }
+        Tenant {
+            id,
+            made,
+            bench: Bench::new(target).expect("a bench"),
+        }
     }
 
     /// What a partner posts to onboard a tenant.

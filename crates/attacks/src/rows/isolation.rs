@@ -1,91 +1,13 @@
 //! What other roles, functions, pools and accounts get.
 
-use crate::aws::{Aws, xml_text};
+use crate::aws::Aws;
 use crate::bench::{Bench, random_letters};
 use crate::functions::Trigger;
+use crate::iam_stage::Stage;
 use crate::outcome::{Outcome, Trials};
 use crate::recorded::{Scene, after_password};
-use anyhow::Context as _;
-use aws_credential_types::Credentials;
 use serde_json::{Value, json};
-use std::time::Duration;
 use step_up::reason::Reason;
-
-const IAM: &str = "2010-05-08";
-
-/// A role made for a trial, taken away after it.
-struct Role<'a> {
-    aws: &'a Aws,
-    name: String,
-}
-
-impl<'a> Role<'a> {
-    /// A role that the account may assume, with this policy.
-    async fn make(aws: &'a Aws, policy: &str) -> anyhow::Result<(Self, Credentials)> {
-        let account = aws.account_id().await?;
-        let name = format!("attack-{}", random_letters(10));
-        let trust = json!({ "Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Principal": { "AWS": format!("arn:aws:iam::{account}:root") },
-            "Action": "sts:AssumeRole"
-        }]});
-        let trust = trust.to_string();
-        let create = [
-            ("RoleName", name.as_str()),
-            ("AssumeRolePolicyDocument", trust.as_str()),
-        ];
-        iam(aws, "CreateRole", &create).await?;
-        let role = Self { aws, name };
-        let put = [
-            ("RoleName", role.name.as_str()),
-            ("PolicyName", "attack"),
-            ("PolicyDocument", policy),
-        ];
-        iam(aws, "PutRolePolicy", &put).await?;
-        let arn = format!("arn:aws:iam::{account}:role/{}", role.name);
-        // A new role is not known everywhere at once.
-        for _ in 0..20 {
-            if let Ok(credentials) = aws.assume_role(&arn).await? {
-                return Ok((role, credentials));
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-        anyhow::bail!("the role {} cannot be assumed", role.name)
-    }
-
-    async fn remove(self) -> anyhow::Result<()> {
-        let name = self.name.as_str();
-        iam(
-            self.aws,
-            "DeleteRolePolicy",
-            &[("RoleName", name), ("PolicyName", "attack")],
-        )
-        .await?;
-        iam(self.aws, "DeleteRole", &[("RoleName", name)]).await?;
-        Ok(())
-    }
-}
-
-async fn iam(aws: &Aws, action: &str, parameters: &[(&str, &str)]) -> anyhow::Result<String> {
-    let answer = aws.query("iam", IAM, action, parameters).await?;
-    answer.map_err(|error| anyhow::anyhow!("iam {action}: {error}"))
-}
-
-/// The policy that a function of the tenant really has.
-async fn policy_of(bench: &Bench, trigger: Trigger) -> anyhow::Result<String> {
-    let role = bench.function_name(trigger);
-    let policy = if trigger == Trigger::Verify {
-        "verify"
-    } else {
-        "challenge"
-    };
-    let parameters = [("RoleName", role.as_str()), ("PolicyName", policy)];
-    let xml = iam(bench.aws()?, "GetRolePolicy", &parameters).await?;
-    let document = xml_text(&xml, "PolicyDocument").context("a role without policy")?;
-    // IAM hands policies out percent-encoded.
-    Ok(percent_encoding::percent_decode_str(&document)
-        .decode_utf8()?
-        .into_owned())
-}
 
 /// What a caller gets for reading this secret and this record.
 async fn denied(
@@ -120,12 +42,7 @@ async fn denied(
                         }
                     })
             }
-            _ => {
-                let body = json!({
-                    "TableName": table, "Key": { "pk": { "S": "user#x" }, "sk": { "S": "grant#x" } }
-                });
-                caller.json("dynamodb", "GetItem", &body).await?
-            }
+            _ => caller.json("dynamodb", "GetItem", &record(table)).await?,
         };
         let refused = match answer {
             Ok(Value::Null) => true,
@@ -137,101 +54,89 @@ async fn denied(
     Ok(())
 }
 
-/// A22: who may read the client secret and the records. The policies are those really provisioned, on roles
-/// that an attacker holds.
+/// A22: who may read the client secret and the records. The policies are those really provisioned.
 pub(super) async fn a22(bench: &Bench) -> anyhow::Result<Outcome> {
     let mut trials = Trials::new();
-    let aws = bench.aws()?;
-    let secret = bench
-        .function_variable(Trigger::Verify, "STEPGATE_CREDENTIALS_SECRET_ARN")
-        .await?;
-    let table = bench
-        .function_variable(Trigger::Verify, "STEPGATE_RECORDS_TABLE")
-        .await?;
-    let challenge = policy_of(bench, Trigger::Define).await?;
-    let verify = policy_of(bench, Trigger::Verify).await?;
-    let settings = bench
-        .function_variable(Trigger::Define, "STEPGATE_SETTINGS_SECRET_ARN")
-        .await?;
+    let stage = Stage::set(bench).await?;
+    let log_group = bench.log_group().await?;
+    let verify_name = bench.function_name(Trigger::Verify);
+    let (secret, table) = (stage.credentials_arn.as_str(), stage.records_table.as_str());
+    let read = |arn: &str| json!({ "SecretId": arn });
 
-    let (role, credentials) = Role::make(aws, &challenge).await?;
-    let caller = aws.with_credentials(credentials);
-    let reads = caller
-        .json(
-            "secretsmanager",
-            "GetSecretValue",
-            &json!({ "SecretId": settings }),
-        )
+    // The controls: each function reads what is its own.
+    let verify = stage.role(&verify_name, &stage.verify_policy).await?;
+    verify
+        .must("secretsmanager", "GetSecretValue", &read(secret))
         .await?;
-    let control = reads.is_ok();
-    denied(
-        &mut trials,
-        "challenge's policy",
-        &caller,
-        &secret,
-        &table,
-        &["secret", "batch of secrets"],
-    )
-    .await?;
-    role.remove().await?;
-    anyhow::ensure!(
-        control,
-        "challenge's own policy does not let it read its settings"
-    );
+    let challenge = stage
+        .role(&bench.function_name(Trigger::Define), &stage.challenge_policy)
+        .await?;
+    challenge
+        .must("secretsmanager", "GetSecretValue", &read(&stage.settings_arn))
+        .await?;
+    challenge.must("dynamodb", "GetItem", &record(table)).await?;
 
-    let (role, credentials) = Role::make(aws, &verify).await?;
-    let caller = aws.with_credentials(credentials);
-    denied(
-        &mut trials,
-        "verify's policy, other role",
-        &caller,
-        &secret,
-        &table,
-        &["secret"],
-    )
-    .await?;
-    role.remove().await?;
-
+    let both = ["secret", "batch of secrets"];
+    denied(&mut trials, "challenge", &challenge, secret, table, &both).await?;
     let everything = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Action": "secretsmanager:*", "Resource": "*"
     }]});
-    let (role, credentials) = Role::make(aws, &everything.to_string()).await?;
-    let caller = aws.with_credentials(credentials);
+    let third = stage.role("third", &everything.to_string()).await?;
     denied(
         &mut trials,
         "third role with an Allow",
-        &caller,
-        &secret,
-        &table,
-        &["secret", "batch of secrets"],
+        &third,
+        secret,
+        table,
+        &both,
     )
     .await?;
-    role.remove().await?;
+    let twin = stage.role("stepgate-twin-verify", &stage.verify_policy).await?;
+    denied(
+        &mut trials,
+        "verify's policy on another role",
+        &twin,
+        secret,
+        table,
+        &["secret"],
+    )
+    .await?;
 
-    let other = verify.replace(bench.target.ulid(), &"0".repeat(26));
-    let (role, credentials) = Role::make(aws, &other).await?;
-    let caller = aws.with_credentials(credentials);
+    let other_ulid = "0".repeat(26);
+    let policy = stage
+        .verify_policy
+        .replace(bench.target.ulid(), &other_ulid)
+        .replace(secret, "arn:aws:none");
+    let other = stage
+        .role(&format!("stepgate-{other_ulid}-verify"), &policy)
+        .await?;
     denied(
         &mut trials,
         "another tenant's verify",
-        &caller,
-        &secret,
-        &table,
+        &other,
+        secret,
+        table,
         &["secret", "records"],
     )
     .await?;
-    let foreign = json!({
-        "logGroupName": bench.log_group().await?,
-        "logStreamName": format!("2026/01/01/{}[$LATEST]0", bench.function_name(Trigger::Verify))
-    });
-    let stream = caller.json("logs", "CreateLogStream", &foreign).await?;
-    trials.holds(
-        "another tenant's verify: log stream",
-        stream.is_err_and(|e| e.is_access_denied()),
-        "AccessDenied",
-    );
-    role.remove().await?;
+    let stream = |function: &str, letter: char| {
+        json!({
+            "logGroupName": log_group, "logStreamName": format!("2026/01/01/{function}[$LATEST]{letter}")
+        })
+    };
+    verify
+        .must("logs", "CreateLogStream", &stream(&verify_name, 'a'))
+        .await?;
+    let foreign = other
+        .json("logs", "CreateLogStream", &stream(&verify_name, 'b'))
+        .await?;
+    let refused = foreign.is_err_and(|error| error.is_access_denied());
+    trials.holds("another tenant's verify: log stream", refused, "AccessDenied");
     Ok(trials.outcome())
+}
+
+fn record(table: &str) -> Value {
+    json!({ "TableName": table, "Key": { "pk": { "S": "user#x" }, "sk": { "S": "grant#x" } } })
 }
 
 /// A32: events from elsewhere.
@@ -273,22 +178,20 @@ pub(super) async fn a32(bench: &Bench) -> anyhow::Result<Outcome> {
     trials.reason("gate", super::paths::refusal_of(&invoked.payload), &foreign);
 
     // A line of the log that looks like an event, inside text that a user wrote.
-    let forged = json!({ "stepgate_event": 1, "type": "tokens" }).to_string();
+    let marker = random_letters(24);
+    let forged = format!(
+        "\n{}\n",
+        json!({ "stepgate_event": 1, "type": "tokens", "event_id": marker })
+    );
     let scene = Scene {
-        user_name: forged.clone(),
+        user_name: forged,
         ..bench.scene(&app, &user)
     };
-    let (_, events) = bench
+    let (invoked, events) = bench
         .invoke_with_events(Trigger::Define, &scene.define(&[]))
         .await?;
-    let lines_hold_it = events
-        .iter()
-        .any(|event| serde_json::to_string(event).is_ok_and(|l| l.contains("tokens\\\"")));
-    trials.holds(
-        "forged JSON in a user name",
-        !events.is_empty() && !lines_hold_it,
-        "not in the event",
-    );
+    let unmoved = !events.is_empty() && !invoked.log.iter().any(|line| line.contains(&marker));
+    trials.holds("forged JSON in a user name", unmoved, "not in the log");
 
     let account = bench.aws()?.account_id().await?;
     for trigger in [Trigger::Define, Trigger::Verify] {

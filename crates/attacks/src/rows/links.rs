@@ -130,6 +130,13 @@ pub(super) async fn a28(bench: &Bench) -> anyhow::Result<Outcome> {
     )
     .await?;
 
+    let honest = bench.sign_in(&app, &user).await;
+    anyhow::ensure!(
+        honest.is_ok(),
+        "an address verified on both sides does not link: {:?}",
+        honest.err()
+    );
+
     let here = new_user(bench, |name| {
         json!([
             { "Name": "email", "Value": format!("{name}@example.com") },
