@@ -79,12 +79,6 @@ impl Stage {
             ]
         });
         root.must("dynamodb", "CreateTable", &table).await?;
-        root.must(
-            "logs",
-            "CreateLogGroup",
-            &json!({ "logGroupName": bench.log_group().await? }),
-        )
-        .await?;
         Ok(Self {
             root,
             credentials_arn,
@@ -176,7 +170,7 @@ async fn iam(aws: &Aws, action: &str, parameters: &[(&str, &str)]) -> anyhow::Re
 }
 
 /// The policy that a function of the tenant really has.
-async fn policy_of(bench: &Bench, trigger: Trigger) -> anyhow::Result<String> {
+pub async fn policy_of(bench: &Bench, trigger: Trigger) -> anyhow::Result<String> {
     let role = bench.function_name(trigger);
     let policy = if trigger == Trigger::Verify {
         "verify"

@@ -42,6 +42,7 @@ async fn prepare(bench: &Bench) -> anyhow::Result<()> {
     prepared.await.copied()
 }
 
+/// Writes a policy's default straight into the table that the triggers read.
 async fn put_policy(bench: &Bench, app: &App, requirement: Value) -> anyhow::Result<()> {
     let table = bench
         .function_variable(Trigger::Define, "STEPGATE_POLICIES_TABLE")

@@ -20,14 +20,15 @@ pub(super) async fn a27(bench: &Bench) -> anyhow::Result<Outcome> {
         .await?;
     let writable = &described["UserPoolClient"]["WriteAttributes"];
     trials.holds("client", writable.is_array(), "WriteAttributes are explicit");
-    let protected = ["email", "email_verified", "preferred_username", "phone_number"];
     for attribute in writable
         .as_array()
         .into_iter()
         .flatten()
         .filter_map(Value::as_str)
     {
-        let kept = !protected.contains(&attribute) && !attribute.starts_with("custom:");
+        let kept = !matches!(attribute, "email" | "phone_number" | "preferred_username")
+            && !attribute.ends_with("_verified")
+            && !attribute.starts_with("custom:");
         trials.holds(attribute, kept, "nothing to rest on is writable");
         let mut policy = any_method_policy();
         policy["rules"] = json!([{
@@ -91,6 +92,15 @@ pub(super) async fn a28(bench: &Bench) -> anyhow::Result<Outcome> {
 
     let mut policy = any_method_policy();
     policy["default"]["subject_link"] = "verified_email".into();
+    policy["default"]["subject_attribute"] = "name".into();
+    let refusal = bench
+        .api()?
+        .try_policy(&bench.target.tenant_id, &app.id, &policy)
+        .await?;
+    let told = problem_codes(&refusal.body)
+        .iter()
+        .any(|code| code == "link_user_writable");
+    trials.holds("link by what users write", told, "link_user_writable");
     policy["default"]["subject_attribute"] = "email".into();
     let app = bench.app("by mail", json!({ "policy": policy })).await?;
     let with_mail = |address: String| json!([{ "Name": "email", "Value": address }]);

@@ -45,7 +45,10 @@ pub(super) async fn a01(bench: &Bench) -> anyhow::Result<Outcome> {
         "session proof",
     );
     let answer = json!({ "access_token": "not-a-token", "action": "transfer" }).to_string();
-    let step = bench.answer(&app, &user, &challenge, &answer).await?;
+    let named = Some(json!({ "action": "transfer" }));
+    let who = bench.who(&app, &user);
+    let session = challenge.session.as_deref();
+    let step = bench.cognito.answer(&who, session, &answer, named).await?;
     let reason = bench.refusal(Trigger::Verify, &user, since).await?.reason;
     trials.by_reason("wrong proof", &step, reason, &[Reason::SessionProofInvalid]);
     let again = bench.answer(&app, &user, &challenge, &answer).await?;
