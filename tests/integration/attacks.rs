@@ -10,9 +10,8 @@ fn row(id: &str) {
         let rows = select(&[id.to_owned()]).expect("a row of the catalogue");
         let line = run_row(&tenant.bench, rows[0]).await;
         match line.verdict {
-            Verdict::Refused => {}
             // The catalogue itself fails by what does not exist yet; these tests are about what does.
-            Verdict::NotBuilt => println!("{id}: {}", line.reason),
+            Verdict::Refused | Verdict::NotBuilt => {}
             Verdict::GotThrough | Verdict::Failed | Verdict::Skipped => {
                 panic!("{id} {}: {}", line.verdict.word(), line.reason)
             }

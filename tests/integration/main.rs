@@ -1,7 +1,6 @@
 //! The integration tests: one binary, real Postgres, a real emulator of AWS, real binaries.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     reason = "a test that cannot go on must fail at once"

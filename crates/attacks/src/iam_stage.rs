@@ -30,6 +30,8 @@ pub struct Stage {
     pub records_table: String,
     /// What *verify*'s role may do.
     pub verify_policy: String,
+    /// What *verify*'s role may do with users.
+    pub users_policy: String,
     /// What *challenge*'s role may do.
     pub challenge_policy: String,
     _emulator: Child,
@@ -53,6 +55,7 @@ impl Stage {
                 .replace(&account, ACCOUNT)
         };
         let verify_policy = here(policy_of(bench, Trigger::Verify).await?);
+        let users_policy = here(named_policy_of(bench, Trigger::Verify, "users").await?);
         let challenge_policy = here(policy_of(bench, Trigger::Define).await?);
 
         let asked = json!({ "SecretId": credentials });
@@ -85,6 +88,7 @@ impl Stage {
             settings_arn,
             records_table,
             verify_policy,
+            users_policy,
             challenge_policy,
             _emulator: emulator,
         })
@@ -171,12 +175,16 @@ async fn iam(aws: &Aws, action: &str, parameters: &[(&str, &str)]) -> anyhow::Re
 
 /// The policy that a function of the tenant really has.
 pub async fn policy_of(bench: &Bench, trigger: Trigger) -> anyhow::Result<String> {
-    let role = bench.function_name(trigger);
-    let policy = if trigger == Trigger::Verify {
+    let name = if trigger == Trigger::Verify {
         "verify"
     } else {
         "challenge"
     };
+    named_policy_of(bench, trigger, name).await
+}
+
+async fn named_policy_of(bench: &Bench, trigger: Trigger, policy: &str) -> anyhow::Result<String> {
+    let role = bench.function_name(trigger);
     let parameters = [("RoleName", role.as_str()), ("PolicyName", policy)];
     let xml = iam(bench.aws()?, "GetRolePolicy", &parameters).await?;
     let document = xml_text(&xml, "PolicyDocument").context("a role without policy")?;

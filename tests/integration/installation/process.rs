@@ -24,7 +24,7 @@ os._exit(child.wait() & 255)
 
 /// A program and its environment: nothing is inherited that could send it elsewhere.
 pub(super) struct Program {
-    program: String,
+    path: String,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Child {
 impl Program {
     pub(super) fn new(program: &str) -> Self {
         Self {
-            program: program.to_owned(),
+            path: program.to_owned(),
             arguments: Vec::new(),
             variables: Vec::new(),
         }
@@ -66,7 +66,7 @@ impl Program {
 
     /// Runs to the end and returns what it printed.
     pub(super) fn finish(&self) -> String {
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(&self.path);
         self.environment(&mut command);
         let output = command
             .args(&self.arguments)
@@ -76,7 +76,7 @@ impl Program {
         assert!(
             output.status.success(),
             "{} {} failed: {}",
-            self.program,
+            self.path,
             self.arguments.join(" "),
             String::from_utf8_lossy(&output.stderr)
         );
@@ -89,7 +89,7 @@ impl Program {
         let mut command = Command::new(given("STEPGATE_TEST_PYTHON"));
         self.environment(&mut command);
         let keeper = command
-            .args(["-c", KEEPER, &self.program])
+            .args(["-c", KEEPER, &self.path])
             .args(&self.arguments)
             .stdin(Stdio::piped())
             .stdout(file.try_clone().expect("a file"))

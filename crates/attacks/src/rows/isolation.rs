@@ -75,6 +75,19 @@ pub(super) async fn a22(bench: &Bench) -> anyhow::Result<Outcome> {
         .await?;
     challenge.must("dynamodb", "GetItem", &record(table)).await?;
 
+    let users = stage.role("users", &stage.users_policy).await?;
+    let anybody = json!({ "UserPoolId": bench.target.user_pool_id, "Username": "nobody" });
+    // The pool is not on the stage: what counts is that the caller may ask.
+    let asked = users.json("cognito-idp", "AdminGetUser", &anybody).await?;
+    let may_ask = asked.is_err_and(|error| !error.is_access_denied());
+    anyhow::ensure!(may_ask, "verify may not ask when an account was made");
+    let more = users.json("cognito-idp", "AdminDeleteUser", &anybody).await?;
+    trials.holds(
+        "verify: delete a user",
+        more.is_err_and(|error| error.is_access_denied()),
+        "AccessDenied",
+    );
+
     let both = ["secret", "batch of secrets"];
     denied(&mut trials, "challenge", &challenge, secret, table, &both).await?;
     let everything = json!({ "Version": "2012-10-17", "Statement": [{
