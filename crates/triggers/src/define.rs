@@ -8,7 +8,7 @@ use crate::events::Invocation;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use step_up::define::{
-    Beginning, DefineDecision, DefineInput, Progress, Round, UserDecision, Why, decide, read,
+    Beginning, DefineDecision, DefineInput, Progress, Round, UserDecision, Why, decide, last_journey, read,
 };
 use step_up::event::EventType;
 use step_up::policy_item::PolicyItem;
@@ -20,6 +20,7 @@ pub(crate) struct Session {
     pub(crate) settings: Option<Arc<TenantSettings>>,
     pub(crate) item: Option<Arc<PolicyItem>>,
     pub(crate) decision: DefineDecision,
+    /// For events, also of a session that is over; a challenge takes its journey from the decision.
     pub(crate) journey: Option<String>,
     pub(crate) action: Option<String>,
 }
@@ -112,7 +113,7 @@ pub(crate) async fn session(
         item: app.ok(),
         decision,
         action: action.map(str::to_owned),
-        journey: progress.and_then(|progress| progress.journey),
+        journey: last_journey(&history),
     }
 }
 

@@ -110,11 +110,7 @@ async fn a_passed_step_up_gets_tokens_and_a_failed_one_another_try() {
     rounds.push(offered.as_round(false));
     assert!(fails(&world.define(event).await));
     assert_eq!(world.reason(), Some(Reason::AttemptsExhausted));
-    assert_eq!(
-        world.last_event().journey_id,
-        None,
-        "a history that is over names no journey"
-    );
+    assert_eq!(world.last_event().journey_id, Some(offered.private.journey));
 }
 
 #[tokio::test]

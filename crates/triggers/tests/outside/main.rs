@@ -13,3 +13,6 @@ mod emulator;
 mod functions;
 mod records_table;
 mod runtime_api;
+mod sign_in;
+mod simulator;
+mod tenant;
