@@ -9,6 +9,7 @@ pub mod api_key;
 pub mod app;
 pub mod blockid;
 pub mod cell;
+pub(crate) mod object;
 pub mod operation;
 pub mod partner;
 pub mod policy;

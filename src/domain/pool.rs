@@ -3,8 +3,7 @@
 //! Sources: the API reference of `CreateUserPool` and `UpdateUserPool`. `sign_in_with` and everything about an
 //! attribute are fixed when made; attributes may be added, never changed or removed.
 
-use super::{text_enum, validation::Problems};
-use crate::{Result, error::FieldError};
+use super::{object::objects_only, text_enum, validation::Problems};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Custom attributes a pool can have.
@@ -36,7 +35,7 @@ text_enum! {
 
 /// Settings of a user pool. Create-only: `sign_in_with`, and every attribute once it exists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(remote = "Self", deny_unknown_fields, default)]
 pub struct PoolSettings {
     /// Whether users may sign themselves up.
     pub self_sign_up: bool,
@@ -68,7 +67,7 @@ impl Default for PoolSettings {
 
 /// A custom attribute of a user, text, named `custom:{name}` in Cognito. Fixed at creation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Attribute {
     /// Name without the prefix `custom:`.
     #[schema(
@@ -90,7 +89,7 @@ pub struct Attribute {
 
 /// Rules for passwords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(remote = "Self", deny_unknown_fields, default)]
 #[expect(clippy::struct_excessive_bools, reason = "Cognito's own independent switches")]
 pub struct PasswordRules {
     /// Shortest password, characters.
@@ -124,7 +123,7 @@ impl Default for PasswordRules {
 
 /// An Amazon SES identity that sends the pool's e-mail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct EmailSender {
     /// Sender address, alone or as `Name <address>`.
     #[schema(example = "Acme <login@acme.example>", max_length = 320)]
@@ -139,7 +138,7 @@ pub struct EmailSender {
 
 /// A change of pool settings; what is absent stays.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct PoolChange {
     /// Whether users may sign themselves up.
     pub self_sign_up: Option<bool>,
@@ -157,6 +156,9 @@ pub struct PoolChange {
     /// Cognito's feature plan.
     pub tier: Option<Tier>,
 }
+
+objects_only!(PoolSettings, Attribute, PasswordRules, EmailSender and Serialize);
+objects_only!(PoolChange);
 
 impl PoolSettings {
     /// Checks what Cognito would refuse at the first provisioning, so that the caller hears of it now.
@@ -307,20 +309,6 @@ impl EmailSender {
     }
 }
 
-/// The fields at fault of a change, for callers that have no collector at hand.
-pub fn problems_of_change(
-    settings: PoolSettings,
-    change: PoolChange,
-) -> Result<PoolSettings, Vec<FieldError>> {
-    let mut problems = Problems::new();
-    let changed = settings.change(change, &mut problems);
-    changed.validate(&mut problems);
-    problems
-        .finish()
-        .map(|()| changed)
-        .map_err(|error| error.fields().to_vec())
-}
-
 fn yes() -> bool {
     true
 }
@@ -335,8 +323,19 @@ mod tests {
     use super::*;
 
     fn change(settings: &PoolSettings, json: &str) -> Result<PoolSettings, Vec<(String, String)>> {
-        problems_of_change(settings.clone(), serde_json::from_str(json).unwrap())
-            .map_err(|found| found.into_iter().map(|f| (f.pointer, f.code)).collect())
+        let mut problems = Problems::new();
+        let changed = settings
+            .clone()
+            .change(serde_json::from_str(json).unwrap(), &mut problems);
+        changed.validate(&mut problems);
+        let fields = |error: crate::Error| {
+            error
+                .fields()
+                .iter()
+                .map(|f| (f.pointer.clone(), f.code.clone()))
+                .collect()
+        };
+        problems.finish().map(|()| changed).map_err(fields)
     }
 
     fn pool(json: &str) -> PoolSettings {

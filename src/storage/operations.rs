@@ -77,7 +77,8 @@ pub async fn get(
     Ok((operation, steps(db, id).await?))
 }
 
-async fn steps(db: &mut PgConnection, id: OperationId) -> Result<Vec<Step>> {
+/// Steps of an operation that the caller may see, in order.
+pub async fn steps(db: &mut PgConnection, id: OperationId) -> Result<Vec<Step>> {
     let rows = sqlx::query!(
         "SELECT name, state, attempts, detail, error, aws_request_id, started_at, finished_at
          FROM operation_steps WHERE operation_id = $1 ORDER BY position",

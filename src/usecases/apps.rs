@@ -5,7 +5,7 @@ use crate::{
     Context, Result,
     domain::{
         app::{self, App, AppSettings},
-        operation::{Operation, OperationKind},
+        operation::OperationKind,
         policy::PolicyVersion,
         validation::Problems,
     },
@@ -32,7 +32,7 @@ pub async fn create(
     request: &Request,
     tenant_id: TenantId,
     new: NewApp,
-) -> Result<(App, Operation)> {
+) -> Result<(App, operations::Watched)> {
     let scope = request.actor.partner_admin()?;
     let mut tx = context.db.begin().await?;
     let tenant = storage::tenants::lock(&mut tx, &scope, tenant_id).await?;

@@ -15,7 +15,7 @@ use crate::{
         actor::PartnerScope,
         blockid::{BlockIdConnection, validate_client_secret},
         cell,
-        operation::{Operation, OperationKind},
+        operation::OperationKind,
         pool::PoolSettings,
         tenant::{Reservation, Tenant},
         validation::{NAME_MAX_CHARS, Problems},
@@ -52,7 +52,11 @@ pub struct NewTenant {
 }
 
 /// Creates a tenant, or completes its abandoned creation.
-pub async fn create(context: &Context, request: &Request, mut new: NewTenant) -> Result<(Tenant, Operation)> {
+pub async fn create(
+    context: &Context,
+    request: &Request,
+    mut new: NewTenant,
+) -> Result<(Tenant, operations::Watched)> {
     let scope = request.actor.partner_admin()?;
     let (taken, region) = reserve(context, request, &scope, &mut new).await?;
     let arn = match write_secret(context, &scope, &taken, &region, &new).await {
@@ -175,7 +179,7 @@ async fn activate(
     scope: &PartnerScope,
     taken: &reservations::Taken,
     arn: &str,
-) -> Result<(Tenant, Operation)> {
+) -> Result<(Tenant, operations::Watched)> {
     let id = taken.reservation.id;
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;

@@ -13,8 +13,11 @@ use crate::{
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-/// One operation with its steps.
-pub async fn get(context: &Context, request: &Request, id: OperationId) -> Result<(Operation, Vec<Step>)> {
+/// An operation and its steps, in order.
+pub type Watched = (Operation, Vec<Step>);
+
+/// One operation.
+pub async fn get(context: &Context, request: &Request, id: OperationId) -> Result<Watched> {
     let scope = request.actor.reader()?;
     storage::operations::get(&mut *context.db.acquire().await?, &scope, id).await
 }
@@ -35,7 +38,7 @@ pub(super) async fn open(
     request: &Request,
     scope: &PartnerScope,
     subject: Subject,
-) -> Result<Operation> {
+) -> Result<Watched> {
     let operation = Operation {
         id: OperationId::generate(&context.ids, subject.now),
         partner_id: scope.partner_id(),
@@ -50,9 +53,10 @@ pub(super) async fn open(
     storage::operations::insert(tx, scope, &operation).await?;
     // Its steps can be watched from the first answer on.
     storage::reconcile_steps::plan(tx, operation.id, operation.kind).await?;
+    let steps = storage::operations::steps(tx, operation.id).await?;
     tracing::info!(
         operation_id = %operation.id, tenant_id = %operation.tenant_id, kind = %operation.kind,
         target_generation = operation.target_generation, "operation opened"
     );
-    Ok(operation)
+    Ok((operation, steps))
 }

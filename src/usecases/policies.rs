@@ -5,7 +5,7 @@ use crate::{
     Context, Error, Result,
     domain::{
         app::{AppSettings, USER_WRITABLE_ATTRIBUTES},
-        operation::{Operation, OperationKind},
+        operation::OperationKind,
         policy::PolicyVersion,
         validation::Problems,
     },
@@ -34,7 +34,7 @@ pub async fn put(
     (tenant_id, app_id): (TenantId, AppId),
     replaces: i64,
     document: &Value,
-) -> Result<(PolicyVersion, Operation)> {
+) -> Result<(PolicyVersion, operations::Watched)> {
     let scope = request.actor.partner_admin()?;
     let mut tx = context.db.begin().await?;
     let tenant = storage::tenants::lock(&mut tx, &scope, tenant_id).await?;

@@ -4,7 +4,7 @@ use super::{Request, operations};
 use crate::{
     Context, Result,
     domain::{
-        operation::{Operation, OperationKind},
+        operation::OperationKind,
         pool::PoolChange,
         tenant::Tenant,
         validation::{NAME_MAX_CHARS, Problems},
@@ -40,7 +40,7 @@ pub async fn update(
     request: &Request,
     id: TenantId,
     change: TenantChange,
-) -> Result<(Tenant, Operation)> {
+) -> Result<(Tenant, operations::Watched)> {
     let scope = request.actor.partner_admin()?;
     let mut tx = context.db.begin().await?;
     let mut tenant = storage::tenants::lock(&mut tx, &scope, id).await?;

@@ -6,7 +6,7 @@ use crate::{
         extract::{AsOperator, Body, Caller, PathIds, RequestBody},
         respond::{Answer, created},
     },
-    domain::actor::Role,
+    domain::{actor::Role, object::objects_only},
     ids::{KeyId, PartnerId},
     usecases::{self, api_keys::NewKey},
 };
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 /// A new key.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 #[schema(example = json!({"name": "portal", "role": "partner_admin"}))]
 pub struct NewApiKey {
     /// Name for people.
@@ -25,6 +25,8 @@ pub struct NewApiKey {
     /// `partner_admin` or `partner_reader`.
     pub role: Role,
 }
+
+objects_only!(NewApiKey);
 
 impl RequestBody for NewApiKey {}
 

@@ -8,7 +8,7 @@ use crate::{
         operations::Operation,
         respond::{Answer, accepted},
     },
-    domain::app::AppSettings,
+    domain::{app::AppSettings, object::objects_only},
     ids::TenantId,
     usecases::apps,
 };
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 /// A new app. Absent settings have the defaults that are shown.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 #[schema(example = json!({"name": "Portal", "allowed_origins": ["https://portal.acme.example"]}))]
 pub struct NewApp {
     /// Name for people, unique in the tenant: letters, digits, spaces and `_+=,.@-`.
@@ -46,6 +46,8 @@ pub struct NewApp {
     #[schema(value_type = Option<crate::api::policies::put::PolicyBody>)]
     pub policy: Option<serde_json::Value>,
 }
+
+objects_only!(NewApp);
 
 impl RequestBody for NewApp {
     const MAX_BYTES: usize = step_up::policy::MAX_DOCUMENT_BYTES + 64 * 1024;
@@ -99,13 +101,13 @@ pub(crate) async fn create_app(
         settings,
         policy: body.policy,
     };
-    let (app, operation) = apps::create(&context, &caller.request, tenant_id.0, new).await?;
+    let (app, (operation, steps)) = apps::create(&context, &caller.request, tenant_id.0, new).await?;
     let id = operation.id;
     Ok(accepted(
         &id,
         &AcceptedApp {
             app: App::from(app),
-            operation: Operation::opened(operation),
+            operation: Operation::new(operation, steps),
         },
     ))
 }

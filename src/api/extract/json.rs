@@ -95,16 +95,14 @@ fn too_large(max_bytes: usize) -> Error {
 
 /// Reads a body; the first mistake in its form is named by a JSON pointer.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let place = pointer(error.path());
-        match error.inner().classify() {
-            serde_json::error::Category::Data => form_error(&place, &error.inner().to_string()),
-            _ => malformed(error.inner()),
-        }
-    })?;
-    deserializer.end().map_err(|error| malformed(&error))?;
-    Ok(value)
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| Error::new(Code::MalformedJson, "The body is not UTF-8."))?;
+    // Syntax first: what follows a misplaced field may not be JSON at all, and serde_json calls some mistakes
+    // of form (a number for an enum) mistakes of syntax.
+    serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| malformed(&error))?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| form_error(&pointer(error.path()), &error.inner().to_string()))
 }
 
 fn malformed(error: &serde_json::Error) -> Error {
@@ -140,7 +138,7 @@ fn form_error(place: &str, text: &str) -> Error {
         (child(quoted()), "duplicate")
     } else if text.starts_with("unknown variant") {
         (place.to_owned(), "unknown_value")
-    } else if text.starts_with("invalid type") {
+    } else if text.starts_with("invalid type") || text.starts_with("expected ") {
         (place.to_owned(), "wrong_type")
     } else {
         (place.to_owned(), "invalid")
@@ -217,7 +215,7 @@ mod tests {
                 "wrong_type",
             ),
             (r#"{"inner": 5}"#, "/inner", "wrong_type"),
-            ("[]", "", "wrong_type"),
+            ("5", "", "wrong_type"),
         ] {
             let error = parse::<Outer>(body.as_bytes()).unwrap_err();
             let field = &error.fields()[0];

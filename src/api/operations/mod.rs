@@ -65,9 +65,4 @@ impl Operation {
             finished_at,
         }
     }
-
-    /// An operation that was just opened.
-    pub fn opened(operation: operation::Operation) -> Self {
-        Self::new(operation, Vec::new())
-    }
 }

@@ -7,6 +7,7 @@ use crate::{
         extract::{AsOperator, Body, Caller, RequestBody},
         respond::{Answer, created},
     },
+    domain::object::objects_only,
     usecases,
 };
 use actix_web::{post, web::Data};
@@ -14,13 +15,15 @@ use serde::Deserialize;
 
 /// A new partner.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 #[schema(example = json!({"name": "Acme Identity"}))]
 pub struct NewPartner {
     /// Name for people, unique in the installation.
     #[schema(min_length = 1, max_length = 128)]
     pub name: String,
 }
+
+objects_only!(NewPartner);
 
 impl RequestBody for NewPartner {}
 

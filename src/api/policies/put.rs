@@ -85,12 +85,12 @@ pub(crate) async fn put_policy(
     body: Body<PolicyBody>,
 ) -> Answer {
     let replaces = if_match(&request)?;
-    let (version, operation) =
+    let (version, (operation, steps)) =
         usecases::policies::put(&context, &caller.request, ids.0, replaces, &body.0.0).await?;
     let (id, (name, value)) = (operation.id, etag(version.version));
     let accepted_policy = AcceptedPolicy {
         policy: Policy::from(version),
-        operation: Operation::opened(operation),
+        operation: Operation::new(operation, steps),
     };
     let mut response = accepted(&id, &accepted_policy);
     if let Ok(value) = value.parse() {

@@ -8,7 +8,7 @@ use crate::{
         operations::Operation,
         respond::{Answer, accepted},
     },
-    domain::{blockid::BlockIdConnection, pool::PoolSettings},
+    domain::{blockid::BlockIdConnection, object::objects_only, pool::PoolSettings},
     ids::CellId,
     usecases::create_tenant as creation,
 };
@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 /// A new tenant.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 #[schema(example = json!({
     "name": "Acme customers",
     "blockid": {"tenant_dns": "acme.1kosmos.net", "community": "default", "client_id": "acme-portal", "client_secret": "…"},
@@ -39,7 +39,7 @@ pub struct NewTenant {
 
 /// A BlockID connection with its secret.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct NewBlockIdConnection {
     /// Host name of the tenant at 1Kosmos, without scheme.
     #[schema(example = "acme.1kosmos.net", min_length = 1, max_length = 253)]
@@ -55,6 +55,8 @@ pub struct NewBlockIdConnection {
     #[schema(value_type = String, format = Password, write_only, min_length = 1, max_length = 1024)]
     pub client_secret: SecretString,
 }
+
+objects_only!(NewTenant, NewBlockIdConnection);
 
 impl RequestBody for NewTenant {}
 
@@ -99,13 +101,13 @@ pub(crate) async fn create_tenant(
         client_secret,
         pool,
     };
-    let (tenant, operation) = creation::create(&context, &caller.request, new).await?;
+    let (tenant, (operation, steps)) = creation::create(&context, &caller.request, new).await?;
     let id = operation.id;
     Ok(accepted(
         &id,
         &AcceptedTenant {
             tenant: Tenant::from(tenant),
-            operation: Operation::opened(operation),
+            operation: Operation::new(operation, steps),
         },
     ))
 }

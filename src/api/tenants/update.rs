@@ -8,7 +8,7 @@ use crate::{
         operations::Operation,
         respond::{Answer, accepted},
     },
-    domain::pool::PoolChange,
+    domain::{object::objects_only, pool::PoolChange},
     ids::TenantId,
     usecases::tenants,
 };
@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 /// A change of a tenant; what is absent stays.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 #[schema(example = json!({"pool": {"password": {"min_length": 16}}}))]
 pub struct TenantChange {
     /// Name for people, unique at the partner.
@@ -26,6 +26,8 @@ pub struct TenantChange {
     /// Settings of the user pool. What Cognito fixes at creation is refused with code `create_only`.
     pub pool: Option<PoolChange>,
 }
+
+objects_only!(TenantChange);
 
 impl RequestBody for TenantChange {}
 
@@ -49,13 +51,13 @@ pub(crate) async fn update_tenant(
 ) -> Answer {
     let Body(TenantChange { name, pool }) = body;
     let change = tenants::TenantChange { name, pool };
-    let (tenant, operation) = tenants::update(&context, &caller.request, id.0, change).await?;
+    let (tenant, (operation, steps)) = tenants::update(&context, &caller.request, id.0, change).await?;
     let id = operation.id;
     Ok(accepted(
         &id,
         &AcceptedTenant {
             tenant: Tenant::from(tenant),
-            operation: Operation::opened(operation),
+            operation: Operation::new(operation, steps),
         },
     ))
 }

@@ -1,0 +1,169 @@
+//! Every operation of the document has an authorization case: no key, each role, another partner.
+
+use crate::support::{Answer, Caller, TestApp, client::send, examples};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// Who may call an operation: operator, auditor, partner admin, partner reader.
+type Roles = [bool; 4];
+const OPERATOR: Roles = [true, false, false, false];
+const INSTALLATION: Roles = [true, true, false, false];
+const EVERYBODY: Roles = [true, true, true, true];
+const PARTNER_ADMIN: Roles = [false, false, true, false];
+
+/// The case of an operation: who may call it, and an acceptable body.
+fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
+    Some(match operation_id {
+        "createPartner" => (OPERATOR, Some(json!({"name": unique}))),
+        "createPartnerKey" => (OPERATOR, Some(json!({"name": unique, "role": "partner_reader"}))),
+        "listCells" | "getCell" => (INSTALLATION, None),
+        "listTenants" | "getTenant" | "listApps" | "getApp" | "getPolicy" | "getOperation" => {
+            (EVERYBODY, None)
+        }
+        "createTenant" => (PARTNER_ADMIN, Some(examples::tenant(unique))),
+        "updateTenant" => (PARTNER_ADMIN, Some(json!({"pool": {"self_sign_up": true}}))),
+        "createApp" => (PARTNER_ADMIN, Some(examples::app(unique))),
+        "putPolicy" => (PARTNER_ADMIN, Some(examples::policy())),
+        _ => return None,
+    })
+}
+
+struct Ids {
+    partner: String,
+    cell: String,
+    tenant: String,
+    app: String,
+    operation: String,
+}
+
+impl Ids {
+    fn fill(&self, template: &str) -> String {
+        let path = [
+            ("{partner_id}", &self.partner),
+            ("{cell_id}", &self.cell),
+            ("{tenant_id}", &self.tenant),
+            ("{app_id}", &self.app),
+            ("{operation_id}", &self.operation),
+        ]
+        .into_iter()
+        .fold(template.to_owned(), |path, (name, id)| path.replace(name, id));
+        assert!(
+            !path.contains('{'),
+            "{template} has a parameter that the test does not know"
+        );
+        path
+    }
+}
+
+async fn call(caller: &Caller, method: &Method, path: &str, body: Option<&Value>) -> Answer {
+    let mut request = caller.request(method.clone(), path);
+    if path.ends_with("/policy") && *method == Method::PUT {
+        let current = caller.get(path).await.headers.get("etag").cloned();
+        request = request.header("if-match", current.unwrap_or_else(|| "\"1\"".parse().unwrap()));
+    }
+    send(match body {
+        Some(body) => request.json(body),
+        None => request,
+    })
+    .await
+}
+
+#[tokio::test]
+async fn every_operation_refuses_who_may_not_call_it() {
+    let app = TestApp::start().await;
+    let (acme, other) = (app.partner("acme").await, app.partner("other").await);
+    let tenant = acme
+        .post("/v1/tenants", examples::tenant("customers"))
+        .await
+        .expect(202);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let tenant_id = text(&tenant["tenant"]["id"]);
+    let ids = Ids {
+        partner: acme.id.clone(),
+        cell: text(&tenant["tenant"]["cell_id"]),
+        app: text(&acme.app(&tenant_id, "Portal").await["id"]),
+        operation: text(&tenant["operation"]["id"]),
+        tenant: tenant_id,
+    };
+    let reader = app.partner_key(&acme.id, "partner_reader").await;
+    let callers = [
+        app.operator().clone(),
+        app.auditor().await,
+        acme.admin.clone(),
+        reader,
+    ];
+    let stranger = app
+        .anybody()
+        .with_key(Some(format!("sgk_{}_{}", "a".repeat(12), "b".repeat(43))));
+
+    let document = app.anybody().get("/openapi.json").await.expect(200);
+    let mut walked = 0;
+    for (template, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if !template.starts_with("/v1/") {
+                continue;
+            }
+            let operation_id = operation["operationId"].as_str().unwrap();
+            let (roles, _) = case(operation_id, "")
+                .unwrap_or_else(|| panic!("{operation_id} has no authorization case: add one"));
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let path = ids.fill(template);
+            let body = |unique: &str| case(operation_id, unique).unwrap().1;
+
+            for nobody in [app.anybody(), &stranger] {
+                call(nobody, &method, &path, body("nobody").as_ref())
+                    .await
+                    .problem(401, "unauthenticated");
+            }
+            for (index, (caller, allowed)) in callers.iter().zip(roles).enumerate() {
+                let answer = call(
+                    caller,
+                    &method,
+                    &path,
+                    body(&format!("{operation_id} {index}")).as_ref(),
+                )
+                .await;
+                if allowed {
+                    assert!(
+                        answer.status.is_success(),
+                        "{operation_id} as caller {index}: {}",
+                        answer.text
+                    );
+                } else {
+                    answer.problem(403, "forbidden");
+                    // The role is judged before the body: a refused caller learns nothing about it.
+                    let broken = caller
+                        .request(method.clone(), &path)
+                        .header("content-type", "application/json")
+                        .body("{");
+                    send(broken).await.problem(403, "forbidden");
+                }
+            }
+            let answer = call(&other, &method, &path, body("other").as_ref()).await;
+            match operation_id {
+                _ if !roles[2] => drop(answer.problem(403, "forbidden")),
+                "listTenants" => assert_eq!(answer.expect(200)["items"], json!([])),
+                "createTenant" => assert_eq!(answer.expect(202)["tenant"]["partner_id"], json!(other.id)),
+                _ => drop(answer.problem(404, "not_found")),
+            }
+            forget(&app, &other.id).await;
+            walked += 1;
+        }
+    }
+    assert!(walked >= 14, "only {walked} operations were walked");
+}
+
+/// So that the other partner's list stays empty for later operations of the walk.
+async fn forget(app: &TestApp, partner_id: &str) {
+    for statement in [
+        "DELETE FROM operation_steps USING operations o WHERE o.id = operation_id AND o.partner_id = $1",
+        "DELETE FROM operations WHERE partner_id = $1",
+        "DELETE FROM tenants WHERE partner_id = $1",
+    ] {
+        sqlx::query(statement)
+            .bind(partner_id)
+            .execute(app.context.db.pool())
+            .await
+            .unwrap();
+    }
+}

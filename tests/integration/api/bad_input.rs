@@ -1,0 +1,212 @@
+//! What is not acceptable gets a problem that names the field, whatever the endpoint.
+
+use crate::support::{Caller, TestApp, client::send, examples};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// An operation that takes a body, with one that is accepted.
+pub(super) struct Endpoint {
+    caller: Caller,
+    method: Method,
+    path: String,
+    pub(super) body: Value,
+    max_bytes: usize,
+}
+
+pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
+    let acme = app.partner("acme").await;
+    let tenant_id = acme.tenant("existing").await["id"].as_str().unwrap().to_owned();
+    let app_id = acme.app(&tenant_id, "existing").await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let small = 64 * 1024;
+    let endpoint = |caller: &Caller, method, path: String, body, max_bytes| Endpoint {
+        caller: caller.clone(),
+        method,
+        path,
+        body,
+        max_bytes,
+    };
+    vec![
+        endpoint(
+            app.operator(),
+            Method::POST,
+            "/v1/partners".into(),
+            json!({"name": "x"}),
+            small,
+        ),
+        endpoint(
+            app.operator(),
+            Method::POST,
+            format!("/v1/partners/{}/keys", acme.id),
+            json!({"name": "x", "role": "partner_admin"}),
+            small,
+        ),
+        endpoint(
+            &acme,
+            Method::POST,
+            "/v1/tenants".into(),
+            examples::tenant("x"),
+            small,
+        ),
+        endpoint(
+            &acme,
+            Method::PATCH,
+            format!("/v1/tenants/{tenant_id}"),
+            json!({"name": "x", "pool": {}}),
+            small,
+        ),
+        endpoint(
+            &acme,
+            Method::POST,
+            format!("/v1/tenants/{tenant_id}/apps"),
+            examples::app("x"),
+            320 * 1024,
+        ),
+        endpoint(
+            &acme,
+            Method::PUT,
+            format!("/v1/tenants/{tenant_id}/apps/{app_id}/policy"),
+            examples::policy(),
+            257 * 1024,
+        ),
+    ]
+}
+
+impl Endpoint {
+    pub(super) fn request(&self) -> reqwest::RequestBuilder {
+        self.caller
+            .request(self.method.clone(), &self.path)
+            .header("if-match", "\"1\"")
+    }
+
+    fn raw(&self, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
+        self.request()
+            .header("content-type", "application/json")
+            .body(body)
+    }
+
+    pub(super) fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_json_objects() {
+    let app = TestApp::start().await;
+    let endpoints = endpoints(&app).await;
+    let document = app.anybody().get("/openapi.json").await.expect(200);
+    let with_body = document["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|item| item.as_object().unwrap().values());
+    let with_body = with_body
+        .filter(|operation| operation["requestBody"].is_object())
+        .count();
+    assert_eq!(
+        with_body,
+        endpoints.len(),
+        "an operation with a body is missing here: add it"
+    );
+
+    for endpoint in &endpoints {
+        println!("{}", endpoint.name());
+        for malformed in [
+            "",
+            "{",
+            "{\"name\": }",
+            "{} {}",
+            "'name'",
+            "{\"name\": \"\u{1}\"}",
+        ] {
+            send(endpoint.raw(malformed)).await.problem(400, "malformed_json");
+        }
+        send(endpoint.raw(vec![b'{', 0xff, b'}']))
+            .await
+            .problem(400, "malformed_json");
+        for not_an_object in [
+            "null",
+            "5",
+            "\"text\"",
+            "true",
+            "[]",
+            "[\"x\", \"partner_admin\"]",
+        ] {
+            let problem = send(endpoint.raw(not_an_object))
+                .await
+                .problem(422, "validation_failed");
+            assert!(
+                problem.fields()[0].starts_with(' '),
+                "{not_an_object}: the body as a whole is at fault: {}",
+                problem.body
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn bodies_of_another_type_or_size_and_unknown_fields() {
+    let app = TestApp::start().await;
+    for (index, endpoint) in endpoints(&app).await.iter().enumerate() {
+        println!("{}", endpoint.name());
+        for content_type in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/jsonx",
+            "",
+        ] {
+            let request = endpoint
+                .request()
+                .header("content-type", content_type)
+                .body(endpoint.body.to_string());
+            send(request)
+                .await
+                .problem(415, "unsupported_media_type")
+                .names("header:Content-Type", "unsupported");
+        }
+        send(endpoint.request().body(endpoint.body.to_string()))
+            .await
+            .problem(415, "unsupported_media_type");
+        let padded = format!("{}{}", endpoint.body, " ".repeat(endpoint.max_bytes));
+        send(endpoint.raw(padded.clone()))
+            .await
+            .problem(413, "payload_too_large");
+        let chunks = futures_util::stream::iter(
+            padded
+                .into_bytes()
+                .chunks(8192)
+                .map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec()))
+                .collect::<Vec<_>>(),
+        );
+        send(endpoint.raw(reqwest::Body::wrap_stream(chunks)))
+            .await
+            .problem(413, "payload_too_large");
+
+        let mut unknown = endpoint.body.clone();
+        unknown["no_such_field"] = json!(1);
+        let problem = send(endpoint.request().json(&unknown))
+            .await
+            .problem(422, "validation_failed");
+        assert!(
+            problem.body.to_string().contains("no_such_field"),
+            "{}",
+            problem.body
+        );
+        let mut fine = endpoint.body.clone();
+        if let Some(name) = fine.get_mut("name") {
+            *name = json!(format!("accepted {index}"));
+        }
+        let request = endpoint
+            .request()
+            .header("content-type", "application/json; charset=utf-8");
+        let accepted = send(request.body(fine.to_string())).await;
+        assert!(
+            accepted.status.is_success(),
+            "{}: {}",
+            endpoint.name(),
+            accepted.text
+        );
+    }
+}

@@ -1,0 +1,14 @@
+//! The API over HTTP, one module a resource, and what holds for all operations.
+
+mod apps;
+mod authorization;
+mod bad_fields;
+mod bad_input;
+mod cells;
+mod creation;
+mod openapi;
+mod operations;
+mod partners;
+mod policies;
+mod service;
+mod tenants;

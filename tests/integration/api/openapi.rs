@@ -1,0 +1,86 @@
+//! The OpenAPI document.
+
+use crate::support::TestApp;
+use serde_json::Value;
+use std::path::Path;
+
+#[test]
+fn the_document_that_is_checked_in_is_up_to_date() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/stepgate.json");
+    let checked_in = std::fs::read_to_string(file).unwrap_or_default();
+    let made = stepgate::api::document::document_text().unwrap();
+    assert!(
+        checked_in == made,
+        "openapi/stepgate.json is stale; run: cargo run -- openapi > openapi/stepgate.json"
+    );
+}
+
+#[tokio::test]
+async fn every_operation_is_described_and_references_resolve() {
+    let app = TestApp::start().await;
+    let document = app.anybody().get("/openapi.json").await.expect(200);
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut ids = std::collections::BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let name = format!("{method} {path}");
+            assert!(
+                operation["summary"].as_str().is_some_and(|text| !text.is_empty()),
+                "{name} has no summary"
+            );
+            assert!(
+                ids.insert(operation["operationId"].as_str().unwrap().to_owned()),
+                "{name} has no id of its own"
+            );
+            assert!(
+                operation["tags"].as_array().is_some_and(|tags| tags.len() == 1),
+                "{name} has no tag"
+            );
+            assert_eq!(
+                operation["security"].is_array(),
+                path.starts_with("/v1/"),
+                "{name}"
+            );
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let content = response["content"]
+                    .as_object()
+                    .unwrap_or_else(|| panic!("{name} {status} has no content"));
+                let problem = status.parse::<u16>().unwrap() >= 400;
+                assert_eq!(
+                    content.contains_key("application/problem+json"),
+                    problem,
+                    "{name} {status}"
+                );
+            }
+            let expected = if path.starts_with("/v1/") {
+                &["401", "403", "500", "503"][..]
+            } else {
+                &["500", "503"]
+            };
+            for status in expected {
+                assert!(
+                    operation["responses"][status].is_object(),
+                    "{name} lacks {status}"
+                );
+            }
+        }
+    }
+    let mut references = Vec::new();
+    collect_references(&document, &mut references);
+    assert!(references.len() > 50);
+    for reference in references {
+        let pointer = reference.strip_prefix('#').expect("a reference to elsewhere");
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}
+
+fn collect_references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            found.extend(map.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            map.values().for_each(|value| collect_references(value, found));
+        }
+        Value::Array(list) => list.iter().for_each(|value| collect_references(value, found)),
+        _ => {}
+    }
+}

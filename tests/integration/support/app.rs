@@ -1,0 +1,236 @@
+//! A running API on a database and an AWS account of its own.
+
+use super::{client::Caller, database::TestDatabase, env, examples};
+use aws_credential_types::Credentials;
+use chrono::DateTime;
+use serde_json::json;
+use std::{net::TcpListener, ops::Deref, sync::Arc, time::Duration};
+use stepgate::{
+    Context, api,
+    aws::Aws,
+    clock::SteppedClock,
+    config::{Config, LogConfig, WorkerConfig},
+    domain::{
+        actor::{OperatorScope, Role},
+        api_key::{ApiKey, PresentedKey},
+        cell::{Architecture, Artifact, Artifacts, Cell, CellState},
+    },
+    ids::{CellId, IdSource, KeyId},
+    storage, usecases,
+};
+
+/// Region of test cells.
+pub(crate) const REGION: &str = "eu-central-1";
+
+/// A running API. Stops and cleans up when dropped.
+pub(crate) struct TestApp {
+    /// What the service holds: for use cases and jobs that are called directly.
+    pub(crate) context: Context,
+    /// Stands still until it is advanced.
+    pub(crate) clock: Arc<SteppedClock>,
+    /// 12 digits that nobody else uses on the emulator.
+    pub(crate) account_id: String,
+    anybody: Caller,
+    operator: Caller,
+    server: actix_web::dev::ServerHandle,
+    _database: TestDatabase,
+}
+
+impl TestApp {
+    /// Starts one, with an operator key and one ready cell.
+    pub(crate) async fn start() -> Self {
+        let app = Self::start_without_cell().await;
+        app.add_cell("eu-central-1").await;
+        app
+    }
+
+    /// Starts one with an operator key.
+    pub(crate) async fn start_without_cell() -> Self {
+        // An error means that another test of this process was first.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let database = TestDatabase::create().await;
+        let clock = Arc::new(SteppedClock::new(
+            DateTime::from_timestamp(1_767_607_200, 0).unwrap(),
+        ));
+        let account_id = format!("7{}", digits(11));
+        let config = Config {
+            database: database.config(),
+            listen: ([127, 0, 0, 1], 0).into(),
+            log: LogConfig::default(),
+            shutdown_grace: Duration::ZERO,
+            worker: WorkerConfig {
+                poll: Duration::from_millis(20),
+                lease: Duration::from_mins(1),
+                concurrency: 4,
+            },
+            dev_insecure_loopback: true,
+        };
+        let context = Context {
+            db: storage::Database::connect(&config.database).await.unwrap(),
+            aws: Arc::new(aws(&env::required("STEPGATE_TEST_AWS_ENDPOINT_URL"), &account_id).await),
+            clock: clock.clone(),
+            ids: Arc::new(IdSource::seeded(1)),
+            config: Arc::new(config),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let server = api::server::build(context.clone(), listener).unwrap();
+        let handle = server.handle();
+        tokio::spawn(server);
+        let key = usecases::api_keys::bootstrap(&context).await.unwrap();
+        let anybody = Caller::new(reqwest::Client::new(), base_url.clone(), None);
+        let operator = anybody.with_key(Some(key.presented.reveal().to_owned()));
+        Self {
+            context,
+            clock,
+            account_id,
+
+            anybody,
+            operator,
+            server: handle,
+            _database: database,
+        }
+    }
+
+    /// Registers a cell in another region of the test's account.
+    pub(crate) async fn add_cell(&self, region: &str) -> Cell {
+        let now = stepgate::clock::Clock::now(&*self.clock);
+        let artifact = |name: &str| Artifact {
+            key: format!("triggers/0/{name}.zip"),
+            sha256_base64: "AAAA".into(),
+        };
+        let cell = Cell {
+            id: CellId::generate(&self.context.ids, now),
+            account_id: self.account_id.clone(),
+            region: region.into(),
+            architecture: Architecture::X86_64,
+            state: CellState::Ready,
+            artifact_bucket: format!("stepgate-{}-{region}", self.account_id),
+            log_group_name: "/stepgate/cell".into(),
+            artifacts: Artifacts {
+                version: "0".into(),
+                challenge: artifact("challenge"),
+                verify: artifact("verify"),
+            },
+            allowed_provider_networks: vec!["127.0.0.1/32".parse().unwrap()],
+            created_at: now,
+            updated_at: now,
+        };
+        let mut db = self.context.db.acquire().await.unwrap();
+        storage::cells::upsert(&mut db, &OperatorScope::command_line(), &cell)
+            .await
+            .unwrap()
+    }
+
+    /// Somebody without a key.
+    pub(crate) fn anybody(&self) -> &Caller {
+        &self.anybody
+    }
+
+    /// The operator.
+    pub(crate) fn operator(&self) -> &Caller {
+        &self.operator
+    }
+
+    /// An auditor. The API makes none yet.
+    pub(crate) async fn auditor(&self) -> Caller {
+        let presented = PresentedKey::generate(&self.context.ids);
+        let now = stepgate::clock::Clock::now(&*self.clock);
+        let key = ApiKey {
+            id: KeyId::generate(&self.context.ids, now),
+            partner_id: None,
+            role: Role::Auditor,
+            name: "auditor".into(),
+            prefix: presented.prefix.clone(),
+            created_at: now,
+        };
+        let mut db = self.context.db.acquire().await.unwrap();
+        storage::api_keys::insert(&mut db, &OperatorScope::command_line(), &key, &presented.hash())
+            .await
+            .unwrap();
+        self.anybody.with_key(Some(presented.reveal().to_owned()))
+    }
+
+    /// A new partner of this name, as its administrator.
+    pub(crate) async fn partner(&self, name: &str) -> Partner {
+        let partner = self
+            .operator
+            .post("/v1/partners", json!({"name": name}))
+            .await
+            .expect(201);
+        let id = partner["id"].as_str().unwrap().to_owned();
+        let admin = self.partner_key(&id, "partner_admin").await;
+        Partner { id, admin }
+    }
+
+    /// A new key of a partner.
+    pub(crate) async fn partner_key(&self, partner_id: &str, role: &str) -> Caller {
+        let path = format!("/v1/partners/{partner_id}/keys");
+        let key = self
+            .operator
+            .post(&path, json!({"name": role, "role": role}))
+            .await
+            .expect(201);
+        self.anybody
+            .with_key(Some(key["key"].as_str().unwrap().to_owned()))
+    }
+
+    /// The same service with AWS out of reach.
+    pub(crate) async fn context_without_aws(&self) -> Context {
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let aws = Arc::new(aws(&format!("http://{closed}"), &self.account_id).await);
+        Context {
+            aws,
+            ..self.context.clone()
+        }
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        // Sends the stop; the server's threads end by themselves.
+        drop(self.server.stop(false));
+    }
+}
+
+/// A partner, as its administrator.
+pub(crate) struct Partner {
+    pub(crate) id: String,
+    pub(crate) admin: Caller,
+}
+
+impl Deref for Partner {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.admin
+    }
+}
+
+impl Partner {
+    /// Creates a tenant and returns it.
+    pub(crate) async fn tenant(&self, name: &str) -> serde_json::Value {
+        self.post("/v1/tenants", examples::tenant(name)).await.expect(202)["tenant"].take()
+    }
+
+    /// Adds an app and returns it.
+    pub(crate) async fn app(&self, tenant_id: &str, name: &str) -> serde_json::Value {
+        let path = format!("/v1/tenants/{tenant_id}/apps");
+        self.post(&path, json!({"name": name})).await.expect(202)["app"].take()
+    }
+}
+
+async fn aws(endpoint: &str, account_id: &str) -> Aws {
+    let loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(aws_config::Region::new(REGION))
+        .credentials_provider(Credentials::new(account_id, "test", None, None, "test"));
+    Aws::from_loader(loader).await
+}
+
+/// Random digits: accounts must differ between processes that share an emulator.
+fn digits(count: usize) -> String {
+    let mut bytes = vec![0_u8; count];
+    IdSource::from_os().fill(&mut bytes);
+    bytes.iter().map(|byte| char::from(b'0' + byte % 10)).collect()
+}

@@ -1,0 +1,10 @@
+//! What tests stand on.
+
+mod app;
+pub(crate) mod client;
+mod database;
+pub(crate) mod env;
+pub(crate) mod examples;
+
+pub(crate) use app::{Partner, REGION, TestApp};
+pub(crate) use client::{Answer, Caller};
