@@ -36,9 +36,19 @@ use crate::commands::{
 use crate::context::Context;
 use crate::process::Interrupted;
 
+const ENVIRONMENT: &str = "\
+Environment:
+  STEPGATE_POSTGRES  folder with postgres, initdb and psql, or `wheel`; by default PATH, then the usual folders, then a wheel
+  CARGO_TARGET_DIR   respected, by default target/
+  NO_COLOR           no colours
+  CI=true            a check that cannot run for want of a tool is a failure
+
+As root, Postgres runs as the user `postgres` or `nobody`; a clone that they cannot reach has its database files in
+/var/tmp/stepgate-*. Tried on Debian; macOS is untested.";
+
 /// Stepgate's developer tool. Every command prepares what it needs by itself, in the ignored folder `.stepgate/` of the clone.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = ENVIRONMENT)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

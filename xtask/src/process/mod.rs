@@ -29,7 +29,7 @@ pub(crate) use self::signals::{Interrupted, Signals};
 use crate::random::random_hex;
 
 /// Environment variable that marks every process of a run.
-const MARKER: &str = "STEPGATE_XTASK_RUN";
+pub(crate) const MARKER: &str = "STEPGATE_XTASK_RUN";
 
 /// All children of this run.
 pub(crate) struct Processes {

@@ -6,6 +6,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use anyhow::{Context as _, bail};
 
 use crate::context::Context;
+use crate::services::EnvironmentFile;
 
 /// Takes the lock for `command`, or says who has it. It is given back after the last child has ended, or when we die, however we die.
 pub(crate) fn take(context: &Context, command: &str) -> anyhow::Result<()> {
@@ -38,6 +39,7 @@ pub(crate) fn try_take(context: &Context, command: &str) -> anyhow::Result<Optio
             command: command.to_owned(),
         }));
     }
+    EnvironmentFile::forget(context); // what a killed run left there leads nowhere
     file.set_len(0)?;
     file.rewind()?;
     writeln!(file, "{} {command}", std::process::id())?;

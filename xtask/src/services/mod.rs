@@ -86,6 +86,11 @@ impl EnvironmentFile {
         context.state().join("services.env")
     }
 
+    /// Removes the file, if there is one.
+    pub(crate) fn forget(context: &Context) {
+        let _absent = fs::remove_file(Self::location(context));
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

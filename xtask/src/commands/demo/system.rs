@@ -12,7 +12,7 @@ use super::report::Report;
 use crate::artifacts;
 use crate::context::Context;
 use crate::http;
-use crate::process::Service;
+use crate::process::{MARKER, Service};
 use crate::random::random_hex;
 use crate::services::ministack::MiniStack;
 use crate::services::ports::{Listener, Ports};
@@ -149,7 +149,7 @@ impl ServiceProgram<'_> {
         // What is exported in the user's shell must not reach a system that is to be the same everywhere.
         for (name, _) in env::vars_os() {
             let name_text = name.to_string_lossy();
-            let is_ours = name_text.starts_with("STEPGATE_") && name_text != "STEPGATE_XTASK_RUN";
+            let is_ours = name_text.starts_with("STEPGATE_") && name_text != MARKER;
             if is_ours || name_text.to_ascii_lowercase().ends_with("_proxy") {
                 command.env_remove(&name);
             }
