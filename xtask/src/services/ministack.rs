@@ -52,6 +52,8 @@ impl MiniStack {
             .env("GATEWAY_PORT", port.to_string())
             .env("BIND_HOST", "127.0.0.1")
             .env("TMPDIR", &temporary)
+            // It gives functions its own environment, and they must find their AWS.
+            .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"))
             .env("PERSIST_STATE", "0")
             // Its MQTT listener takes a fixed port on every interface.
             .env("IOT_MTLS_ENABLED", "0")

@@ -1,10 +1,12 @@
 //! The main job: a partner onboards a customer, an administrator makes a user, the user signs in.
 
+use std::fs;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::api::{ApiClient, text};
 use super::report::Report;
@@ -12,7 +14,7 @@ use super::sign_in::{SignIn, SignedIn};
 use super::system::{BLOCKID_CLIENT_ID, BLOCKID_COMMUNITY, System};
 use crate::context::Context;
 use crate::random::random_hex;
-use crate::ui::{Tone, Ui};
+use crate::ui::{Progress, Tone, Ui, tail};
 
 const USERNAME: &str = "ada";
 
@@ -82,12 +84,15 @@ pub(super) fn run(context: &Context, system: &System, report: &mut Report) -> an
         username: USERNAME,
         password: &password,
     };
+    let signed_in = report.step(context, "sign-in", |_| sign_in.run());
+    let log = save_trigger_log(context, system)?;
     let SignedIn {
         id_token_claims,
         story,
-    } = report.step(context, "sign-in", |_| sign_in.run())?;
+    } = signed_in.with_context(|| format!("the triggers logged last:\n{}\n", tail(&log, 6)))?;
     report.id_token_claims = Some(id_token_claims);
-    tell(&context.ui, &story);
+    tell(&context.ui, "the sign-in", &story);
+    tell(&context.ui, "what the triggers logged", &logged_events(&log)?);
     Ok(())
 }
 
@@ -119,11 +124,55 @@ fn create_user(context: &Context, system: &System, user_pool_id: &str, password:
     Ok(())
 }
 
-fn tell(ui: &Ui, story: &[(&'static str, String)]) {
-    ui.line(Tone::Bold, "\nthe sign-in");
+/// What the triggers logged in the emulator, kept in `.stepgate/logs/triggers.log`.
+fn save_trigger_log(context: &Context, system: &System) -> anyhow::Result<PathBuf> {
+    let mut command = context.processes.command(system.tools.venv.python());
+    command.arg(context.root.join("xtask/python/trigger_log.py"));
+    system.point_to_aws(&mut command);
+    let log = context.fresh_log("triggers")?;
+    context
+        .processes
+        .run("reading the triggers' log", command, &log, &Progress::default())?;
+    Ok(log)
+}
+
+/// The step-up events in the triggers' log: type, and what is known with it.
+fn logged_events(log: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let text = fs::read_to_string(log).with_context(|| format!("cannot read {}", log.display()))?;
+    Ok(events_in(&text))
+}
+
+fn events_in(log: &str) -> Vec<(String, String)> {
+    log.lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|event| event["stepgate_event"].is_u64())
+        .map(|event| {
+            let known = [
+                "source",
+                "reason",
+                "method",
+                "acr",
+                "policy_version",
+                "duration_ms",
+            ]
+            .into_iter();
+            let details = known
+                .filter(|name| !event[*name].is_null())
+                .map(|name| format!("{name} {}", event[name]));
+            (
+                event["type"].as_str().unwrap_or("?").to_owned(),
+                details.collect::<Vec<_>>().join(", ").replace('"', ""),
+            )
+        })
+        .collect()
+}
+
+fn tell<T: AsRef<str>>(ui: &Ui, title: &str, story: &[(T, String)]) {
+    ui.line(Tone::Bold, &format!("\n{title}"));
     let mut before = "";
     for (topic, sentence) in story {
-        let shown = if *topic == before { "" } else { topic };
+        let topic = topic.as_ref();
+        let shown = if topic == before { "" } else { topic };
         ui.line(
             Tone::Plain,
             &format!("  {}  {sentence}", ui.paint(Tone::Good, &format!("{shown:<12}"))),
@@ -177,4 +226,19 @@ pub(super) fn print_what_next(ui: &Ui, report: &Report) {
         Tone::Plain,
         &format!("  curl -s {authorization} {body} {api}/v1/tenants/{tenant}/apps"),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_told_from_the_other_lines_of_a_log() {
+        let log = "START RequestId\n{\"stepgate_note\":1}\n\
+                   {\"stepgate_event\":1,\"type\":\"succeeded\",\"method\":\"otp\",\"reason\":null,\"duration_ms\":7}\n";
+        assert_eq!(
+            events_in(log),
+            [("succeeded".to_owned(), "method otp, duration_ms 7".to_owned())]
+        );
+    }
 }
