@@ -48,6 +48,13 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(apps::get::get_app)
         .service(policies::get::get_policy)
         .service(policies::put::put_policy)
+        .service(policies::rollback::rollback_policy)
+        .service(policies::simulate::simulate_policy)
+        .service(policies::validate::validate_policy)
+        .service(policies::list_versions::list_policy_versions)
+        .service(policies::get_version::get_policy_version)
+        .service(policies::diff_versions::diff_policy_versions)
+        .service(policies::schema::get_policy_schema)
         .service(operations::get::get_operation)
         .service(health::healthz::healthz)
         .service(health::readyz::readyz);

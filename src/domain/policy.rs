@@ -4,6 +4,17 @@ use crate::ids::AppId;
 use chrono::{DateTime, Utc};
 use step_up::policy::PolicyDocument;
 
+/// A stored version without its document, as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyVersionHead {
+    /// From 1, without gaps.
+    pub version: i64,
+    /// Id of the API key that wrote it.
+    pub author: String,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+}
+
 /// A stored version of a policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PolicyVersion {

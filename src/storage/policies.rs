@@ -1,15 +1,17 @@
 //! Versions of policies.
 
+use super::{Cursor, Page, PageRequest};
 use crate::{
     Error, Result,
     domain::{
         actor::{PartnerScope, ReadScope},
-        policy::PolicyVersion,
+        policy::{PolicyVersion, PolicyVersionHead},
     },
     ids::{AppId, PartnerId, TenantId},
 };
 use serde_json::Value;
 use sqlx::{PgConnection, types::Json};
+use step_up::policy::PolicyDocument;
 
 /// Adds a version; its tenant must be locked by this transaction.
 pub async fn insert(tx: &mut PgConnection, scope: &PartnerScope, version: &PolicyVersion) -> Result<()> {
@@ -61,4 +63,63 @@ pub async fn current(
         created_at: row.created_at,
         in_force: row.in_force,
     })
+}
+
+/// The document of one version, with its head.
+pub async fn version(
+    db: &mut PgConnection,
+    scope: &ReadScope,
+    (tenant_id, app_id): (TenantId, AppId),
+    version: i64,
+) -> Result<(PolicyVersionHead, PolicyDocument)> {
+    let row = sqlx::query!(
+        r#"SELECT p.version, p.document AS "document: Json<Value>", p.author, p.created_at
+           FROM policy_versions p JOIN apps a ON a.id = p.app_id
+           WHERE a.id = $1 AND a.tenant_id = $2 AND p.version = $3 AND ($4::text IS NULL OR a.partner_id = $4)"#,
+        app_id as AppId,
+        tenant_id as TenantId,
+        version,
+        scope.partner_id() as Option<PartnerId>
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or_else(|| Error::not_found("policy version"))?;
+    let head = PolicyVersionHead {
+        version: row.version,
+        author: row.author,
+        created_at: row.created_at,
+    };
+    Ok((head, serde_json::from_value(row.document.0)?))
+}
+
+/// Versions, newest first. Whether the caller may see the app is the caller's to check.
+pub async fn list(
+    db: &mut PgConnection,
+    scope: &ReadScope,
+    app_id: AppId,
+    request: &PageRequest,
+) -> Result<Page<PolicyVersionHead>> {
+    // Versions have no gaps and no id of their own: the number stands in for it.
+    let before: Option<i64> = request.after_id().map(str::parse).transpose().map_err(|_| {
+        Error::new(
+            crate::error::Code::InvalidQuery,
+            "The cursor is not one that this list gave.",
+        )
+    })?;
+    let heads = sqlx::query_as!(
+        PolicyVersionHead,
+        "SELECT version, author, created_at FROM policy_versions
+         WHERE app_id = $1 AND ($2::text IS NULL OR partner_id = $2) AND ($3::bigint IS NULL OR version < $3)
+         ORDER BY version DESC LIMIT $4",
+        app_id as AppId,
+        scope.partner_id() as Option<PartnerId>,
+        before,
+        request.fetch()
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(request.page(heads, |head: &PolicyVersionHead| Cursor {
+        created_at: head.created_at,
+        id: head.version.to_string(),
+    }))
 }

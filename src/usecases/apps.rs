@@ -42,7 +42,7 @@ pub async fn create(
     if let Some(value) = &new.policy {
         problems.within("/policy", |problems| {
             if let Some(accepted) = policies::accept(value, &new.settings, problems) {
-                document = accepted;
+                document = accepted.document;
             }
         });
     }

@@ -11,6 +11,8 @@ pub mod create_tenant;
 pub mod operations;
 pub mod partners;
 pub mod policies;
+pub mod policy_checks;
+pub mod policy_versions;
 pub mod tenants;
 
 use crate::domain::actor::Actor;

@@ -4,17 +4,18 @@ use super::{Request, operations};
 use crate::{
     Context, Error, Result,
     domain::{
-        app::{AppSettings, USER_WRITABLE_ATTRIBUTES},
+        actor::PartnerScope,
+        app::{App, AppSettings, USER_WRITABLE_ATTRIBUTES},
         operation::OperationKind,
         policy::PolicyVersion,
         validation::Problems,
     },
-    error::Code,
+    error::{Code, FieldError},
     ids::{AppId, TenantId},
     storage,
 };
 use serde_json::Value;
-use step_up::policy::{self, PolicyDocument, ValidationContext};
+use step_up::policy::{self, Finding, PolicyDocument, ValidationContext};
 
 /// The newest version of an app's policy.
 pub async fn get(
@@ -27,14 +28,34 @@ pub async fn get(
     storage::policies::current(&mut *context.db.acquire().await?, &scope, tenant_id, app_id).await
 }
 
+/// What a new version says.
+#[derive(Debug, Clone, Copy)]
+pub enum Content<'a> {
+    /// A document.
+    Document(&'a Value),
+    /// The document of an older version.
+    Version(i64),
+}
+
+/// A version that was written.
+#[derive(Debug)]
+pub struct Written {
+    /// The version.
+    pub version: PolicyVersion,
+    /// The work that brings it to the triggers.
+    pub operation: operations::Watched,
+    /// What its author should know.
+    pub warnings: Vec<Finding>,
+}
+
 /// Puts a new version in the place of version `replaces`; the worker brings it to the triggers.
 pub async fn put(
     context: &Context,
     request: &Request,
     (tenant_id, app_id): (TenantId, AppId),
     replaces: i64,
-    document: &Value,
-) -> Result<(PolicyVersion, operations::Watched)> {
+    says: Content<'_>,
+) -> Result<Written> {
     let scope = request.actor.partner_admin()?;
     let mut tx = context.db.begin().await?;
     let tenant = storage::tenants::lock(&mut tx, &scope, tenant_id).await?;
@@ -48,11 +69,17 @@ pub async fn put(
             ),
         ));
     }
-    let mut problems = Problems::new();
-    let document = accept(document, &app.settings, &mut problems);
-    problems.finish()?;
-    let document =
-        document.ok_or_else(|| Error::internal(anyhow::anyhow!("a refused document without a problem")))?;
+    let accepted = match says {
+        Content::Document(document) => {
+            let mut problems = Problems::new();
+            let accepted = accept(document, &app.settings, &mut problems);
+            problems.finish()?;
+            accepted
+        }
+        Content::Version(version) => Some(older(&mut tx, &scope, &app, version).await?),
+    };
+    let accepted =
+        accepted.ok_or_else(|| Error::internal(anyhow::anyhow!("a refused document without a problem")))?;
     tenant.require_active()?;
 
     let now = context.clock.now();
@@ -61,7 +88,7 @@ pub async fn put(
     let version = PolicyVersion {
         app_id,
         version: replaces + 1,
-        document,
+        document: accepted.document,
         author,
         created_at: now,
         in_force: false,
@@ -77,15 +104,55 @@ pub async fn put(
     };
     let operation = operations::open(&mut tx, context, request, &scope, subject).await?;
     tx.commit().await?;
-    Ok((version, operation))
+    Ok(Written {
+        version,
+        operation,
+        warnings: accepted.warnings,
+    })
+}
+
+/// The document of an older version, judged as if it were new: the app's settings may have changed since.
+async fn older(
+    tx: &mut sqlx::PgConnection,
+    scope: &PartnerScope,
+    app: &App,
+    version: i64,
+) -> Result<Accepted> {
+    let refused = |code: &str, detail: &str| Error::invalid(vec![FieldError::new("/version", code, detail)]);
+    if version >= app.policy_version {
+        return Err(refused(
+            "not_older",
+            "must be older than the version in its place",
+        ));
+    }
+    let ids = (app.tenant_id, app.id);
+    let stored = storage::policies::version(tx, &(*scope).into(), ids, version).await;
+    let (_, document) = stored.map_err(|error| match error.code() {
+        Code::NotFound => refused("unknown", "is not a version of this policy"),
+        _ => error,
+    })?;
+    let report = policy::validate(&document, &validation_context(&app.settings));
+    let mut problems = Problems::new();
+    for finding in &report.errors {
+        let detail = format!("its document is no longer acceptable: {}", finding.message);
+        problems.add("/version", &finding.code, detail);
+    }
+    problems.finish()?;
+    Ok(Accepted {
+        document,
+        warnings: report.warnings,
+    })
+}
+
+/// A document that may be stored.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) document: PolicyDocument,
+    pub(super) warnings: Vec<Finding>,
 }
 
 /// Reads and judges a document for an app with these settings; `None` when there were problems.
-pub(super) fn accept(
-    document: &Value,
-    settings: &AppSettings,
-    problems: &mut Problems,
-) -> Option<PolicyDocument> {
+pub(super) fn accept(document: &Value, settings: &AppSettings, problems: &mut Problems) -> Option<Accepted> {
     let document = match policy::parse(document) {
         Ok(document) => document,
         Err(error) => {
@@ -93,19 +160,26 @@ pub(super) fn accept(
             return None;
         }
     };
-    let context = ValidationContext {
+    let report = policy::validate(&document, &validation_context(settings));
+    for finding in &report.errors {
+        problems.add(&finding.pointer, &finding.code, finding.message.clone());
+    }
+    report.is_ok().then_some(Accepted {
+        document,
+        warnings: report.warnings,
+    })
+}
+
+/// What is known of an app with these settings when its policy is judged.
+pub(super) fn validation_context(settings: &AppSettings) -> ValidationContext {
+    ValidationContext {
         user_writable_attributes: USER_WRITABLE_ATTRIBUTES.map(str::to_owned).into(),
         session_validity_s: settings.session_validity_min * 60,
         action_step_up: settings.action_step_up,
         // The template lets a forgotten password be reset by e-mail only.
         reset_by_mailbox_only: true,
         ..ValidationContext::unlearned()
-    };
-    let report = policy::validate(&document, &context);
-    for finding in &report.errors {
-        problems.add(&finding.pointer, &finding.code, finding.message.clone());
     }
-    report.is_ok().then_some(document)
 }
 
 #[cfg(test)]

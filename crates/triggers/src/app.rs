@@ -92,17 +92,7 @@ pub fn judge<'a>(
     now_unix_s: i64,
 ) -> Judged<'a> {
     let attributes = &event.request.user_attributes;
-    let decided = policy::evaluate(
-        &item.policy,
-        &Subject {
-            attributes,
-            email_verified: attributes
-                .get("email_verified")
-                .is_some_and(|verified| verified == "true"),
-            app_id: &item.app_id,
-            action,
-        },
-    );
+    let decided = policy::evaluate(&item.policy, &Subject::of_user(attributes, &item.app_id, action));
     let exemption = exemption(item, event.user_sub(), now_unix_s);
     let decision = match decided.outcome {
         Outcome::NotRequired(_) => UserDecision::NotRequired,

@@ -1,7 +1,15 @@
 //! Step-up policies of apps.
 
+pub mod diff_versions;
+pub mod findings;
 pub mod get;
+pub mod get_version;
+pub mod list_versions;
 pub mod put;
+pub mod rollback;
+pub mod schema;
+pub mod simulate;
+pub mod validate;
 
 use crate::{domain::policy::PolicyVersion, ids::AppId};
 use chrono::{DateTime, Utc};

@@ -1,6 +1,6 @@
 //! `PUT /v1/tenants/{tenant_id}/apps/{app_id}/policy`
 
-use super::{Policy, etag};
+use super::{Policy, etag, findings, findings::Finding};
 use crate::{
     Context,
     api::{
@@ -9,9 +9,9 @@ use crate::{
         respond::{Answer, accepted},
     },
     ids::{AppId, TenantId},
-    usecases,
+    usecases::policies::{self, Content, Written},
 };
-use actix_web::{HttpRequest, put, web::Data};
+use actix_web::{HttpRequest, HttpResponse, http::header::HeaderName, put, web::Data};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::openapi::{
@@ -57,6 +57,8 @@ pub struct AcceptedPolicy {
     pub policy: Policy,
     /// The work that brings it to the triggers.
     pub operation: Operation,
+    /// What its author should know.
+    pub warnings: Vec<Finding>,
 }
 
 /// Replace the policy of an app.
@@ -85,18 +87,26 @@ pub(crate) async fn put_policy(
     body: Body<PolicyBody>,
 ) -> Answer {
     let replaces = if_match(&request)?;
-    let (version, (operation, steps)) =
-        usecases::policies::put(&context, &caller.request, ids.0, replaces, &body.0.0).await?;
-    let (id, (name, value)) = (operation.id, etag(version.version));
+    let says = Content::Document(&body.0.0);
+    Ok(written(
+        policies::put(&context, &caller.request, ids.0, replaces, says).await?,
+    ))
+}
+
+/// The answer to a version that was written.
+pub(super) fn written(written: Written) -> HttpResponse {
+    let (operation, steps) = written.operation;
+    let (id, (name, value)) = (operation.id, etag(written.version.version));
     let accepted_policy = AcceptedPolicy {
-        policy: Policy::from(version),
+        policy: Policy::from(written.version),
         operation: Operation::new(operation, steps),
+        warnings: findings::all(written.warnings),
     };
     let mut response = accepted(&id, &accepted_policy);
     if let Ok(value) = value.parse() {
         response
             .headers_mut()
-            .insert(actix_web::http::header::HeaderName::from_static(name), value);
+            .insert(HeaderName::from_static(name), value);
     }
-    Ok(response)
+    response
 }

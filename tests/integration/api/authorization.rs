@@ -17,9 +17,17 @@ fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
         "createPartner" => (OPERATOR, Some(json!({"name": unique}))),
         "createPartnerKey" => (OPERATOR, Some(json!({"name": unique, "role": "partner_reader"}))),
         "listCells" | "getCell" => (INSTALLATION, None),
-        "listTenants" | "getTenant" | "listApps" | "getApp" | "getPolicy" | "getOperation" => {
+        "listTenants" | "getTenant" | "listApps" | "getApp" | "getPolicy" | "getOperation"
+        | "getPolicySchema" | "listPolicyVersions" | "getPolicyVersion" | "diffPolicyVersions" => {
             (EVERYBODY, None)
         }
+        "simulatePolicy" => (
+            EVERYBODY,
+            Some(json!({"attributes": {"email": "ann@acme.example"}})),
+        ),
+        "validatePolicy" => (EVERYBODY, Some(json!({"document": examples::policy()}))),
+        // The walk has put a second version before it comes to this.
+        "rollbackPolicy" => (PARTNER_ADMIN, Some(json!({"version": 1}))),
         "createTenant" => (PARTNER_ADMIN, Some(examples::tenant(unique))),
         "updateTenant" => (PARTNER_ADMIN, Some(json!({"pool": {"self_sign_up": true}}))),
         "createApp" => (PARTNER_ADMIN, Some(examples::app(unique))),
@@ -44,6 +52,8 @@ impl Ids {
             ("{tenant_id}", &self.tenant),
             ("{app_id}", &self.app),
             ("{operation_id}", &self.operation),
+            ("{version}", &"1".to_owned()),
+            ("{against}", &"1".to_owned()),
         ]
         .into_iter()
         .fold(template.to_owned(), |path, (name, id)| path.replace(name, id));
@@ -57,8 +67,9 @@ impl Ids {
 
 async fn call(caller: &Caller, method: &Method, path: &str, body: Option<&Value>) -> Answer {
     let mut request = caller.request(method.clone(), path);
-    if path.ends_with("/policy") && *method == Method::PUT {
-        let current = caller.get(path).await.headers.get("etag").cloned();
+    let policy = path.trim_end_matches(":rollback");
+    if policy.ends_with("/policy") && (*method == Method::PUT || policy != path) {
+        let current = caller.get(policy).await.headers.get("etag").cloned();
         request = request.header("if-match", current.unwrap_or_else(|| "\"1\"".parse().unwrap()));
     }
     send(match body {
@@ -142,6 +153,7 @@ async fn every_operation_refuses_who_may_not_call_it() {
             let answer = call(&other, &method, &path, body("other").as_ref()).await;
             match operation_id {
                 _ if !roles[2] => drop(answer.problem(403, "forbidden")),
+                "getPolicySchema" => assert!(answer.status.is_success(), "{}", answer.text),
                 "listTenants" => assert_eq!(answer.expect(200)["items"], json!([])),
                 "createTenant" => assert_eq!(answer.expect(202)["tenant"]["partner_id"], json!(other.id)),
                 _ => drop(answer.problem(404, "not_found")),

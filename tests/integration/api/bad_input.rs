@@ -11,6 +11,8 @@ pub(super) struct Endpoint {
     path: String,
     pub(super) body: Value,
     max_bytes: usize,
+    /// Version that `If-Match` names.
+    version: i64,
 }
 
 pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
@@ -27,6 +29,24 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
         path,
         body,
         max_bytes,
+        version: 1,
+    };
+    let policy = format!("/v1/tenants/{tenant_id}/apps/{app_id}/policy");
+    let second_id = acme.app(&tenant_id, "second").await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let second = format!("/v1/tenants/{tenant_id}/apps/{second_id}/policy");
+    acme.put(&second, 1, examples::policy()).await.expect(202);
+    let rollback = Endpoint {
+        version: 2,
+        ..endpoint(
+            &acme,
+            Method::POST,
+            format!("{second}:rollback"),
+            json!({"version": 1}),
+            small,
+        )
     };
     vec![
         endpoint(
@@ -64,13 +84,22 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             examples::app("x"),
             320 * 1024,
         ),
+        endpoint(&acme, Method::PUT, policy.clone(), examples::policy(), 257 * 1024),
         endpoint(
             &acme,
-            Method::PUT,
-            format!("/v1/tenants/{tenant_id}/apps/{app_id}/policy"),
-            examples::policy(),
+            Method::POST,
+            format!("{policy}:simulate"),
+            json!({"attributes": {"email": "ann@acme.example"}, "document": examples::policy()}),
+            320 * 1024,
+        ),
+        endpoint(
+            &acme,
+            Method::POST,
+            format!("{policy}:validate"),
+            json!({"document": examples::policy()}),
             257 * 1024,
         ),
+        rollback,
     ]
 }
 
@@ -78,7 +107,7 @@ impl Endpoint {
     pub(super) fn request(&self) -> reqwest::RequestBuilder {
         self.caller
             .request(self.method.clone(), &self.path)
-            .header("if-match", "\"1\"")
+            .header("if-match", format!("\"{}\"", self.version))
     }
 
     fn raw(&self, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {

@@ -10,5 +10,7 @@ mod openapi;
 mod operations;
 mod partners;
 mod policies;
+mod policy_checks;
+mod policy_versions;
 mod service;
 mod tenants;

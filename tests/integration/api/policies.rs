@@ -5,7 +5,7 @@ use crate::support::{Caller, TestApp, examples};
 use reqwest::Method;
 use serde_json::json;
 
-async fn policy_path(acme: &crate::support::Partner) -> String {
+pub(super) async fn policy_path(acme: &crate::support::Partner) -> String {
     let tenant_id = acme.tenant("customers").await["id"].as_str().unwrap().to_owned();
     let app_id = acme.app(&tenant_id, "Portal").await["id"]
         .as_str()

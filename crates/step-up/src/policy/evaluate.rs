@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 /// The name under which the default appears wherever a rule is named.
 pub const DEFAULT_RULE: &str = "default";
 
+/// The attribute in which Cognito says whether the e-mail address is verified: `true` or `false`.
+pub const EMAIL_VERIFIED: &str = "email_verified";
+
 /// Whom and what a decision is about.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
@@ -17,6 +20,24 @@ pub struct Subject<'a> {
     pub app_id: &'a str,
     /// Action the journey is for; `None` for a sign-in.
     pub action: Option<&'a str>,
+}
+
+impl<'a> Subject<'a> {
+    /// A user as Cognito describes them to a trigger: whether the e-mail address is verified is an attribute too.
+    pub fn of_user(
+        attributes: &'a BTreeMap<String, String>,
+        app_id: &'a str,
+        action: Option<&'a str>,
+    ) -> Self {
+        Self {
+            attributes,
+            email_verified: attributes
+                .get(EMAIL_VERIFIED)
+                .is_some_and(|verified| verified == "true"),
+            app_id,
+            action,
+        }
+    }
 }
 
 /// What holds, and because of which rule.

@@ -26,6 +26,7 @@
 //! `validate/conditions.rs`, what it implies in `validate/reach.rs`, its form in
 //! `schema/policy.schema.json`; the tests fail until the five agree.
 
+mod diff;
 mod document;
 mod evaluate;
 mod explain;
@@ -34,11 +35,12 @@ mod upgrade;
 mod validate;
 mod wire;
 
+pub use diff::{Change, ChangeKind, diff};
 pub use document::{
     AttributeCondition, AttributeTest, Binding, Condition, NotRequired, Outcome, POLICY_SCHEMA_VERSION,
     PolicyDocument, Requirement, Rule, SubjectLink,
 };
-pub use evaluate::{DEFAULT_RULE, Decision, Subject, evaluate};
+pub use evaluate::{DEFAULT_RULE, Decision, EMAIL_VERIFIED, Subject, evaluate};
 pub use explain::{ConditionTrace, Explanation, Offer, OfferedMethod, RuleTrace, explain};
 pub use parse::{MAX_DOCUMENT_BYTES, MAX_NESTING, ParseError, parse, parse_str};
 pub use validate::{Finding, Report, ValidationContext, codes, is_action_name, validate};

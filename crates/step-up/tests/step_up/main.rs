@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `define_exhaustive` | does any history up to six rounds yield tokens that it must not? |
 //! | `define` | the paths of design and attack catalogue, one by one; random histories |
+//! | `diff` | what differs between two policies |
 //! | `evaluate` | what conditions mean; do `evaluate` and `explain` agree? |
 //! | `parse` | form, positions of mistakes, older schema versions |
 //! | `validate` | every finding once; never a panic |
@@ -27,6 +28,7 @@ mod corpus;
 mod define;
 mod define_exhaustive;
 mod define_oracle;
+mod diff;
 mod evaluate;
 mod parse;
 mod reach;
