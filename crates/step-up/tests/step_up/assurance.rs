@@ -204,6 +204,17 @@ fn silence_and_a_password_alone_never_count() {
     }
 }
 
+/// A pilot at a provider that reports the password it asked for itself, and nothing of the step-up.
+#[test]
+fn a_recording_that_speaks_of_a_password_alone_recognises_nothing() {
+    let asked = strings(&["otp"]);
+    for (acr, amr) in [(None, &["pwd"][..]), (Some("0"), &[]), (Some("pwd"), &["pin"])] {
+        let observed = map(&[("otp", acr, amr)]);
+        let refused = judge(demand(&asked), acr, &strings(amr), catalogue(), &observed);
+        assert_eq!(refused, Err(Reason::AssuranceNotMet), "{acr:?} {amr:?}");
+    }
+}
+
 #[test]
 fn what_cannot_be_told_apart_is_taken_for_the_weakest() {
     let same = map(&[
