@@ -9,6 +9,7 @@ pub mod api_key;
 pub mod app;
 pub mod blockid;
 pub mod cell;
+mod email_sender;
 pub(crate) mod object;
 pub mod operation;
 pub mod partner;
