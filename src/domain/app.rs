@@ -1,5 +1,6 @@
 //! An app: one Cognito app client of a tenant's pool, with one step-up policy.
 
+use super::pool::PoolSettings;
 use super::validation::{NAME_MAX_CHARS, Problems};
 use crate::ids::{AppId, PartnerId, TenantId};
 use chrono::{DateTime, Utc};
@@ -8,9 +9,20 @@ use serde::{Deserialize, Serialize};
 /// Origins an app may have.
 pub const MAX_ORIGINS: usize = 50;
 
-/// Attributes that a signed-in user may change. Policies and links may not rest on any of them; the e-mail address is
-/// not among them, because both do.
-pub const USER_WRITABLE_ATTRIBUTES: [&str; 5] = ["family_name", "given_name", "locale", "name", "zoneinfo"];
+/// Attributes that users may write in every pool.
+const ALWAYS_WRITABLE_ATTRIBUTES: [&str; 5] = ["family_name", "given_name", "locale", "name", "zoneinfo"];
+
+/// Attributes that users of a pool may write. Policies and links may not rest on any of them.
+///
+/// The e-mail address is among them only where users sign themselves up: Cognito takes at sign-up what the client may
+/// write and nothing else, and without an address nobody could confirm an account.
+pub fn user_writable_attributes(pool: &PoolSettings) -> Vec<&'static str> {
+    let mut attributes = ALWAYS_WRITABLE_ATTRIBUTES.to_vec();
+    if pool.self_sign_up {
+        attributes.insert(0, "email");
+    }
+    attributes
+}
 
 /// Settings of an app, within the bounds of `CreateUserPoolClient`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -8,7 +8,7 @@ use crate::{
     aws::cognito::{ClientSettings, NewAttribute, PasswordRules, PoolSettings},
     aws::lambda::FunctionSettings,
     domain::{
-        app::USER_WRITABLE_ATTRIBUTES,
+        app::user_writable_attributes,
         cell::Artifact,
         pool::{MAX_ATTRIBUTE_LENGTH, SignInWith, Tier},
         provisioning::{Desired, DesiredApp, StackOutputs},
@@ -215,9 +215,9 @@ pub fn client_settings(desired: &Desired, app: &DesiredApp) -> ClientSettings {
     ClientSettings {
         auth_flows,
         read_attributes: readable.chain(custom).collect(),
-        write_attributes: USER_WRITABLE_ATTRIBUTES
-            .iter()
-            .map(|name| (*name).to_owned())
+        write_attributes: user_writable_attributes(&desired.pool)
+            .into_iter()
+            .map(str::to_owned)
             .collect(),
         refresh_token_validity_min: to_i32(refresh_min.unwrap_or(SHORTEST_REFRESH_MIN)),
         access_token_validity_min: to_i32(app.settings.access_token_validity_min),

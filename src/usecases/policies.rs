@@ -5,9 +5,10 @@ use crate::{
     Context, Error, Result,
     domain::{
         actor::PartnerScope,
-        app::{App, AppSettings, USER_WRITABLE_ATTRIBUTES},
+        app::{App, AppSettings, user_writable_attributes},
         operation::OperationKind,
         policy::PolicyVersion,
+        pool::PoolSettings,
         validation::Problems,
     },
     error::{Code, FieldError},
@@ -72,11 +73,11 @@ pub async fn put(
     let accepted = match says {
         Content::Document(document) => {
             let mut problems = Problems::new();
-            let accepted = accept(document, &app.settings, &mut problems);
+            let accepted = accept(document, (&app.settings, &tenant.pool), &mut problems);
             problems.finish()?;
             accepted
         }
-        Content::Version(version) => Some(older(&mut tx, &scope, &app, version).await?),
+        Content::Version(version) => Some(older(&mut tx, &scope, (&app, &tenant.pool), version).await?),
     };
     let accepted =
         accepted.ok_or_else(|| Error::internal(anyhow::anyhow!("a refused document without a problem")))?;
@@ -115,7 +116,7 @@ pub async fn put(
 async fn older(
     tx: &mut sqlx::PgConnection,
     scope: &PartnerScope,
-    app: &App,
+    (app, pool): (&App, &PoolSettings),
     version: i64,
 ) -> Result<Accepted> {
     let refused = |code: &str, detail: &str| Error::invalid(vec![FieldError::new("/version", code, detail)]);
@@ -131,7 +132,7 @@ async fn older(
         Code::NotFound => refused("unknown", "is not a version of this policy"),
         _ => error,
     })?;
-    let report = policy::validate(&document, &validation_context(&app.settings));
+    let report = policy::validate(&document, &validation_context(&app.settings, pool));
     let mut problems = Problems::new();
     for finding in &report.errors {
         let detail = format!("its document is no longer acceptable: {}", finding.message);
@@ -152,7 +153,11 @@ pub(super) struct Accepted {
 }
 
 /// Reads and judges a document for an app with these settings; `None` when there were problems.
-pub(super) fn accept(document: &Value, settings: &AppSettings, problems: &mut Problems) -> Option<Accepted> {
+pub(super) fn accept(
+    document: &Value,
+    (settings, pool): (&AppSettings, &PoolSettings),
+    problems: &mut Problems,
+) -> Option<Accepted> {
     let document = match policy::parse(document) {
         Ok(document) => document,
         Err(error) => {
@@ -160,7 +165,7 @@ pub(super) fn accept(document: &Value, settings: &AppSettings, problems: &mut Pr
             return None;
         }
     };
-    let report = policy::validate(&document, &validation_context(settings));
+    let report = policy::validate(&document, &validation_context(settings, pool));
     for finding in &report.errors {
         problems.add(&finding.pointer, &finding.code, finding.message.clone());
     }
@@ -170,10 +175,11 @@ pub(super) fn accept(document: &Value, settings: &AppSettings, problems: &mut Pr
     })
 }
 
-/// What is known of an app with these settings when its policy is judged.
-pub(super) fn validation_context(settings: &AppSettings) -> ValidationContext {
+/// What is known of an app with these settings, in such a pool, when its policy is judged.
+pub(super) fn validation_context(settings: &AppSettings, pool: &PoolSettings) -> ValidationContext {
+    let writable = user_writable_attributes(pool).into_iter().map(str::to_owned);
     ValidationContext {
-        user_writable_attributes: USER_WRITABLE_ATTRIBUTES.map(str::to_owned).into(),
+        user_writable_attributes: writable.collect(),
         session_validity_s: settings.session_validity_min * 60,
         action_step_up: settings.action_step_up,
         // The template lets a forgotten password be reset by e-mail only.
@@ -189,7 +195,11 @@ mod tests {
 
     #[test]
     fn no_rule_may_rest_on_what_the_user_can_write() {
-        for attribute in USER_WRITABLE_ATTRIBUTES {
+        let open = PoolSettings {
+            self_sign_up: true,
+            ..PoolSettings::default()
+        };
+        for attribute in user_writable_attributes(&open) {
             let document = json!({
                 "schema_version": 1,
                 "rules": [{
@@ -200,12 +210,23 @@ mod tests {
                 "default": PolicyDocument::initial().default,
             });
             let mut problems = Problems::default();
-            let accepted = accept(&document, &AppSettings::default(), &mut problems);
+            let accepted = accept(&document, (&AppSettings::default(), &open), &mut problems);
             assert!(accepted.is_none(), "{attribute}");
             assert!(
                 format!("{problems:?}").contains("attribute_user_writable"),
                 "{problems:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_address_is_the_users_to_write_only_where_users_sign_themselves_up() {
+        let closed = PoolSettings::default();
+        assert!(!user_writable_attributes(&closed).contains(&"email"));
+        let open = PoolSettings {
+            self_sign_up: true,
+            ..closed
+        };
+        assert!(user_writable_attributes(&open).contains(&"email"));
     }
 }

@@ -27,9 +27,14 @@ pub async fn validate(
     document: &Value,
 ) -> Result<Report> {
     let scope = request.actor.reader()?;
-    let app = storage::apps::get(&mut *context.db.acquire().await?, &scope, tenant_id, app_id).await?;
+    let mut db = context.db.acquire().await?;
+    let tenant = storage::tenants::get(&mut db, &scope, tenant_id).await?;
+    let app = storage::apps::get(&mut db, &scope, tenant_id, app_id).await?;
     Ok(match policy::parse(document) {
-        Ok(document) => policy::validate(&document, &policies::validation_context(&app.settings)),
+        Ok(document) => {
+            let known = policies::validation_context(&app.settings, &tenant.pool);
+            policy::validate(&document, &known)
+        }
         Err(error) => Report {
             errors: vec![Finding {
                 pointer: error.pointer,

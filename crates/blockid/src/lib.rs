@@ -21,13 +21,11 @@
 //! | [`egress`] | which addresses may be connected to |
 //! | [`http`] | the HTTP client that enforces it |
 //! | [`tenant_dns`] | the host name of a tenant, validated |
-//! | [`authorize`] | the authorize URL |
 //! | [`discovery`] | provider metadata and keys, with a report of every check |
 //! | [`jwks`] | fetching and cleaning of key sets |
 //! | [`exchange`] | code for id_token; probe of client credentials |
 //! | [`verify`] | the id_token |
 
-pub mod authorize;
 pub mod discovery;
 pub mod egress;
 pub mod exchange;
@@ -36,7 +34,6 @@ pub mod jwks;
 pub mod tenant_dns;
 pub mod verify;
 
-pub use authorize::{AuthorizeRequest, authorize_url, pkce_challenge_s256};
 pub use discovery::{DiscoveryError, DiscoveryReport, discover, examine};
 pub use egress::EgressPolicy;
 pub use exchange::{ClientCredentials, ExchangeError, Probe, TokenSet, exchange_code, probe_client};

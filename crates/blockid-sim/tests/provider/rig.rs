@@ -1,8 +1,8 @@
 //! A simulator, a client of it, and the vocabulary of the tests.
 
 use blockid::{
-    AuthorizeRequest, Claims, ClientCredentials, EgressPolicy, ExchangeError, Expectation, HttpClient,
-    TenantDns, VerifyError, authorize_url, discover, exchange_code, pkce_challenge_s256, verify_id_token,
+    Claims, ClientCredentials, EgressPolicy, ExchangeError, Expectation, HttpClient, TenantDns, VerifyError,
+    discover, exchange_code, verify_id_token,
 };
 use blockid_sim::config::Config;
 use blockid_sim::{Options, Simulator};
@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+use step_up::challenge::{AuthorizeRequest, authorize_url};
 use step_up::reason::Reason;
 use step_up::settings::ProviderMetadata;
 
@@ -108,16 +109,17 @@ impl Rig {
     /// An authorize URL for `username`.
     pub(crate) fn authorize(provider: &ProviderMetadata, username: &str, methods: &[&str]) -> String {
         let methods: Vec<String> = methods.iter().map(|&method| method.to_owned()).collect();
-        let challenge = pkce_challenge_s256(VERIFIER);
-        let request = AuthorizeRequest {
+        authorize_url(&AuthorizeRequest {
+            authorization_endpoint: &provider.authorization_endpoint,
             client_id: "demo-client",
+            redirect_uri: &provider.redirect_uri,
             username,
             methods: &methods,
             state: STATE,
-            nonce: NONCE,
-            pkce_challenge: provider.pkce_s256.then_some(challenge.as_str()),
-        };
-        authorize_url(provider, &request).unwrap()
+            nonce: Some(NONCE),
+            pkce_verifier: provider.pkce_s256.then_some(VERIFIER),
+            min_ial: None,
+        })
     }
 
     /// Completes a step-up by the development endpoint.
