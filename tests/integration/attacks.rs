@@ -2,6 +2,7 @@
 
 use crate::installation;
 use attacks::report::{Verdict, run_row, select};
+use attacks::rows::Run;
 
 /// Runs one row; whatever else becomes of it, it must not get through.
 fn row(id: &str) {
@@ -10,7 +11,7 @@ fn row(id: &str) {
         let rows = select(&[id.to_owned()]).expect("a row of the catalogue");
         let line = run_row(&tenant.bench, rows[0]).await;
         match line.verdict {
-            // The catalogue itself fails by what does not exist yet; these tests are about what does.
+            // Not built is a part of the row, never the whole: those have no test. What exists was refused.
             Verdict::Refused | Verdict::NotBuilt => {}
             Verdict::GotThrough | Verdict::Failed | Verdict::Skipped => {
                 panic!("{id} {}: {}", line.verdict.word(), line.reason)
@@ -24,10 +25,11 @@ macro_rules! rows {
         $(#[test] fn $name() { row($id); })*
 
         #[test]
-        fn every_row_has_a_test() {
+        fn every_row_that_exists_has_a_test() {
             let tested = [$($id),*];
             for row in attacks::rows::CATALOGUE {
-                assert!(tested.contains(&row.id), "{} has no test", row.id);
+                let exists = matches!(row.run, Run::Attack { .. });
+                assert_eq!(tested.contains(&row.id), exists, "{}", row.id);
             }
         }
     };
@@ -52,19 +54,14 @@ rows! {
     a16 "A16",
     a17 "A17",
     a18 "A18",
-    a19 "A19",
-    a20 "A20",
     a21 "A21",
     a22 "A22",
     a23 "A23",
-    a24 "A24",
     a25 "A25",
     a26 "A26",
     a27 "A27",
     a28 "A28",
     a29 "A29",
     a30 "A30",
-    a31 "A31",
     a32 "A32",
-    a33 "A33",
 }

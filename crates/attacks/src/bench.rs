@@ -67,7 +67,8 @@ impl Bench {
             .clone()
             .zip(target.aws_secret_access_key.clone());
         let aws = credentials.map(|(id, secret)| {
-            let credentials = Credentials::new(id, secret, None, None, "target");
+            let token = target.aws_session_token.clone();
+            let credentials = Credentials::new(id, secret, token, None, "target");
             Aws::new(
                 http.clone(),
                 target.aws_endpoint_url.clone(),

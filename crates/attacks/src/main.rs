@@ -11,15 +11,20 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "attacks", version)]
 struct Arguments {
-    /// JSON file that describes the tenant, as `cargo xtask demo --json FILE` writes it. The API key may be
-    /// given in STEPGATE_API_KEY, AWS credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Rows that
-    /// need more than the file gives are skipped.
-    #[arg(long, value_name = "FILE")]
-    target: PathBuf,
+    /// The tenant: a JSON file as `cargo xtask demo --json FILE` writes it, or the tenant's address in the API
+    /// (https://HOST/v1/tenants/tnt_…); may be given several times.
+    ///
+    /// From the environment come STEPGATE_API_KEY (partner administrator) or STEPGATE_OPERATOR_KEY, the AWS
+    /// credentials of the tenant's account (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), and
+    /// STEPGATE_TEST_PYTHON (a virtual environment with the emulator, for A22). A row that lacks something is
+    /// skipped and says why. Users, app clients and policies are made on the tenant and stay there.
+    #[arg(long, value_name = "FILE|URL", required = true, num_args = 1..)]
+    target: Vec<String>,
     /// Writes `[{id, name, refused, reason, duration_ms}]` to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Runs only these rows (A01, A02, …).
+    /// Runs only these rows (A01,A02,…).
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
     rows: Vec<String>,
 }
 
@@ -36,12 +41,16 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<bool> {
-    let bench = Bench::new(TargetFile::read(&arguments.target)?)?;
+    let rows = report::select(&arguments.rows)?;
     let mut lines: Vec<Line> = Vec::new();
-    for row in report::select(&arguments.rows)? {
-        let line = report::run_row(&bench, row).await;
-        say(&report::text(&line));
-        lines.push(line);
+    for target in &arguments.target {
+        let bench = Bench::new(TargetFile::find(target).await?)?;
+        say(&format!("{target}: {}", bench.target.tenant_id));
+        for row in &rows {
+            let line = report::run_row(&bench, row).await;
+            say(&report::text(&line));
+            lines.push(line);
+        }
     }
     if let Some(path) = &arguments.json {
         std::fs::write(path, report::json(&lines)?)?;

@@ -3,9 +3,16 @@
 //! A target is a JSON file; `cargo xtask demo --json FILE` writes one, a test makes one, and for a deployed
 //! tenant it is written by hand. Secrets may stay out of the file: `STEPGATE_API_KEY` holds the API key, and
 //! AWS credentials come from the usual variables.
+//!
+//! Or it is the tenant's address in the API, `https://…/v1/tenants/tnt_…`: then it is asked there, with
+//! `STEPGATE_API_KEY` (a partner administrator's) or `STEPGATE_OPERATOR_KEY`. An operator makes no apps of a
+//! partner's, so rows that need one are skipped with that key.
 
+use crate::stepgate::Stepgate;
 use anyhow::Context as _;
 use serde::Deserialize;
+use serde_json::json;
+use std::path::{Path, PathBuf};
 use url::Url;
 
 /// What can be had of a target. A row that needs more is skipped.
@@ -74,9 +81,12 @@ pub struct TargetFile {
     /// See `aws_access_key_id`.
     #[serde(default)]
     pub aws_secret_access_key: Option<String>,
+    /// See `aws_access_key_id`; for temporary credentials.
+    #[serde(default)]
+    pub aws_session_token: Option<String>,
     /// Python of a virtual environment with the emulator, in which policies are tried out.
     #[serde(default)]
-    pub python: Option<std::path::PathBuf>,
+    pub python: Option<PathBuf>,
     /// The client secret at BlockID, where the tester knows it: it is searched for everywhere.
     #[serde(default)]
     pub client_secret: Option<String>,
@@ -92,22 +102,58 @@ impl std::fmt::Debug for TargetFile {
 }
 
 impl TargetFile {
-    /// Reads a file and fills in what the environment gives.
-    pub fn read(path: &std::path::Path) -> anyhow::Result<Self> {
+    /// Reads a file or asks an address, and fills in what the environment gives.
+    pub async fn find(target: &str) -> anyhow::Result<Self> {
+        let found = match Url::parse(target) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => Self::ask(&url).await?,
+            _ => Self::read(Path::new(target))?,
+        };
+        Ok(found.with_environment())
+    }
+
+    fn read(path: &Path) -> anyhow::Result<Self> {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        let mut target: Self =
-            serde_json::from_str(&text).with_context(|| format!("{} is not a target", path.display()))?;
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        target.api_key = target.api_key.or_else(|| variable("STEPGATE_API_KEY"));
-        target.aws_access_key_id = target.aws_access_key_id.or_else(|| variable("AWS_ACCESS_KEY_ID"));
-        target.aws_secret_access_key = target
-            .aws_secret_access_key
-            .or_else(|| variable("AWS_SECRET_ACCESS_KEY"));
-        target.python = target
-            .python
-            .or_else(|| variable("STEPGATE_TEST_PYTHON").map(Into::into));
-        Ok(target)
+        serde_json::from_str(&text).with_context(|| format!("{} is not a target", path.display()))
+    }
+
+    /// Asks the API about a tenant: its pool and the first app that can be signed in to.
+    async fn ask(url: &Url) -> anyhow::Result<Self> {
+        let (base, tenant_id) = tenant_address(url).context("expected https://…/v1/tenants/tnt_…")?;
+        let own_key = variable("STEPGATE_API_KEY");
+        let key = own_key.clone().or_else(|| variable("STEPGATE_OPERATOR_KEY"));
+        let key = key.context("set STEPGATE_API_KEY or STEPGATE_OPERATOR_KEY")?;
+        let api = Stepgate::new(crate::http::client()?, base.clone(), key);
+        let tenant = api.get(&format!("/v1/tenants/{tenant_id}")).await?;
+        let apps = api.get(&format!("/v1/tenants/{tenant_id}/apps")).await?;
+        let apps = apps["items"].as_array().cloned().unwrap_or_default();
+        let app = apps.into_iter().find(|app| app["client_id"].is_string());
+        let app = app.context("the tenant has no app that can be signed in to")?;
+        Ok(serde_json::from_value(json!({
+            "aws_region": tenant["region"],
+            "aws_endpoint_url": variable("AWS_ENDPOINT_URL"),
+            "tenant_id": tenant_id,
+            "user_pool_id": tenant["user_pool_id"],
+            "client_id": app["client_id"],
+            "app_id": app["id"],
+            "api_url": base,
+            "api_key": own_key,
+        }))?)
+    }
+
+    fn with_environment(self) -> Self {
+        Self {
+            api_key: self.api_key.or_else(|| variable("STEPGATE_API_KEY")),
+            aws_access_key_id: self.aws_access_key_id.or_else(|| variable("AWS_ACCESS_KEY_ID")),
+            aws_secret_access_key: self
+                .aws_secret_access_key
+                .or_else(|| variable("AWS_SECRET_ACCESS_KEY")),
+            aws_session_token: self.aws_session_token.or_else(|| variable("AWS_SESSION_TOKEN")),
+            python: self
+                .python
+                .or_else(|| variable("STEPGATE_TEST_PYTHON").map(Into::into)),
+            ..self
+        }
     }
 
     /// The tenant's id without its prefix, as in the names of its AWS resources.
@@ -126,9 +172,35 @@ impl TargetFile {
     }
 }
 
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The API's base and the tenant's id in a tenant's address.
+fn tenant_address(url: &Url) -> Option<(Url, String)> {
+    let id = url.path().strip_prefix("/v1/tenants/")?;
+    let sound = id.starts_with("tnt_")
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    sound.then(|| Some((url.join("/").ok()?, id.to_owned())))?
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tenant_is_found_in_its_address() {
+        let url = |text: &str| Url::parse(text).expect("a URL");
+        let (base, id) = tenant_address(&url("https://api.example:8443/v1/tenants/tnt_01abc")).expect("it");
+        assert_eq!(
+            (base.as_str(), id.as_str()),
+            ("https://api.example:8443/", "tnt_01abc")
+        );
+        assert!(tenant_address(&url("https://api.example/v1/tenants/tnt_1/apps")).is_none());
+        assert!(tenant_address(&url("https://api.example/")).is_none());
+    }
 
     #[test]
     fn what_is_missing_is_known() {
