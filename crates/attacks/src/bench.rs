@@ -123,7 +123,8 @@ impl Bench {
         if let Some(app) = apps.get(name) {
             return Ok(app.clone());
         }
-        let mut body = json!({ "name": format!("Attack {name}"), "policy": any_method_policy() });
+        let mut body =
+            json!({ "name": format!("Attack {name} {}", random_letters(8)), "policy": any_method_policy() });
         for (key, value) in settings.as_object().cloned().unwrap_or_default() {
             body[key] = value;
         }

@@ -3,6 +3,7 @@
 
 use crate::aws::Invoked;
 use crate::bench::{App, Bench, User};
+use crate::cognito::Step;
 use crate::recorded::Scene;
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use std::time::Duration;
 use step_up::event::StepUpEvent;
+use step_up::reason::Reason;
 
 /// Looks at the log before giving up, and the pause between two: CloudWatch shows lines late.
 const LOG_LOOKS: u32 = 100;
@@ -50,6 +52,20 @@ impl Trigger {
 }
 
 impl Bench {
+    /// Why a trigger refused this step; `None` when tokens came out after all.
+    pub async fn reason(
+        &self,
+        step: &Step,
+        trigger: Trigger,
+        user: &User,
+        since_ms: i64,
+    ) -> anyhow::Result<Option<Reason>> {
+        match step {
+            Step::Tokens(_) => Ok(None),
+            _ => Ok(self.refusal(trigger, user, since_ms).await?.reason),
+        }
+    }
+
     /// The first refusal that a trigger reported about a user since a moment.
     pub async fn refusal(&self, trigger: Trigger, user: &User, since_ms: i64) -> anyhow::Result<StepUpEvent> {
         for _ in 0..LOG_LOOKS {

@@ -96,7 +96,7 @@ pub(super) async fn a25(bench: &Bench) -> anyhow::Result<Outcome> {
     for (what, token) in bad {
         let since = now_ms();
         let step = prove(bench, &app, &user, &token).await?;
-        let reason = bench.refusal(Trigger::Verify, &user, since).await?.reason;
+        let reason = bench.reason(&step, Trigger::Verify, &user, since).await?;
         // A refresh token may be longer than anything that is looked at.
         let expected = [Reason::SessionProofInvalid, Reason::MalformedAnswer];
         let expected = if what == "refresh token" {
@@ -137,7 +137,7 @@ pub(super) async fn a25(bench: &Bench) -> anyhow::Result<Outcome> {
             );
         }
         step => {
-            let reason = bench.refusal(Trigger::Gate, &user, since).await?.reason;
+            let reason = bench.reason(&step, Trigger::Gate, &user, since).await?;
             trials.by_reason("refresh of an action", &step, reason, &[Reason::EvidenceExpired]);
         }
     }
@@ -154,7 +154,7 @@ pub(super) async fn a25(bench: &Bench) -> anyhow::Result<Outcome> {
         anyhow::ensure!(revoked.is_ok(), "RevokeToken: {revoked:?}");
         let since = now_ms();
         let step = prove(bench, &app, &user, &own.access_token).await?;
-        let reason = bench.refusal(Trigger::Verify, &user, since).await?.reason;
+        let reason = bench.reason(&step, Trigger::Verify, &user, since).await?;
         trials.by_reason("revoked token", &step, reason, &[Reason::SessionProofInvalid]);
     }
     Ok(trials.outcome())

@@ -27,7 +27,7 @@ async fn answered(
 ) -> anyhow::Result<()> {
     let since = now_ms();
     let step = bench.answer(app, user, challenge, answer).await?;
-    let reason = bench.refusal(Trigger::Verify, user, since).await?.reason;
+    let reason = bench.reason(&step, Trigger::Verify, user, since).await?;
     trials.by_reason(what, &step, reason, expected);
     Ok(())
 }
@@ -264,7 +264,7 @@ async fn attempt(
         trials.by_cognito(what, &step, &["InvalidParameterException"]);
         return Ok(());
     }
-    let reason = bench.refusal(Trigger::Verify, &user, since).await?.reason;
+    let reason = bench.reason(&step, Trigger::Verify, &user, since).await?;
     trials.by_reason(what, &step, reason, &[expected]);
     let said = bench.events(&user, since).await?;
     let times = said.iter().filter(|event| event.reason == Some(expected)).count();
@@ -313,7 +313,7 @@ pub(super) async fn a15(bench: &Bench) -> anyhow::Result<Outcome> {
         let answer = json!({ "code": random_letters(24), "state": state }).to_string();
         let since = now_ms();
         let step = bench.answer(&app, &user, &challenge, &answer).await?;
-        last = bench.refusal(Trigger::Verify, &user, since).await?.reason;
+        last = bench.reason(&step, Trigger::Verify, &user, since).await?;
         trials.by_reason(
             "new sessions",
             &step,

@@ -73,7 +73,7 @@ async fn linked(
     let posted = bench.provider()?.step_up(&step_up).await?;
     let since = now_ms();
     let step = bench.answer(app, user, &challenge, &posted.answer()).await?;
-    let reason = bench.refusal(Trigger::Verify, user, since).await?.reason;
+    let reason = bench.reason(&step, Trigger::Verify, user, since).await?;
     trials.by_reason(what, &step, reason, expected);
     Ok(())
 }

@@ -25,7 +25,7 @@ pub(super) async fn a01(bench: &Bench) -> anyhow::Result<Outcome> {
         .cognito
         .initiate(&app.client_id, "CUSTOM_AUTH", json!({ "USERNAME": user.name }))
         .await?;
-    let reason = bench.refusal(Trigger::Define, &user, since).await?.reason;
+    let reason = bench.reason(&step, Trigger::Define, &user, since).await?;
     trials.by_reason("no actions", &step, reason, &[Reason::PasswordRequired]);
 
     let app = action_app(bench).await?;
@@ -49,7 +49,7 @@ pub(super) async fn a01(bench: &Bench) -> anyhow::Result<Outcome> {
     let who = bench.who(&app, &user);
     let session = challenge.session.as_deref();
     let step = bench.cognito.answer(&who, session, &answer, named).await?;
-    let reason = bench.refusal(Trigger::Verify, &user, since).await?.reason;
+    let reason = bench.reason(&step, Trigger::Verify, &user, since).await?;
     trials.by_reason("wrong proof", &step, reason, &[Reason::SessionProofInvalid]);
     let again = bench.answer(&app, &user, &challenge, &answer).await?;
     trials.by_cognito(
@@ -128,7 +128,14 @@ pub(super) async fn a03(bench: &Bench) -> anyhow::Result<Outcome> {
             .json("cognito-idp", "AdminInitiateAuth", &body)
             .await?
         {
-            Ok(answer) => anyhow::bail!("{flow} was answered with {}", answer_kind(&answer)),
+            Ok(answer) => {
+                trials.holds(
+                    &format!("{flow} gives {}", answer_kind(&answer)),
+                    false,
+                    "refused",
+                );
+                continue;
+            }
             Err(error) => Step::Refused(crate::cognito::Refused {
                 status: error.status,
                 kind: error.code,
@@ -158,7 +165,7 @@ async fn closed_or_gated(
             );
         }
         _ => {
-            let reason = bench.refusal(Trigger::Gate, user, since).await?.reason;
+            let reason = bench.reason(step, Trigger::Gate, user, since).await?;
             trials.by_reason(flow, step, reason, &[Reason::NoGrant]);
         }
     }

@@ -64,7 +64,7 @@ pub(super) async fn a04(bench: &Bench) -> anyhow::Result<Outcome> {
     let user = bench.user().await?;
     let since = now_ms();
     let step = plain_srp(bench, &app, &user).await?;
-    let reason = bench.refusal(Trigger::Gate, &user, since).await?.reason;
+    let reason = bench.reason(&step, Trigger::Gate, &user, since).await?;
     trials.by_reason("USER_SRP_AUTH", &step, reason, &[Reason::NoGrant]);
 
     let user = bench.user().await?;
@@ -74,7 +74,7 @@ pub(super) async fn a04(bench: &Bench) -> anyhow::Result<Outcome> {
         .cognito
         .initiate(&app.client_id, "USER_PASSWORD_AUTH", typed)
         .await?;
-    let reason = bench.refusal(Trigger::Gate, &user, since).await?.reason;
+    let reason = bench.reason(&step, Trigger::Gate, &user, since).await?;
     trials.by_reason("USER_PASSWORD_AUTH", &step, reason, &[Reason::NoGrant]);
     Ok(trials.outcome().but_not_built(DRIFT))
 }
@@ -105,7 +105,7 @@ pub(super) async fn a05(bench: &Bench) -> anyhow::Result<Outcome> {
     let new = format!("Bb2!{}", crate::bench::random_letters(20));
     let since = now_ms();
     let step = first_password(bench, &app, &user, &new).await?;
-    let reason = bench.refusal(Trigger::Gate, &user, since).await?.reason;
+    let reason = bench.reason(&step, Trigger::Gate, &user, since).await?;
     trials.by_reason("first password", &step, reason, &[Reason::FirstPasswordSet]);
 
     // The password is set: a normal sign-in follows, and asks for the step-up.
@@ -156,7 +156,7 @@ pub(super) async fn a26(bench: &Bench) -> anyhow::Result<Outcome> {
 
     let since = now_ms();
     let step = plain_srp(bench, &app, &user).await?;
-    let reason = bench.refusal(Trigger::Gate, &user, since).await?.reason;
+    let reason = bench.reason(&step, Trigger::Gate, &user, since).await?;
     trials.by_reason("flow opened by hand", &step, reason, &[Reason::NoGrant]);
 
     let made = json!({
@@ -180,7 +180,7 @@ pub(super) async fn a26(bench: &Bench) -> anyhow::Result<Outcome> {
         .cognito
         .password("USER_SRP_AUTH", &bench.who(&by_hand, &user))
         .await?;
-    let reason = bench.refusal(Trigger::Gate, &user, since).await?.reason;
+    let reason = bench.reason(&step, Trigger::Gate, &user, since).await?;
     trials.by_reason("app client made by hand", &step, reason, &[Reason::UnknownClient]);
     let gone = json!({ "UserPoolId": bench.target.user_pool_id, "ClientId": client_id });
     bench
@@ -200,7 +200,7 @@ pub(super) async fn a26(bench: &Bench) -> anyhow::Result<Outcome> {
     let since = now_ms();
     let new = format!("Dd4!{}", crate::bench::random_letters(20));
     let step = first_password(bench, &app, &user, &new).await?;
-    let reason = bench.refusal(Trigger::Gate, &user, since).await?.reason;
+    let reason = bench.reason(&step, Trigger::Gate, &user, since).await?;
     trials.by_reason("password change", &step, reason, &[Reason::FirstPasswordSet]);
     Ok(trials.outcome().but_not_built(DRIFT))
 }

@@ -52,7 +52,7 @@ async fn refused(
 ) -> anyhow::Result<()> {
     let since = now_ms();
     let step = bench.cognito.refresh(&app.client_id, refresh_token).await?;
-    let reason = bench.refusal(Trigger::Gate, user, since).await?.reason;
+    let reason = bench.reason(&step, Trigger::Gate, user, since).await?;
     trials.by_reason(
         &format!("{what}, REFRESH_TOKEN_AUTH"),
         &step,
@@ -66,7 +66,7 @@ async fn refused(
         .cognito
         .tokens_from_refresh_token(&app.client_id, refresh_token)
         .await?;
-    let reason = bench.refusal(Trigger::Gate, user, since).await?.reason;
+    let reason = bench.reason(&step, Trigger::Gate, user, since).await?;
     trials.by_reason(
         &format!("{what}, GetTokensFromRefreshToken"),
         &step,
