@@ -1,6 +1,7 @@
 //! An unmodified client that is not ours signs in: PyPI `pycognito`, for the password, with its own SRP.
 
-use crate::installation::{self, REGION, given};
+use crate::installation::{self, REGION};
+use crate::support::env::required as given;
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::process::{Command, Stdio};

@@ -12,6 +12,7 @@ mod tenant;
 
 pub(crate) use tenant::Tenant;
 
+use crate::support::env::required as given;
 use attacks::stepgate::Stepgate;
 use process::{Child, Program, free_port};
 use serde_json::{Value, json};
@@ -71,19 +72,6 @@ where
     runtime.block_on(async {
         test(INSTALLATION.get_or_init(Installation::start).await).await;
     });
-}
-
-/// What `cargo xtask test` gives, or what `cargo xtask services` has left in the clone.
-pub(crate) fn given(name: &str) -> String {
-    let from_file = || {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(".stepgate/services.env");
-        let text = std::fs::read_to_string(file).ok()?;
-        text.lines()
-            .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
-    };
-    std::env::var(name).ok().or_else(from_file).unwrap_or_else(|| {
-        panic!("{name} is not set; run `cargo xtask test`, or `cargo xtask services` and then the test")
-    })
 }
 
 impl Installation {

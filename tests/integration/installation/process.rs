@@ -3,7 +3,7 @@
 //! A test process may be killed, and statics are never dropped. So every child has a keeper that waits for the
 //! end of its standard input, which the system closes when we are gone, and then ends the child.
 
-use super::given;
+use crate::support::env::required as given;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};

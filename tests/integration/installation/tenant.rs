@@ -1,6 +1,7 @@
 //! A tenant, onboarded as a partner does it.
 
-use super::{ACCOUNT, Installation, REGION, given};
+use super::{ACCOUNT, Installation, REGION};
+use crate::support::env::required as given;
 use attacks::bench::{App, Bench};
 use attacks::stepgate::any_method_policy;
 use attacks::target::TargetFile;
