@@ -10,12 +10,14 @@
 //! | [`steps`] | the steps, one a file |
 //! | [`wanted`] | pure: what AWS should look like for a tenant |
 //! | [`stacks`] | creating and changing a stack safely, for tenants and cells |
+//! | [`artifacts`] | the trigger artifacts in a folder, checked |
 //! | [`cell`] | the shared parts of a cell |
 //! | [`template`] | the templates and their digests |
 //! | [`failure`] | why a step failed, in public words, and what to do about it |
 //!
 //! To add a step: a variant of `StepName` in its place, a file in `steps/` with `run`, a line in `steps::run`.
 
+pub mod artifacts;
 pub mod cell;
 pub mod failure;
 pub mod pass;

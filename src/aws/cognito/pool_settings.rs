@@ -1,6 +1,6 @@
 //! Every setting of a user pool that the step-up rests on.
 
-use aws_sdk_cognitoidentityprovider::types::{LambdaConfigType, UserPoolType};
+use aws_sdk_cognitoidentityprovider::types::{LambdaConfigType, SignInPolicyType, UserPoolType};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ pub struct PoolSettings {
     pub sign_in_attributes: BTreeSet<String>,
     /// What users may sign in with beside a user name.
     pub alias_attributes: BTreeSet<String>,
-    /// First factors; the Lite plan names none and knows passwords only.
+    /// First factors.
     pub first_factors: BTreeSet<String>,
     /// Attributes verified at sign-up.
     pub verified_attributes: BTreeSet<String>,
@@ -98,15 +98,7 @@ impl PoolSettings {
                 .iter()
                 .map(|one| one.as_str().to_owned())
                 .collect(),
-            first_factors: sign_in
-                .map(|policy| {
-                    policy
-                        .allowed_first_auth_factors()
-                        .iter()
-                        .map(|one| one.as_str().to_owned())
-                        .collect()
-                })
-                .unwrap_or_default(),
+            first_factors: first_factors(sign_in),
             verified_attributes: pool
                 .auto_verified_attributes()
                 .iter()
@@ -146,6 +138,17 @@ impl PoolSettings {
                 .collect(),
         }
     }
+}
+
+/// The Lite plan, and a pool that was never told, have no list and know passwords only.
+fn first_factors(policy: Option<&SignInPolicyType>) -> BTreeSet<String> {
+    let listed = policy
+        .map(SignInPolicyType::allowed_first_auth_factors)
+        .unwrap_or_default();
+    if listed.is_empty() {
+        return BTreeSet::from(["PASSWORD".to_owned()]);
+    }
+    listed.iter().map(|factor| factor.as_str().to_owned()).collect()
 }
 
 /// Every trigger that is set. AWS repeats a pre-token trigger of version 1 under its older name.

@@ -16,7 +16,9 @@ use stepgate::{
         cell::{Architecture, Artifact, Artifacts, Cell, CellState},
     },
     ids::{CellId, IdSource, KeyId},
+    provisioning::pass::Outcome,
     storage, usecases,
+    worker::jobs::reconcile_tenants,
 };
 
 /// Region of test cells.
@@ -173,6 +175,13 @@ impl TestApp {
             .expect(201);
         self.anybody
             .with_key(Some(key["key"].as_str().unwrap().to_owned()))
+    }
+
+    /// Takes every tenant that is due through a pass of the worker, in this process.
+    pub(crate) async fn run_worker(&self) -> Vec<Outcome> {
+        Box::pin(reconcile_tenants::run_until_idle(&self.context, "test-worker"))
+            .await
+            .unwrap()
     }
 
     /// The same service with AWS out of reach.

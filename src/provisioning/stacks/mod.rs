@@ -2,17 +2,22 @@
 //!
 //! [`ensure`] may be killed anywhere and called again: it looks at the stack first and goes on from there.
 
+mod guard;
+mod pause;
+
+pub use pause::jittered;
+
 use super::{
     failure::{StepError, StepFailure},
     template::{Template, sha256_hex},
 };
 use crate::{
-    aws::cloudformation::{
-        ChangeSet, ChangeSetState, CloudFormation, ResourceChange, Stack, StackRequest, StackState,
-    },
+    aws::cloudformation::{ChangeSet, ChangeSetState, CloudFormation, Stack, StackRequest, StackState},
     ids::IdSource,
 };
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use guard::{refuse_create_only, refuse_losses};
+use pause::Pause;
+use std::{collections::BTreeMap, future::Future};
 
 /// A stack as it should be.
 #[derive(Debug)]
@@ -153,10 +158,10 @@ impl Stacks<'_> {
         self.client
             .create_change_set(&name, request(wanted, &token))
             .await?;
-        let change_set = self.computed(&stack.id, &name, watcher).await?;
+        let change_set = self.computed(&wanted.name, &name, watcher).await?;
         match change_set.state {
             ChangeSetState::Empty => {
-                self.client.delete_change_set(&stack.id, &name).await?;
+                self.client.delete_change_set(&wanted.name, &name).await?;
                 Ok(Ensured {
                     stack: stack.clone(),
                     done: "is as wanted",
@@ -165,13 +170,13 @@ impl Stacks<'_> {
             }
             ChangeSetState::Ready => {
                 if let Err(refusal) = refuse_losses(wanted, &change_set) {
-                    self.client.delete_change_set(&stack.id, &name).await?;
+                    self.client.delete_change_set(&wanted.name, &name).await?;
                     return Err(refusal.into());
                 }
                 self.execute(wanted, &stack.id, &name, &token, watcher).await
             }
             ChangeSetState::Failed | ChangeSetState::Pending => {
-                self.client.delete_change_set(&stack.id, &name).await?;
+                self.client.delete_change_set(&wanted.name, &name).await?;
                 let message = format!(
                     "CloudFormation cannot compute the change of {}: {}",
                     wanted.name, change_set.reason
@@ -189,10 +194,18 @@ impl Stacks<'_> {
         token: &str,
         watcher: &mut impl Watcher,
     ) -> Result<Ensured, EnsureError> {
-        let executed = self
+        let executed = match self
             .client
-            .execute_change_set(stack_id, change_set, token)
-            .await?;
+            .execute_change_set(&wanted.name, change_set, token)
+            .await
+        {
+            // A killed worker ran it, and the change was taken back: it must be computed anew.
+            Err(error) if error.is(&["InvalidChangeSetStatus", "InvalidChangeSetStatusException"]) => {
+                self.client.delete_change_set(&wanted.name, change_set).await?;
+                return Err(StepFailure::passing("change_set_used", "The change is computed anew.").into());
+            }
+            executed => executed?,
+        };
         watcher
             .note(format!("stack {} is being changed", wanted.name))
             .await?;
@@ -206,7 +219,7 @@ impl Stacks<'_> {
             }
             _ => {
                 // The name must be free for the next try of the same change.
-                self.client.delete_change_set(stack_id, change_set).await?;
+                self.client.delete_change_set(&wanted.name, change_set).await?;
                 Err(self.root_cause(stack_id).await?.into())
             }
         }
@@ -308,143 +321,4 @@ fn fingerprint(wanted: &WantedStack<'_>) -> String {
         .flat_map(|(key, value)| [*key, value.as_str()])
         .collect();
     sha256_hex(&texts)
-}
-
-fn refuse_create_only(wanted: &WantedStack<'_>, stack: &Stack) -> Result<(), StepFailure> {
-    let changed = wanted
-        .create_only
-        .iter()
-        .find(|key| stack.parameters.get(**key) != wanted.parameters.get(**key));
-    match changed {
-        None => Ok(()),
-        Some(key) => Err(StepFailure::lasting(
-            "change_loses_data",
-            format!(
-                "The change of {key} would make {} anew: AWS fixes it at creation.",
-                wanted.guarded.join(", ")
-            ),
-            Some("Take the change back, or make a new tenant and move its users."),
-        )),
-    }
-}
-
-fn refuse_losses(wanted: &WantedStack<'_>, change_set: &ChangeSet) -> Result<(), StepFailure> {
-    let loses = |change: &&ResourceChange| {
-        wanted.guarded.contains(&change.logical_id.as_str()) && (change.replaces || change.action == "Remove")
-    };
-    let lost: Vec<_> = change_set
-        .changes
-        .iter()
-        .filter(loses)
-        .map(|change| change.logical_id.as_str())
-        .collect();
-    if lost.is_empty() {
-        return Ok(());
-    }
-    Err(StepFailure::lasting(
-        "change_loses_data",
-        format!(
-            "The change of {} would make {} anew or remove it.",
-            wanted.name,
-            lost.join(", ")
-        ),
-        Some("Take the change back, or make a new tenant and move its users."),
-    ))
-}
-
-/// Growing pauses between polls, with jitter, so that many waiting passes do not ask in step.
-struct Pause<'a> {
-    ids: &'a IdSource,
-    next_ms: u64,
-}
-
-impl<'a> Pause<'a> {
-    const LONGEST_MS: u64 = 8_000;
-
-    fn new(ids: &'a IdSource) -> Self {
-        Self { ids, next_ms: 150 }
-    }
-
-    async fn wait(&mut self) {
-        tokio::time::sleep(Duration::from_millis(jittered(self.ids, self.next_ms))).await;
-        self.next_ms = (self.next_ms * 3 / 2).min(Self::LONGEST_MS);
-    }
-}
-
-/// A time of 75 to 125 % of `ms`.
-pub fn jittered(ids: &IdSource, ms: u64) -> u64 {
-    let mut byte = [0_u8; 1];
-    ids.fill(&mut byte);
-    ms * 3 / 4 + ms * u64::from(byte[0]) / 510
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wanted<'a>(template: &'a Template, sign_in_with: &str) -> WantedStack<'a> {
-        WantedStack {
-            name: "stepgate-x".into(),
-            template,
-            parameters: BTreeMap::from([("SignInWith", sign_in_with.to_owned())]),
-            tags: Vec::new(),
-            guarded: &["UserPool"],
-            create_only: &["SignInWith"],
-            failed_before: 0,
-        }
-    }
-
-    fn change_set(logical_id: &str, action: &str, replaces: bool) -> ChangeSet {
-        let change = ResourceChange {
-            logical_id: logical_id.into(),
-            resource_type: "AWS::Cognito::UserPool".into(),
-            action: action.into(),
-            replaces,
-        };
-        ChangeSet {
-            state: ChangeSetState::Ready,
-            reason: String::new(),
-            changes: vec![change],
-        }
-    }
-
-    #[test]
-    fn losing_a_guarded_resource_is_refused() {
-        let template = super::super::template::tenant();
-        let wanted = wanted(&template, "email");
-        assert!(refuse_losses(&wanted, &change_set("UserPool", "Modify", true)).is_err());
-        assert!(refuse_losses(&wanted, &change_set("UserPool", "Remove", false)).is_err());
-        assert!(refuse_losses(&wanted, &change_set("UserPool", "Modify", false)).is_ok());
-        assert!(refuse_losses(&wanted, &change_set("VerifyFunction", "Modify", true)).is_ok());
-    }
-
-    #[test]
-    fn what_aws_fixes_at_creation_is_refused_before_it_is_asked() {
-        let template = super::super::template::tenant();
-        let stack = Stack {
-            id: "arn".into(),
-            status: StackState::Complete,
-            status_text: "CREATE_COMPLETE".into(),
-            parameters: BTreeMap::from([("SignInWith".to_owned(), "username".to_owned())]),
-            outputs: BTreeMap::new(),
-            tags: BTreeMap::new(),
-        };
-        assert_eq!(
-            refuse_create_only(&wanted(&template, "email"), &stack)
-                .unwrap_err()
-                .code,
-            "change_loses_data"
-        );
-        assert!(refuse_create_only(&wanted(&template, "username"), &stack).is_ok());
-        assert!(is_as_wanted(&stack, &wanted(&template, "username")));
-        assert!(!is_as_wanted(&stack, &wanted(&template, "email")));
-    }
-
-    #[test]
-    fn jitter_stays_within_a_quarter() {
-        let ids = IdSource::seeded(1);
-        for _ in 0..200 {
-            assert!((750..=1250).contains(&jittered(&ids, 1000)));
-        }
-    }
 }

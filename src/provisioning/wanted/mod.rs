@@ -1,41 +1,26 @@
 //! What AWS should look like for a tenant. Pure: from the tenant's row to names, parameters, documents, settings.
 
+mod apps;
+
+pub use apps::{READABLE_ATTRIBUTES, client_settings, policy_item, refresh_validity_min};
+
 use super::{
     stacks::WantedStack,
     template::{Template, sha256_hex},
 };
 use crate::{
-    aws::cognito::{ClientSettings, NewAttribute, PasswordRules, PoolSettings},
+    aws::cognito::{NewAttribute, PasswordRules, PoolSettings},
     aws::lambda::FunctionSettings,
     domain::{
-        app::user_writable_attributes,
         cell::Artifact,
         pool::{MAX_ATTRIBUTE_LENGTH, SignInWith, Tier},
-        provisioning::{Desired, DesiredApp, StackOutputs},
+        provisioning::{Desired, StackOutputs},
     },
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use step_up::{
-    policy_item::PolicyItem,
-    settings::{Connection, EventHashKey, SETTINGS_SCHEMA_VERSION, TenantSettings},
-};
-
-/// Attributes that a user's tokens may read, beside the custom ones.
-pub const READABLE_ATTRIBUTES: [&str; 8] = [
-    "email",
-    "email_verified",
-    "family_name",
-    "given_name",
-    "locale",
-    "name",
-    "preferred_username",
-    "zoneinfo",
-];
-
-/// Shortest validity of a refresh token that Cognito takes, min. A policy that asks for less gets no refresh.
-const SHORTEST_REFRESH_MIN: u32 = 60;
+use step_up::settings::{Connection, EventHashKey, SETTINGS_SCHEMA_VERSION, TenantSettings};
 
 /// Name of a tenant's stack.
 pub fn stack_name(desired: &Desired) -> String {
@@ -199,62 +184,6 @@ pub fn attributes(desired: &Desired) -> Vec<NewAttribute> {
         .collect()
 }
 
-/// The settings of an app's client. Its name is the app's id, by which it is found when its own id was lost.
-pub fn client_settings(desired: &Desired, app: &DesiredApp) -> ClientSettings {
-    let custom = desired
-        .pool
-        .attributes
-        .iter()
-        .map(|attribute| format!("custom:{}", attribute.name));
-    let readable = READABLE_ATTRIBUTES.iter().map(|name| (*name).to_owned());
-    let refresh_min = refresh_validity_min(app);
-    let mut auth_flows = BTreeSet::from(["ALLOW_CUSTOM_AUTH".to_owned()]);
-    if refresh_min.is_some() {
-        auth_flows.insert("ALLOW_REFRESH_TOKEN_AUTH".to_owned());
-    }
-    ClientSettings {
-        auth_flows,
-        read_attributes: readable.chain(custom).collect(),
-        write_attributes: user_writable_attributes(&desired.pool)
-            .into_iter()
-            .map(str::to_owned)
-            .collect(),
-        refresh_token_validity_min: to_i32(refresh_min.unwrap_or(SHORTEST_REFRESH_MIN)),
-        access_token_validity_min: to_i32(app.settings.access_token_validity_min),
-        id_token_validity_min: to_i32(app.settings.id_token_validity_min),
-        session_validity_min: to_i32(app.settings.session_validity_min),
-        ..ClientSettings::closed(app.id.to_string())
-    }
-}
-
-/// How long refresh tokens work, min: as the app says, and not longer than any rule lets a step-up last. `None`
-/// when that is less than Cognito can do: then tokens cannot be refreshed at all.
-pub fn refresh_validity_min(app: &DesiredApp) -> Option<u32> {
-    let asked = app.settings.refresh_token_validity_min;
-    let limit = app.policy.smallest_max_age_min().unwrap_or(u32::MAX);
-    let longest_token = app
-        .settings
-        .id_token_validity_min
-        .max(app.settings.access_token_validity_min);
-    // Cognito wants refresh tokens to outlive the others.
-    (limit >= SHORTEST_REFRESH_MIN && limit > longest_token).then(|| asked.min(limit))
-}
-
-/// What the triggers are told of an app.
-pub fn policy_item(app: &DesiredApp, client_id: &str, generation: i64) -> PolicyItem {
-    PolicyItem {
-        generation,
-        app_id: app.id.to_string(),
-        client_id: client_id.to_owned(),
-        policy_version: app.policy_version,
-        policy: app.policy.clone(),
-        action_step_up: app.settings.action_step_up,
-        session_validity_s: app.settings.session_validity_min * 60,
-        refresh_validity_s: refresh_validity_min(app).unwrap_or_default() * 60,
-        exemptions: Vec::new(),
-    }
-}
-
 /// What the triggers are told of the tenant. Without a pool they refuse every event.
 pub fn tenant_settings(desired: &Desired, generation: i64) -> TenantSettings {
     TenantSettings {
@@ -340,4 +269,24 @@ pub fn differences<T: serde::Serialize>(wanted: &T, found: &T) -> Vec<String> {
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::cognito::ClientSettings;
+
+    #[test]
+    fn differences_name_the_setting_and_both_values() {
+        let wanted = ClientSettings::closed("app".into());
+        let found = ClientSettings {
+            hides_unknown_users: false,
+            ..wanted.clone()
+        };
+        assert_eq!(
+            differences(&wanted, &found),
+            ["hides_unknown_users: wanted true, found false"]
+        );
+        assert!(differences(&wanted, &wanted).is_empty());
+    }
 }

@@ -3,116 +3,24 @@
 //! A stack is created once and changed only through change sets, so that what would be replaced is seen before
 //! it happens. Nothing here waits: callers poll [`CloudFormation::describe`].
 
+mod stack;
+
+pub use stack::{ChangeSet, ChangeSetState, ResourceChange, Stack, StackFailure, StackRequest, StackState};
+
 use super::{Answered, AwsError, AwsErrorKind};
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::{
     Client,
     operation::RequestId as _,
-    types::{Capability, ChangeSetStatus, Parameter, StackStatus, Tag},
+    types::{Capability, ChangeSetStatus, Parameter, Tag},
 };
+use stack::{to_change, to_stack};
 use std::collections::BTreeMap;
 
 /// CloudFormation of one region.
 #[derive(Debug, Clone)]
 pub struct CloudFormation {
     client: Client,
-}
-
-/// A stack as it should be.
-#[derive(Debug, Clone, Copy)]
-pub struct StackRequest<'a> {
-    /// Name of the stack.
-    pub name: &'a str,
-    /// The template's text.
-    pub template: &'a str,
-    /// Every parameter.
-    pub parameters: &'a BTreeMap<&'static str, String>,
-    /// Tags, which CloudFormation hands on to the resources.
-    pub tags: &'a [(&'static str, String)],
-    /// Makes a repeat of the call harmless.
-    pub token: &'a str,
-}
-
-/// A stack as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stack {
-    /// ARN; names one life of the stack.
-    pub id: String,
-    /// What it is doing.
-    pub status: StackState,
-    /// AWS's word for the status, for people.
-    pub status_text: String,
-    /// Parameters in force.
-    pub parameters: BTreeMap<String, String>,
-    /// Outputs of the last successful change.
-    pub outputs: BTreeMap<String, String>,
-    /// Tags.
-    pub tags: BTreeMap<String, String>,
-}
-
-/// What a stack is doing, as far as it makes a difference to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StackState {
-    /// CloudFormation works on it.
-    Busy,
-    /// It is what was last asked for.
-    Complete,
-    /// The last change failed and was taken back: it is what it was before.
-    RolledBackToPrevious,
-    /// It failed to come up and can only be deleted.
-    FailedCreate,
-    /// A change failed and could not be taken back.
-    Stuck,
-    /// It has no resources yet: a change set was made for it and never run.
-    InReview,
-}
-
-/// A change set as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangeSet {
-    /// How far CloudFormation is with it.
-    pub state: ChangeSetState,
-    /// AWS's reason for the state.
-    pub reason: String,
-    /// What it would do.
-    pub changes: Vec<ResourceChange>,
-}
-
-/// How far a change set is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeSetState {
-    /// Being computed.
-    Pending,
-    /// Can be executed.
-    Ready,
-    /// It would change nothing.
-    Empty,
-    /// It cannot be computed.
-    Failed,
-}
-
-/// What a change set would do to one resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResourceChange {
-    /// Name in the template.
-    pub logical_id: String,
-    /// `AWS::…`
-    pub resource_type: String,
-    /// `Add`, `Modify`, `Remove`, …
-    pub action: String,
-    /// Whether the resource would be, or might be, made anew.
-    pub replaces: bool,
-}
-
-/// A resource that a stack failed on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StackFailure {
-    /// Name in the template.
-    pub logical_id: String,
-    /// `AWS::…`
-    pub resource_type: String,
-    /// AWS's reason.
-    pub reason: String,
 }
 
 impl CloudFormation {
@@ -286,12 +194,14 @@ impl CloudFormation {
         )
     }
 
-    /// The resources that the stack's latest operation failed on, the first failure first.
+    /// The resources that the stack's latest operation failed on, the first failure first. When it failed before it
+    /// came to any resource, the stack itself.
     pub async fn failures(&self, stack: &str) -> Result<Vec<StackFailure>, AwsError> {
         let events = self.client.describe_stack_events().stack_name(stack).send().await;
         let events =
             events.map_err(|error| AwsError::from_sdk("cloudformation:DescribeStackEvents", &error))?;
         let mut failures = Vec::new();
+        let mut stack_failure = None;
         // Newest first; the start of the latest operation is the stack's own "user initiated" event.
         for event in events.stack_events() {
             let status = event.resource_status().map_or("", |status| status.as_str());
@@ -300,14 +210,22 @@ impl CloudFormation {
             if is_stack && matches!(status, "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS") {
                 break;
             }
-            // "Cancelled" follows from a failure elsewhere.
-            if !is_stack && status.ends_with("_FAILED") && !reason.contains("cancelled") {
-                failures.push(StackFailure {
-                    logical_id: event.logical_resource_id().unwrap_or_default().to_owned(),
-                    resource_type: event.resource_type().unwrap_or_default().to_owned(),
-                    reason: reason.to_owned(),
-                });
+            let failure = || StackFailure {
+                logical_id: event.logical_resource_id().unwrap_or_default().to_owned(),
+                resource_type: event.resource_type().unwrap_or_default().to_owned(),
+                reason: reason.to_owned(),
+            };
+            if is_stack {
+                let tells =
+                    !reason.is_empty() && (status.ends_with("_FAILED") || status.contains("ROLLBACK"));
+                stack_failure = tells.then(failure).or(stack_failure);
+            } else if status.ends_with("_FAILED") && !reason.contains("cancelled") {
+                // "Cancelled" follows from a failure elsewhere.
+                failures.push(failure());
             }
+        }
+        if failures.is_empty() {
+            failures.extend(stack_failure);
         }
         failures.reverse();
         Ok(failures)
@@ -365,60 +283,4 @@ fn tags(values: &[(&'static str, String)]) -> Vec<Tag> {
         .iter()
         .map(|(key, value)| Tag::builder().key(*key).value(value).build())
         .collect()
-}
-
-fn to_stack(stack: &aws_sdk_cloudformation::types::Stack) -> Option<Stack> {
-    let status = stack.stack_status()?;
-    let state = to_state(status)?;
-    let parameters = stack.parameters().iter();
-    let outputs = stack.outputs().iter();
-    Some(Stack {
-        id: stack.stack_id()?.to_owned(),
-        status: state,
-        status_text: status.as_str().to_owned(),
-        parameters: parameters
-            .filter_map(|one| Some((one.parameter_key()?.to_owned(), one.parameter_value()?.to_owned())))
-            .collect(),
-        outputs: outputs
-            .filter_map(|one| Some((one.output_key()?.to_owned(), one.output_value()?.to_owned())))
-            .collect(),
-        tags: stack
-            .tags()
-            .iter()
-            .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
-            .collect(),
-    })
-}
-
-fn to_state(status: &StackStatus) -> Option<StackState> {
-    Some(match status {
-        StackStatus::DeleteComplete => return None,
-        StackStatus::CreateComplete | StackStatus::UpdateComplete | StackStatus::ImportComplete => {
-            StackState::Complete
-        }
-        StackStatus::UpdateRollbackComplete | StackStatus::ImportRollbackComplete => {
-            StackState::RolledBackToPrevious
-        }
-        StackStatus::CreateFailed
-        | StackStatus::RollbackComplete
-        | StackStatus::RollbackFailed
-        | StackStatus::DeleteFailed => StackState::FailedCreate,
-        StackStatus::UpdateFailed | StackStatus::UpdateRollbackFailed | StackStatus::ImportRollbackFailed => {
-            StackState::Stuck
-        }
-        StackStatus::ReviewInProgress => StackState::InReview,
-        _ => StackState::Busy,
-    })
-}
-
-fn to_change(change: &aws_sdk_cloudformation::types::ResourceChange) -> ResourceChange {
-    ResourceChange {
-        logical_id: change.logical_resource_id().unwrap_or_default().to_owned(),
-        resource_type: change.resource_type().unwrap_or_default().to_owned(),
-        action: change.action().map_or("", |action| action.as_str()).to_owned(),
-        // "Conditional" may turn out to be a replacement.
-        replaces: change
-            .replacement()
-            .is_some_and(|replacement| replacement.as_str() != "False"),
-    }
 }
