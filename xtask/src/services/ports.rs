@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn free_ports_can_be_bound() {
-        let port = Ports::free().choose(Listener::MiniStack).unwrap();
+        let port = Ports::free().choose(Listener::Api).unwrap();
         TcpListener::bind(("127.0.0.1", port)).unwrap();
     }
 
@@ -59,7 +59,7 @@ mod tests {
         let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         let error = Ports::from_base(Some(port))
-            .choose(Listener::MiniStack)
+            .choose(Listener::Api)
             .unwrap_err();
         assert!(error.to_string().contains(&port.to_string()));
         assert!(
