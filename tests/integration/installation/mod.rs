@@ -30,8 +30,8 @@ pub(crate) const REGION: &str = "eu-central-1";
 pub(crate) const ACCOUNT: &str = "000000000000";
 const READY_LOOKS: u32 = 900;
 const READY_PAUSE: Duration = Duration::from_millis(100);
-/// Databases of earlier runs that are older than this are dropped, s.
-const OLD_DATABASE_S: i64 = 3_600;
+/// Databases and folders of earlier runs that are older than this are removed.
+const OLD: Duration = Duration::from_hours(1);
 
 /// Everything that runs.
 pub(crate) struct Installation {
@@ -78,8 +78,7 @@ impl Installation {
     async fn start() -> Self {
         let secret_part = attacks::bench::random_letters(32);
         let client_secret = format!("canary-{secret_part}");
-        let folder = std::env::temp_dir().join(format!("stepgate-e2e-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder for logs");
+        let folder = make_folder();
         let provider = blockid_sim::Simulator::start(&blockid_sim::Options {
             config: blockid_sim::config::Config::seeded(&client_secret),
             http: Some(([127, 0, 0, 1], 0).into()),
@@ -192,6 +191,24 @@ impl Installation {
     }
 }
 
+/// A folder for logs inside the build folder; those that earlier runs left behind go.
+fn make_folder() -> PathBuf {
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e");
+    let folder = all.join(std::process::id().to_string());
+    std::fs::create_dir_all(&folder).expect("a folder for logs");
+    for earlier in std::fs::read_dir(&all).expect("the folder").flatten() {
+        let changed = earlier.metadata().and_then(|metadata| metadata.modified()).ok();
+        let age = changed
+            .and_then(|changed| changed.elapsed().ok())
+            .unwrap_or_default();
+        if age > OLD {
+            // Another run may be doing the same.
+            let _ = std::fs::remove_dir_all(earlier.path());
+        }
+    }
+    folder
+}
+
 async fn start_emulator(folder: &Path) -> (Url, Child) {
     let port = free_port();
     let url = Url::parse(&format!("http://127.0.0.1:{port}")).expect("a URL");
@@ -246,7 +263,7 @@ async fn make_database() -> String {
             .nth(2)
             .and_then(|made| made.parse().ok())
             .unwrap_or(now_s);
-        if now_s - made_s > OLD_DATABASE_S {
+        if u64::try_from(now_s - made_s).is_ok_and(|age_s| age_s > OLD.as_secs()) {
             let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
             sqlx::query(sqlx::AssertSqlSafe(drop))
                 .execute(&mut connection)
