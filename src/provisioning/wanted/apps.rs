@@ -133,14 +133,12 @@ mod tests {
 
     #[test]
     fn what_users_may_write_is_what_they_may_read_and_nothing_verified() {
-        assert!(
-            USER_WRITABLE_ATTRIBUTES
-                .iter()
-                .all(|name| READABLE_ATTRIBUTES.contains(name))
-        );
-        assert!(
-            !USER_WRITABLE_ATTRIBUTES.contains(&"email_verified")
-                && !USER_WRITABLE_ATTRIBUTES.contains(&"preferred_username")
-        );
+        let open = crate::domain::pool::PoolSettings {
+            self_sign_up: true,
+            ..Default::default()
+        };
+        let writable = user_writable_attributes(&open);
+        assert!(writable.iter().all(|name| READABLE_ATTRIBUTES.contains(name)));
+        assert!(!writable.contains(&"email_verified") && !writable.contains(&"preferred_username"));
     }
 }

@@ -58,9 +58,7 @@ mod tests {
     fn a_fixed_port_in_use_is_named() {
         let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
-        let error = Ports::from_base(Some(port))
-            .choose(Listener::Api)
-            .unwrap_err();
+        let error = Ports::from_base(Some(port)).choose(Listener::Api).unwrap_err();
         assert!(error.to_string().contains(&port.to_string()));
         assert!(
             Ports::from_base(Some(u16::MAX))
