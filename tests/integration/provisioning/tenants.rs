@@ -329,15 +329,16 @@ async fn a_policys_maximum_age_becomes_the_refresh_validity_and_the_item_follows
             "rules": [],
             "default": { "step_up": "required", "methods": ["liveID push", "otp", "otp sms", "otp email"], "max_age_min": max_age_min },
         });
-        let (_, (operation, _)) = usecases::policies::put(
+        let written = usecases::policies::put(
             &rig.context,
             &rig.request,
             (tenant.id, app.id),
             replaces,
-            &document,
+            usecases::policies::Content::Document(&document),
         )
         .await
         .unwrap();
+        let (operation, _) = written.operation;
         assert_eq!(rig.run_worker().await, [Outcome::Converged]);
         let (operation, steps) = rig.operation(&operation).await;
         assert!(matches!(operation.state, OperationState::Succeeded { .. }));
