@@ -42,8 +42,9 @@ fn documents() -> Vec<PathBuf> {
     for folder in ["", "docs", "docs/adr"] {
         markdown_in(&root().join(folder), &mut found);
     }
-    for entry in std::fs::read_dir(root().join("crates")).unwrap() {
-        markdown_in(&entry.unwrap().path(), &mut found);
+    let crates = std::fs::read_dir(root().join("crates")).into_iter().flatten();
+    for entry in crates.flatten() {
+        markdown_in(&entry.path(), &mut found);
     }
     found
 }
