@@ -216,7 +216,7 @@ async fn proofing_brings_its_level_in_amr() {
         (json!(1), vec!["/assurance/ial/1/"]),
     ] {
         rig.behave(json!({ "ial": level })).await;
-        let url = Rig::authorize(&provider, "alice", &[blockid::authorize::IAL2_ACR]);
+        let url = Rig::authorize(&provider, "alice", &["/assurance/ial/2/"]);
         let answer = rig.step_up(json!({ "authorize_url": url })).await;
         let claims = rig
             .redeem(&provider, answer["code"].as_str().unwrap())
