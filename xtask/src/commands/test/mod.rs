@@ -78,9 +78,13 @@ fn run_stages(context: &Context, options: &Options, tally: &mut Tally) -> anyhow
     let executables = stages.run("build tests", Budget::Build, |_, progress| {
         executables::build(context, options, progress)
     })?;
-    stages.run("build programs", Budget::Build, |_, progress| {
-        artifacts::build_programs(context, progress)
-    })?;
+    // The build of all tests makes the programs too. Built alone, they would want their dependencies
+    // compiled once more, with fewer features.
+    if !options.package.is_empty() {
+        stages.run("build programs", Budget::Build, |_, progress| {
+            artifacts::build_programs(context, progress)
+        })?;
+    }
     stages.run("build triggers", Budget::Build, |_, progress| {
         artifacts::build_for_host(context, progress)
     })?;
@@ -141,9 +145,13 @@ fn doc_tests(
     progress.follow(&log);
     let mut command = context.processes.command(Context::cargo());
     command.args(["test", "--doc", "--no-fail-fast"]);
-    command
-        .args(packages.iter().flat_map(|name| ["--package", name]))
-        .current_dir(&context.root);
+    if options.package.is_empty() {
+        // Not one by one: with other packages chosen, dependencies would be compiled once more.
+        command.arg("--workspace");
+    } else {
+        command.args(packages.iter().flat_map(|name| ["--package", name]));
+    }
+    command.current_dir(&context.root);
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     if let Some(filter) = &options.filter {
         command.args(["--", filter]);
