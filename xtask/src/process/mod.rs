@@ -298,6 +298,10 @@ mod tests {
         let state = folder("living");
         let first = Processes::open(&state, "clone").unwrap();
         let mut child = first.command("sleep").arg("60").spawn().unwrap();
+        // `spawn` comes back before `setpriv` has become `sleep`, and in between there is no environment to read.
+        while cfg!(target_os = "linux") && !identity::marked(MARKER, &first.marker).contains(&child.id()) {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         let second = Processes::open(&state, "clone").unwrap();
         drop(second);
         assert!(child.try_wait().unwrap().is_none());

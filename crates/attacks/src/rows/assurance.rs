@@ -34,15 +34,12 @@ async fn prepare(bench: &Bench) -> anyhow::Result<()> {
         )
         .await?;
         learn(bench).await?;
-        // Warm functions keep what they have read for 30 s.
-        for _ in 0..20 {
-            let user = bench.user().await?;
-            if bench.sign_in(&strong, &user).await.is_ok() {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_secs(2)).await;
-        }
-        anyhow::bail!("an honest step-up does not satisfy the stronger policy")
+        // Every warm function keeps what it has read for 30 s; one that answers does not speak for the others.
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        let user = bench.user().await?;
+        let honest = bench.sign_in(&strong, &user).await;
+        honest.context("an honest step-up does not satisfy the stronger policy")?;
+        Ok(())
     });
     prepared.await.copied()
 }
