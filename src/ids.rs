@@ -177,6 +177,8 @@ ids! {
     AppId => "app",
     /// Id of an operation.
     OperationId => "op",
+    /// Id of an entry of the audit log.
+    AuditId => "aud",
 }
 
 #[cfg(test)]

@@ -43,6 +43,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(tenants::list::list_tenants)
         .service(tenants::get::get_tenant)
         .service(tenants::update::update_tenant)
+        .service(tenants::suspend::suspend_tenant)
+        .service(tenants::resume::resume_tenant)
         .service(apps::create::create_app)
         .service(apps::list::list_apps)
         .service(apps::get::get_app)

@@ -121,6 +121,23 @@ impl Actor {
         }
     }
 
+    /// May change what belongs to partners: each administrator their own, an operator any.
+    pub fn administrator(&self) -> Result<ReadScope> {
+        match self.role {
+            Role::Operator | Role::PartnerAdmin => self.reader(),
+            _ => Err(forbidden("a partner_admin or an operator")),
+        }
+    }
+
+    /// May change what belongs to this partner.
+    pub fn administrator_of(&self, partner_id: PartnerId) -> Result<PartnerScope> {
+        match self.administrator()?.partner_id() {
+            None => Ok(PartnerScope { partner_id }),
+            Some(own) if own == partner_id => Ok(PartnerScope { partner_id }),
+            Some(_) => Err(Error::not_found("resource")),
+        }
+    }
+
     /// May read what belongs to its partner, or to every partner.
     pub fn reader(&self) -> Result<ReadScope> {
         match (self.role, self.partner_id) {
@@ -153,6 +170,10 @@ mod tests {
                 role,
                 partner_id: role.belongs_to_partner().then_some(partner),
             };
+            let foreign = actor.administrator_of(PartnerId::generate(&ids, now));
+            assert_eq!(foreign.is_ok(), role == Role::Operator);
+            let own = actor.administrator_of(partner);
+            assert_eq!(own.is_ok(), matches!(role, Role::Operator | Role::PartnerAdmin));
             let reads = actor.reader().unwrap().partner_id();
             (
                 actor.operator().is_ok(),

@@ -7,6 +7,7 @@
 pub mod actor;
 pub mod api_key;
 pub mod app;
+pub mod audit;
 pub mod blockid;
 pub mod cell;
 mod email_sender;

@@ -16,6 +16,10 @@ text_enum! {
         CreateApp => "create_app",
         /// Bring a new policy version to the triggers.
         UpdatePolicy => "update_policy",
+        /// Have the triggers refuse everybody.
+        SuspendTenant => "suspend_tenant",
+        /// Have the triggers decide by policy again.
+        ResumeTenant => "resume_tenant",
     }
 }
 

@@ -11,6 +11,8 @@ use step_up::{policy::PolicyDocument, settings::ProviderMetadata};
 text_enum! {
     /// One idempotent step of bringing a tenant to what is asked, in the order in which they are taken.
     StepName {
+        /// Tell the triggers whether the tenant is suspended, before anything else can fail.
+        Suspension => "suspension",
         /// Read the provider's metadata and keys.
         ProviderDiscovery => "provider_discovery",
         /// Make the secret with everything but the client secret.
@@ -34,7 +36,8 @@ text_enum! {
 
 impl StepName {
     /// Every step, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
+        Self::Suspension,
         Self::ProviderDiscovery,
         Self::SettingsSecret,
         Self::TenantStack,
@@ -54,6 +57,7 @@ impl StepName {
             OperationKind::CreateApp | OperationKind::UpdatePolicy => {
                 &[Self::AppClients, Self::PolicyItems, Self::ReadBack]
             }
+            OperationKind::SuspendTenant | OperationKind::ResumeTenant => &[Self::Suspension],
         }
     }
 }
@@ -141,6 +145,8 @@ pub struct Desired {
     pub event_hash_key: Vec<u8>,
     /// The generation that this is.
     pub generation: i64,
+    /// Whether its triggers refuse everybody.
+    pub suspended: bool,
     /// Passes that failed since the last good one.
     pub failed_passes: i32,
     /// What was found before.
@@ -176,6 +182,7 @@ mod tests {
             OperationKind::CreateTenant,
             OperationKind::CreateApp,
             OperationKind::UpdatePolicy,
+            OperationKind::SuspendTenant,
         ] {
             let positions: Vec<_> = StepName::plan(kind)
                 .iter()

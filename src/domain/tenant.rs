@@ -51,6 +51,15 @@ impl TenantState {
     }
 }
 
+/// A tenant's triggers refuse everybody.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct Suspension {
+    /// Since when it is asked for.
+    pub since: DateTime<Utc>,
+    /// Why, in the words of who asked for it.
+    pub reason: String,
+}
+
 /// A tenant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tenant {
@@ -76,6 +85,8 @@ pub struct Tenant {
     pub observed_generation: i64,
     /// Its pool, once there is one.
     pub user_pool_id: Option<String>,
+    /// Since when it is suspended, and why; `None` when it is not.
+    pub suspension: Option<Suspension>,
     /// Why the last pass of the worker failed, while it does.
     pub last_error: Option<Failure>,
     /// When it was made.

@@ -6,6 +6,7 @@
 
 pub mod api_keys;
 pub mod apps;
+pub mod audit_log;
 pub mod cells;
 mod database;
 pub mod operations;

@@ -91,6 +91,7 @@ pub async fn load(db: &mut PgConnection, claim: &Claim) -> Result<Option<Desired
         r#"SELECT partner_id AS "partner_id: PartnerId", cell_id AS "cell_id: CellId", blockid_tenant_dns,
                   blockid_community, blockid_client_id, pool AS "pool: Json<PoolSettings>", credentials_secret_arn,
                   settings_secret_name, event_hash_key, generation, observed_generation, failed_passes,
+                  suspended_at IS NOT NULL AS "suspended!",
                   observed AS "observed: Json<Observed>"
            FROM tenants WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3"#,
         claim.tenant_id as TenantId,
@@ -124,6 +125,7 @@ pub async fn load(db: &mut PgConnection, claim: &Claim) -> Result<Option<Desired
         settings_secret_name: row.settings_secret_name,
         event_hash_key: row.event_hash_key,
         generation: row.generation,
+        suspended: row.suspended,
         failed_passes: row.failed_passes,
         observed: row.observed.0,
         apps,

@@ -9,7 +9,7 @@ use crate::{
         blockid::BlockIdConnection,
         operation::Failure,
         pool::PoolSettings,
-        tenant::{Tenant, TenantState},
+        tenant::{Suspension, Tenant, TenantState},
     },
     ids::{CellId, PartnerId, TenantId},
 };
@@ -31,6 +31,8 @@ struct Row {
     generation: i64,
     observed_generation: i64,
     user_pool_id: Option<String>,
+    suspended_at: Option<DateTime<Utc>>,
+    suspension_reason: Option<String>,
     last_error: Option<Json<Failure>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -56,6 +58,10 @@ impl TryFrom<Row> for Tenant {
             generation: row.generation,
             observed_generation: row.observed_generation,
             user_pool_id: row.user_pool_id,
+            suspension: row
+                .suspended_at
+                .zip(row.suspension_reason)
+                .map(|(since, reason)| Suspension { since, reason }),
             last_error: row.last_error.map(|Json(error)| error),
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -71,7 +77,7 @@ pub async fn get(db: &mut PgConnection, scope: &ReadScope, id: TenantId) -> Resu
                   c.region, t.name, t.state, t.blockid_tenant_dns, t.blockid_community, t.blockid_client_id,
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
-                  t.created_at, t.updated_at
+                  t.suspended_at, t.suspension_reason, t.created_at, t.updated_at
            FROM tenants t JOIN cells c ON c.id = t.cell_id
            WHERE t.id = $1 AND ($2::text IS NULL OR t.partner_id = $2)"#,
         id as TenantId,
@@ -104,7 +110,7 @@ pub async fn list(db: &mut PgConnection, scope: &ReadScope, request: &PageReques
                   c.region, t.name, t.state, t.blockid_tenant_dns, t.blockid_community, t.blockid_client_id,
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
-                  t.created_at, t.updated_at
+                  t.suspended_at, t.suspension_reason, t.created_at, t.updated_at
            FROM tenants t JOIN cells c ON c.id = t.cell_id
            WHERE ($1::text IS NULL OR t.partner_id = $1) AND t.state <> 'deleted'
              AND ($2::timestamptz IS NULL OR (t.created_at, t.id) > ($2, $3))
@@ -138,6 +144,25 @@ pub async fn update(tx: &mut PgConnection, scope: &PartnerScope, tenant: &Tenant
     .execute(tx)
     .await
     .map_err(|error| name_taken(error, "tenants_partner_id_name_key", "tenant"))?;
+    Ok(())
+}
+
+/// Suspends a locked tenant, or resumes it; [`bump_generation`] makes the worker act on it.
+pub async fn set_suspension(
+    tx: &mut PgConnection,
+    scope: &PartnerScope,
+    id: TenantId,
+    suspension: Option<&Suspension>,
+) -> Result<()> {
+    sqlx::query!(
+        "UPDATE tenants SET suspended_at = $3, suspension_reason = $4 WHERE id = $1 AND partner_id = $2",
+        id as TenantId,
+        scope.partner_id() as PartnerId,
+        suspension.map(|suspension| suspension.since),
+        suspension.map(|suspension| suspension.reason.as_str())
+    )
+    .execute(tx)
+    .await?;
     Ok(())
 }
 

@@ -13,6 +13,7 @@ pub mod partners;
 pub mod policies;
 pub mod policy_checks;
 pub mod policy_versions;
+pub mod suspensions;
 pub mod tenants;
 
 use crate::domain::actor::Actor;

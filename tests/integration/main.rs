@@ -22,4 +22,5 @@ mod installation;
 mod provisioning;
 mod sign_in;
 mod support;
+mod suspension;
 mod third_party;

@@ -35,6 +35,8 @@ doors! {
     AsReader => reader,
     /// Administrators of a partner.
     AsPartnerAdmin => partner_admin,
+    /// Administrators of a partner, and operators.
+    AsAdministrator => administrator,
 }
 
 /// The caller of an operation, let in by `D`.

@@ -8,7 +8,7 @@ pub mod json;
 mod paging;
 mod path;
 
-pub use caller::{AsInstallationReader, AsOperator, AsPartnerAdmin, AsReader, Caller, Door};
+pub use caller::{AsAdministrator, AsInstallationReader, AsOperator, AsPartnerAdmin, AsReader, Caller, Door};
 pub use json::{Body, RequestBody};
 pub use paging::{Paging, PagingParams};
 pub use path::PathIds;

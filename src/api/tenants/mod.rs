@@ -3,11 +3,18 @@
 pub mod create;
 pub mod get;
 pub mod list;
+pub mod resume;
+pub mod suspend;
 pub mod update;
 
 use super::operations::Operation;
 use crate::{
-    domain::{blockid::BlockIdConnection, operation::Failure, pool::PoolSettings, tenant},
+    domain::{
+        blockid::BlockIdConnection,
+        operation::Failure,
+        pool::PoolSettings,
+        tenant::{self, Suspension},
+    },
     ids::{CellId, PartnerId, TenantId},
 };
 use chrono::{DateTime, Utc};
@@ -44,6 +51,8 @@ pub struct Tenant {
     /// AWS region of its cell.
     #[schema(example = "eu-central-1")]
     pub region: String,
+    /// Since when and why its triggers are to refuse everybody; `null` when they are not.
+    pub suspension: Option<Suspension>,
     /// Why the last attempt to bring AWS to what is asked failed, while it does.
     pub last_error: Option<Failure>,
     /// When it was made.
@@ -67,6 +76,7 @@ impl From<tenant::Tenant> for Tenant {
             pool: tenant.pool,
             user_pool_id: tenant.user_pool_id,
             region: tenant.region,
+            suspension: tenant.suspension,
             last_error: tenant.last_error,
             created_at: tenant.created_at,
             updated_at: tenant.updated_at,

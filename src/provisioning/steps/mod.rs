@@ -10,6 +10,7 @@ mod pool_attributes;
 mod provider_discovery;
 mod read_back;
 mod settings_secret;
+mod suspension;
 mod tenant_settings;
 mod tenant_stack;
 
@@ -22,6 +23,7 @@ use crate::domain::provisioning::{StackOutputs, StepName};
 /// Takes one step.
 pub async fn run(step: StepName, pass: &mut Pass<'_>) -> Result<Done, StepError> {
     match step {
+        StepName::Suspension => suspension::run(pass).await,
         StepName::ProviderDiscovery => provider_discovery::run(pass).await,
         StepName::SettingsSecret => settings_secret::run(pass).await,
         StepName::TenantStack => tenant_stack::run(pass).await,

@@ -191,7 +191,7 @@ pub fn tenant_settings(desired: &Desired, generation: i64) -> TenantSettings {
         generation,
         tenant_id: desired.tenant_id.to_string(),
         user_pool_id: desired.observed.user_pool_id.clone(),
-        suspended: false,
+        suspended: desired.suspended,
         connection: Connection {
             tenant_dns: desired.connection.tenant_dns.clone(),
             community: desired.connection.community.clone(),

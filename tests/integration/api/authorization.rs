@@ -9,6 +9,7 @@ type Roles = [bool; 4];
 const OPERATOR: Roles = [true, false, false, false];
 const INSTALLATION: Roles = [true, true, false, false];
 const EVERYBODY: Roles = [true, true, true, true];
+const ADMINISTRATORS: Roles = [true, false, true, false];
 const PARTNER_ADMIN: Roles = [false, false, true, false];
 
 /// The case of an operation: who may call it, and an acceptable body.
@@ -26,6 +27,7 @@ fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
             Some(json!({"attributes": {"email": "ann@acme.example"}})),
         ),
         "validatePolicy" => (EVERYBODY, Some(json!({"document": examples::policy()}))),
+        "suspendTenant" | "resumeTenant" => (ADMINISTRATORS, Some(json!({"reason": "drill"}))),
         // The walk has put a second version before it comes to this.
         "rollbackPolicy" => (PARTNER_ADMIN, Some(json!({"version": 1}))),
         "createTenant" => (PARTNER_ADMIN, Some(examples::tenant(unique))),

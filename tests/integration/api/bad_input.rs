@@ -15,6 +15,7 @@ pub(super) struct Endpoint {
     version: i64,
 }
 
+#[expect(clippy::too_many_lines, reason = "a table: one entry an endpoint")]
 pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
     let acme = app.partner("acme").await;
     let tenant_id = acme.tenant("existing").await["id"].as_str().unwrap().to_owned();
@@ -100,6 +101,20 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             257 * 1024,
         ),
         rollback,
+        endpoint(
+            &acme,
+            Method::POST,
+            format!("/v1/tenants/{tenant_id}:suspend"),
+            json!({"reason": "drill"}),
+            small,
+        ),
+        endpoint(
+            &acme,
+            Method::POST,
+            format!("/v1/tenants/{tenant_id}:resume"),
+            json!({"reason": "drill"}),
+            small,
+        ),
     ]
 }
 
