@@ -54,10 +54,15 @@ async fn a_tenant_with_two_apps_becomes_ready_with_every_setting_written() {
             .map(|step| step.as_str())
             .collect();
         assert_eq!(names, plan);
+        // A new tenant's triggers have no settings in which a suspension could be written.
+        let expected = |name: &str| match name {
+            "suspension" => StepState::Skipped,
+            _ => StepState::Succeeded,
+        };
         assert!(
             steps
                 .iter()
-                .all(|step| step.state == StepState::Succeeded && step.attempts == 1),
+                .all(|step| step.state == expected(&step.name) && step.attempts == 1),
             "{steps:#?}"
         );
     }
