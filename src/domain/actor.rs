@@ -65,6 +65,11 @@ impl OperatorScope {
         Self(())
     }
 
+    /// The scope in which a caller is recognised, before it has one of its own.
+    pub fn authentication() -> Self {
+        Self(())
+    }
+
     /// The scope of the worker, which serves every partner.
     pub fn worker() -> Self {
         Self(())
@@ -87,6 +92,31 @@ impl ReadScope {
             Self::Partner(scope) => Some(scope.partner_id),
             Self::Installation(_) => None,
         }
+    }
+}
+
+/// What a transaction is for: the rows of one partner, or everybody's. Only scopes are, so a transaction cannot
+/// be begun by whoever has none.
+pub trait Rows {
+    /// The partner; `None` for everybody's rows.
+    fn partner_id(&self) -> Option<PartnerId>;
+}
+
+impl Rows for PartnerScope {
+    fn partner_id(&self) -> Option<PartnerId> {
+        Some(self.partner_id)
+    }
+}
+
+impl Rows for OperatorScope {
+    fn partner_id(&self) -> Option<PartnerId> {
+        None
+    }
+}
+
+impl Rows for ReadScope {
+    fn partner_id(&self) -> Option<PartnerId> {
+        Self::partner_id(self)
     }
 }
 

@@ -40,7 +40,7 @@ pub async fn create(
         "must be `partner_admin` or `partner_reader`",
     );
     problems.finish()?;
-    let mut tx = context.db.begin().await?;
+    let mut tx = context.db.begin(&scope).await?;
     storage::partners::get(&mut tx, &scope, partner_id).await?;
     let new = make(context, Some(partner_id), role, name);
     storage::api_keys::insert(&mut tx, &scope, &new.key, &new.presented.hash()).await?;
@@ -52,7 +52,7 @@ pub async fn create(
 /// Makes the first operator key; refused when there is one.
 pub async fn bootstrap(context: &Context) -> Result<NewKey> {
     let scope = OperatorScope::command_line();
-    let mut tx = context.db.begin().await?;
+    let mut tx = context.db.begin(&scope).await?;
     if storage::api_keys::operator_exists(&mut tx, &scope).await? {
         return Err(Error::new(Code::NameTaken, "There is an operator key already."));
     }
@@ -80,8 +80,8 @@ fn make(context: &Context, partner_id: Option<PartnerId>, role: Role, name: Stri
 /// Whose key this is. Unknown, wrong, expired and revoked keys get one and the same answer.
 pub async fn authenticate(context: &Context, presented: &PresentedKey) -> Result<Actor> {
     let refused = || Error::new(Code::Unauthenticated, "The API key is not valid.");
-    let mut db = context.db.acquire().await?;
-    let stored = storage::api_keys::find_by_prefix(&mut db, &presented.prefix)
+    let mut tx = context.db.begin(&OperatorScope::authentication()).await?;
+    let stored = storage::api_keys::find_by_prefix(&mut tx, &presented.prefix)
         .await?
         .ok_or_else(refused)?;
     let now = context.clock.now();
@@ -89,6 +89,7 @@ pub async fn authenticate(context: &Context, presented: &PresentedKey) -> Result
     if !presented.hash().matches(&stored.secret_hash) || !live {
         return Err(refused());
     }
-    storage::api_keys::touch(&mut db, stored.actor.key_id, now).await?;
+    storage::api_keys::touch(&mut tx, stored.actor.key_id, now).await?;
+    tx.commit().await?;
     Ok(stored.actor)
 }

@@ -34,7 +34,7 @@ pub async fn create(
     new: NewApp,
 ) -> Result<(App, operations::Watched)> {
     let scope = request.actor.partner_admin()?;
-    let mut tx = context.db.begin().await?;
+    let mut tx = context.db.begin(&scope).await?;
     let tenant = storage::tenants::lock(&mut tx, &scope, tenant_id).await?;
     let mut problems = Problems::new();
     app::validate(&new.name, &new.settings, &mut problems);
@@ -88,7 +88,7 @@ pub async fn create(
 /// One app.
 pub async fn get(context: &Context, request: &Request, tenant_id: TenantId, id: AppId) -> Result<App> {
     let scope = request.actor.reader()?;
-    storage::apps::get(&mut *context.db.acquire().await?, &scope, tenant_id, id).await
+    storage::apps::get(&mut *context.db.begin(&scope).await?, &scope, tenant_id, id).await
 }
 
 /// Apps of a tenant, oldest first.
@@ -99,7 +99,7 @@ pub async fn list(
     page: &PageRequest,
 ) -> Result<Page<App>> {
     let scope = request.actor.reader()?;
-    let mut db = context.db.acquire().await?;
+    let mut db = context.db.begin(&scope).await?;
     // A foreign tenant is not an empty one: it is not there.
     storage::tenants::get(&mut db, &scope, tenant_id).await?;
     storage::apps::list(&mut db, &scope, tenant_id, page).await

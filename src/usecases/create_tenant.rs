@@ -63,8 +63,9 @@ pub async fn create(
         Ok(arn) => arn,
         Err(error) => {
             // The repeat that the caller will make must not wait for the lease to end.
-            let mut db = context.db.acquire().await?;
-            reservations::release(&mut db, &scope, taken.reservation.id, &request.id).await?;
+            let mut tx = context.db.begin(&scope).await?;
+            reservations::release(&mut tx, &scope, taken.reservation.id, &request.id).await?;
+            tx.commit().await?;
             return Err(error);
         }
     };
@@ -77,7 +78,7 @@ async fn reserve(
     scope: &PartnerScope,
     new: &mut NewTenant,
 ) -> Result<(reservations::Taken, String)> {
-    let mut tx = context.db.begin().await?;
+    let mut tx = context.db.begin(scope).await?;
     let placed = cell::place(storage::cells::open_for_placement(&mut tx).await?, new.cell_id);
     let mut problems = Problems::new();
     problems.name("/name", &new.name, NAME_MAX_CHARS);
@@ -182,7 +183,7 @@ async fn activate(
 ) -> Result<(Tenant, operations::Watched)> {
     let id = taken.reservation.id;
     let now = context.clock.now();
-    let mut tx = context.db.begin().await?;
+    let mut tx = context.db.begin(scope).await?;
     let target_generation = reservations::activate(&mut tx, scope, id, &request.id, arn, now).await?;
     let subject = operations::Subject {
         kind: OperationKind::CreateTenant,

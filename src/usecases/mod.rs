@@ -6,6 +6,7 @@
 
 pub mod api_keys;
 pub mod apps;
+mod audit;
 pub mod cells;
 pub mod create_tenant;
 pub mod operations;

@@ -19,7 +19,7 @@ pub type Watched = (Operation, Vec<Step>);
 /// One operation.
 pub async fn get(context: &Context, request: &Request, id: OperationId) -> Result<Watched> {
     let scope = request.actor.reader()?;
-    storage::operations::get(&mut *context.db.acquire().await?, &scope, id).await
+    storage::operations::get(&mut *context.db.begin(&scope).await?, &scope, id).await
 }
 
 /// What an operation is about.

@@ -18,7 +18,9 @@ pub async fn create(context: &Context, request: &Request, name: String) -> Resul
         name,
         created_at: now,
     };
-    storage::partners::insert(&mut *context.db.acquire().await?, &scope, &partner).await?;
+    let mut tx = context.db.begin(&scope).await?;
+    storage::partners::insert(&mut tx, &scope, &partner).await?;
+    tx.commit().await?;
     tracing::info!(partner_id = %partner.id, "partner created");
     Ok(partner)
 }

@@ -16,13 +16,13 @@ use crate::{
 /// One tenant.
 pub async fn get(context: &Context, request: &Request, id: TenantId) -> Result<Tenant> {
     let scope = request.actor.reader()?;
-    storage::tenants::get(&mut *context.db.acquire().await?, &scope, id).await
+    storage::tenants::get(&mut *context.db.begin(&scope).await?, &scope, id).await
 }
 
 /// Tenants, oldest first.
 pub async fn list(context: &Context, request: &Request, page: &PageRequest) -> Result<Page<Tenant>> {
     let scope = request.actor.reader()?;
-    storage::tenants::list(&mut *context.db.acquire().await?, &scope, page).await
+    storage::tenants::list(&mut *context.db.begin(&scope).await?, &scope, page).await
 }
 
 /// What may be changed; what is absent stays.
@@ -42,7 +42,7 @@ pub async fn update(
     change: TenantChange,
 ) -> Result<(Tenant, operations::Watched)> {
     let scope = request.actor.partner_admin()?;
-    let mut tx = context.db.begin().await?;
+    let mut tx = context.db.begin(&scope).await?;
     let mut tenant = storage::tenants::lock(&mut tx, &scope, id).await?;
     let mut problems = Problems::new();
     if let Some(name) = change.name {

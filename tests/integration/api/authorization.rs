@@ -176,7 +176,7 @@ async fn forget(app: &TestApp, partner_id: &str) {
     ] {
         sqlx::query(statement)
             .bind(partner_id)
-            .execute(app.context.db.pool())
+            .execute(&app.owner)
             .await
             .unwrap();
     }

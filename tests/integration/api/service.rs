@@ -17,7 +17,7 @@ async fn health_and_readiness() {
         json!(stepgate::storage::Database::expected_schema_version())
     );
     sqlx::raw_sql("DELETE FROM _sqlx_migrations WHERE version > 1")
-        .execute(app.context.db.pool())
+        .execute(&app.owner)
         .await
         .unwrap();
     app.anybody().get("/readyz").await.problem(503, "unavailable");

@@ -38,6 +38,8 @@ pub(crate) use crate::support::REGION;
 pub(crate) struct Rig {
     app: TestApp,
     pub(crate) context: Context,
+    /// The database as its owner sees it.
+    pub(crate) owner: sqlx::PgPool,
     pub(crate) clock: Arc<SteppedClock>,
     pub(crate) account: String,
     pub(crate) cell: Cell,
@@ -64,6 +66,7 @@ impl Rig {
         .unwrap();
         Self {
             context: app.context.clone(),
+            owner: app.owner.clone(),
             clock: Arc::clone(&app.clock),
             account: app.account_id.clone(),
             cell,
@@ -147,10 +150,7 @@ impl Rig {
     }
 
     pub(crate) async fn sql(&self, statement: &'static str) {
-        sqlx::raw_sql(statement)
-            .execute(self.context.db.pool())
-            .await
-            .unwrap();
+        sqlx::raw_sql(statement).execute(&self.owner).await.unwrap();
     }
 
     /// The real worker, as a process of its own.

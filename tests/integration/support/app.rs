@@ -30,6 +30,8 @@ pub(crate) struct TestApp {
     pub(crate) context: Context,
     /// Stands still until it is advanced.
     pub(crate) clock: Arc<SteppedClock>,
+    /// The database as its owner sees it, past row-level security.
+    pub(crate) owner: sqlx::PgPool,
     /// 12 digits that nobody else uses on the emulator.
     pub(crate) account_id: String,
     anybody: Caller,
@@ -83,6 +85,7 @@ impl TestApp {
         let anybody = Caller::new(reqwest::Client::new(), base_url.clone(), None);
         let operator = anybody.with_key(Some(key.presented.reveal().to_owned()));
         Self {
+            owner: database.owner().await,
             context,
             clock,
             account_id,
@@ -118,7 +121,7 @@ impl TestApp {
             created_at: now,
             updated_at: now,
         };
-        let mut db = self.context.db.acquire().await.unwrap();
+        let mut db = self.owner.acquire().await.unwrap();
         storage::cells::upsert(&mut db, &OperatorScope::command_line(), &cell)
             .await
             .unwrap()
@@ -146,7 +149,7 @@ impl TestApp {
             prefix: presented.prefix.clone(),
             created_at: now,
         };
-        let mut db = self.context.db.acquire().await.unwrap();
+        let mut db = self.owner.acquire().await.unwrap();
         storage::api_keys::insert(&mut db, &OperatorScope::command_line(), &key, &presented.hash())
             .await
             .unwrap();
