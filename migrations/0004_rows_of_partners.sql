@@ -23,7 +23,14 @@ BEGIN
 END;
 $$;
 
-GRANT SELECT ON _sqlx_migrations TO stepgate_app;
+DO $$
+BEGIN
+    -- The migrator's own table; absent where the files are applied by hand.
+    IF to_regclass('_sqlx_migrations') IS NOT NULL THEN
+        GRANT SELECT ON _sqlx_migrations TO stepgate_app;
+    END IF;
+END;
+$$;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     partners, api_keys, cells, tenants, apps, policy_versions, operations, operation_steps TO stepgate_app;
 GRANT SELECT, INSERT ON audit_log TO stepgate_app;

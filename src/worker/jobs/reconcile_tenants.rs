@@ -86,7 +86,7 @@ async fn claim_some(
         let claims =
             reconcile::claim_due(&mut tx, owner, limit, pass::lease(context), context.clock.now()).await?;
         tx.commit().await?;
-        crate::Result::Ok(claims)
+        Ok::<_, crate::Error>(claims)
     };
     match claims.await {
         Ok(claims) => {
@@ -147,7 +147,7 @@ async fn hold(context: &Context, claim: &Claim) {
             let mut tx = context.db.begin(&OperatorScope::worker()).await?;
             let held = reconcile::renew(&mut tx, claim, context.clock.now() + pass::lease(context)).await?;
             tx.commit().await?;
-            crate::Result::Ok(held)
+            Ok::<_, crate::Error>(held)
         };
         match renewal.await {
             Ok(true) => renewed_at = asked_at,
