@@ -107,8 +107,12 @@ pub fn status(code: Code) -> StatusCode {
         Code::NotFound | Code::RouteNotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Code::NameTaken | Code::NoCellAvailable | Code::TenantState => StatusCode::CONFLICT,
-        Code::KeyState | Code::IdempotencyInProgress | Code::ExternalIdTaken => StatusCode::CONFLICT,
+        Code::NameTaken
+        | Code::NoCellAvailable
+        | Code::TenantState
+        | Code::KeyState
+        | Code::IdempotencyInProgress
+        | Code::ExternalIdTaken => StatusCode::CONFLICT,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -17,6 +17,7 @@ mod policies;
 mod policy_checks;
 mod policy_versions;
 mod service;
+mod stored_queries;
 mod tenants;
 mod tokens;
 mod two_walls;

@@ -12,7 +12,7 @@ use stepgate::{
         provisioning::StepName,
     },
     ids::TenantId,
-    usecases::{self, tenants::TenantChange},
+    usecases::tenants::TenantChange,
 };
 
 /// The lease of a killed worker runs out. Waiting for it would be the same.

@@ -35,7 +35,7 @@ pub(super) async fn a24(bench: &Bench) -> anyhow::Result<Outcome> {
             if template.contains('{') {
                 let known = call(foreign, &method, &fill(template, &ids, false), body.as_ref()).await?;
                 let unknown = call(foreign, &method, &fill(template, &ids, true), body.as_ref()).await?;
-                trials.holds(&name, !(200..300).contains(&known.status), "404");
+                trials.holds(&name, !(200..300).contains(&known.status), "refused");
                 trials.holds(
                     &format!("{name}: foreign against invented"),
                     told(&known) == told(&unknown),
