@@ -60,6 +60,12 @@ codes! {
     NoCellAvailable => "no_cell_available", "No cell available";
     /// The tenant's state does not allow this operation.
     TenantState => "tenant_state", "Tenant state does not allow this";
+    /// What was asked for loses something: ask again with `confirm` as in `confirmation`.
+    ConfirmationRequired => "confirmation_required", "Confirmation required";
+    /// The BlockID connection is being changed already: wait for that operation.
+    ConnectionChanging => "connection_changing", "Connection is being changed";
+    /// There is no earlier BlockID connection to go back to.
+    NothingToRevert => "nothing_to_revert", "Nothing to revert";
     /// `If-Match` is required: read the resource first and send its `ETag`.
     PreconditionRequired => "precondition_required", "Precondition required";
     /// The resource was changed since it was read: read it again.
@@ -103,7 +109,17 @@ struct Inner {
     code: Code,
     detail: String,
     fields: Vec<FieldError>,
+    confirmation: Option<Confirmation>,
     cause: Option<anyhow::Error>,
+}
+
+/// What a caller is told who has to ask twice.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct Confirmation {
+    /// To be sent as `confirm` with the same request; good for a quarter of an hour.
+    pub confirm: String,
+    /// What is lost.
+    pub loses: String,
 }
 
 impl Error {
@@ -113,6 +129,7 @@ impl Error {
             code,
             detail: detail.into(),
             fields: Vec::new(),
+            confirmation: None,
             cause: None,
         }))
     }
@@ -155,6 +172,13 @@ impl Error {
         self
     }
 
+    /// Adds what is to be confirmed.
+    #[must_use]
+    pub fn with_confirmation(mut self, confirmation: Confirmation) -> Self {
+        self.0.confirmation = Some(confirmation);
+        self
+    }
+
     /// Adds what is logged and never shown.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<anyhow::Error>) -> Self {
@@ -177,6 +201,11 @@ impl Error {
         &self.0.fields
     }
 
+    /// What is to be confirmed.
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        self.0.confirmation.as_ref()
+    }
+
     /// What only the log may say.
     pub fn cause(&self) -> Option<&anyhow::Error> {
         self.0.cause.as_ref()
@@ -190,6 +219,7 @@ impl fmt::Debug for Error {
             detail,
             fields,
             cause,
+            ..
         } = &*self.0;
         f.debug_struct("Error")
             .field("code", code)

@@ -1,6 +1,8 @@
 //! A tenant: one BlockID connection, one user pool, one stack.
 
-use super::{blockid::BlockIdConnection, operation::Failure, pool::PoolSettings};
+use super::{
+    blockid::BlockIdConnection, connection_check::ConnectionReport, operation::Failure, pool::PoolSettings,
+};
 use crate::{
     Error, Result,
     error::Code,
@@ -77,6 +79,8 @@ pub struct Tenant {
     pub state: TenantState,
     /// How BlockID knows it.
     pub blockid: BlockIdConnection,
+    /// What the last preflight of that connection found.
+    pub check: Option<ConnectionReport>,
     /// Its pool's settings.
     pub pool: PoolSettings,
     /// Grows with every change of what is wanted.

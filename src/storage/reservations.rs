@@ -83,7 +83,7 @@ async fn take_over(
     }
     sqlx::query!(
         "UPDATE tenants SET blockid_tenant_dns = $2, blockid_community = $3, blockid_client_id = $4, pool = $5,
-                lease_owner = $6, lease_expires_at = $7, updated_at = $8
+                lease_owner = $6, lease_expires_at = $7, updated_at = $8, blockid_extra_ca_pem = $9
          WHERE id = $1",
         row.id as TenantId,
         new.blockid.tenant_dns,
@@ -92,7 +92,8 @@ async fn take_over(
         Json(new.pool) as _,
         new.lease_owner,
         new.lease_expires_at,
-        new.now
+        new.now,
+        new.blockid.extra_ca_pem
     )
     .execute(tx)
     .await?;
@@ -116,8 +117,9 @@ async fn insert(tx: &mut PgConnection, scope: &PartnerScope, new: NewTenant<'_>)
     sqlx::query!(
         "INSERT INTO tenants (id, partner_id, cell_id, name, state, blockid_tenant_dns, blockid_community,
                               blockid_client_id, pool, credentials_secret_name, settings_secret_name, event_hash_key,
-                              next_attempt_at, lease_owner, lease_expires_at, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, 'awaiting_secret', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $12, $12)",
+                              next_attempt_at, lease_owner, lease_expires_at, created_at, updated_at,
+                              blockid_extra_ca_pem)
+         VALUES ($1, $2, $3, $4, 'awaiting_secret', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $12, $12, $15)",
         new.reservation.id as TenantId,
         scope.partner_id() as PartnerId,
         new.cell_id as CellId,
@@ -131,7 +133,8 @@ async fn insert(tx: &mut PgConnection, scope: &PartnerScope, new: NewTenant<'_>)
         &new.reservation.event_hash_key[..],
         new.now,
         new.lease_owner,
-        new.lease_expires_at
+        new.lease_expires_at,
+        new.blockid.extra_ca_pem
     )
     .execute(tx)
     .await

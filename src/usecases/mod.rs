@@ -8,6 +8,8 @@ pub mod api_keys;
 pub mod apps;
 mod audit;
 pub mod cells;
+pub mod connection_checks;
+pub mod connections;
 pub mod create_tenant;
 pub mod operations;
 pub mod partners;
