@@ -93,7 +93,7 @@ pub async fn check(context: &Context, request: &Request, id: TenantId) -> Result
     let mut tx = context.db.begin(&scope).await?;
     connection_changes::store_check(&mut tx, &scope, id, &report).await?;
     let entry = AuditEntry {
-        tenant_id: id,
+        tenant_id: Some(id),
         resource_id: id.to_string(),
         action: AuditAction::ConnectionChecked,
         reason: String::new(),

@@ -353,7 +353,7 @@ async fn stage(
         })
     };
     let entry = AuditEntry {
-        tenant_id: id,
+        tenant_id: Some(id),
         resource_id: id.to_string(),
         action: reserved.action,
         reason: reserved.reason.unwrap_or_default(),
