@@ -1,6 +1,8 @@
 //! What a running service holds: handed to use cases and jobs by reference.
 
 use crate::{aws::Aws, clock::Clock, config::Config, ids::IdSource, storage::Database, trust::Trust};
+use blockid::EgressPolicy;
+use ipnet::IpNet;
 use std::sync::Arc;
 
 /// Everything with which use cases and worker jobs touch the world. Cheap to clone.
@@ -21,6 +23,15 @@ pub struct Context {
 }
 
 impl Context {
+    /// What a provider of a cell with these networks may be connected at.
+    pub fn egress(&self, allowed_networks: Vec<IpNet>, extra_ca_pem: Option<String>) -> EgressPolicy {
+        EgressPolicy {
+            allowed_networks,
+            insecure_loopback: self.config.dev_insecure_loopback,
+            extra_ca_pem,
+        }
+    }
+
     /// Connects to the database and prepares the AWS clients as `config` says, with the real clock and randomness.
     pub async fn connect(config: Config) -> anyhow::Result<Self> {
         let trust = Trust::new(config.trusted_issuers.clone(), config.dev_insecure_loopback)?;

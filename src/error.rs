@@ -62,6 +62,12 @@ codes! {
     NoCellAvailable => "no_cell_available", "No cell available";
     /// The tenant's state does not allow this operation.
     TenantState => "tenant_state", "Tenant state does not allow this";
+    /// What was asked for loses something: ask again with `confirm` as in `confirmation`.
+    ConfirmationRequired => "confirmation_required", "Confirmation required";
+    /// The BlockID connection is being changed already: wait for that operation.
+    ConnectionChanging => "connection_changing", "Connection is being changed";
+    /// There is no earlier BlockID connection to go back to.
+    NothingToRevert => "nothing_to_revert", "Nothing to revert";
     /// The key is revoked, expired or replaced already.
     KeyState => "key_state", "Key state does not allow this";
     /// `If-Match` is required: read the resource first and send its `ETag`.
@@ -113,8 +119,18 @@ struct Inner {
     code: Code,
     detail: String,
     fields: Vec<FieldError>,
+    confirmation: Option<Confirmation>,
     cause: Option<anyhow::Error>,
     retry_after_s: Option<u64>,
+}
+
+/// What a caller is told who has to ask twice.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct Confirmation {
+    /// To be sent as `confirm` with the same request; good for a quarter of an hour.
+    pub confirm: String,
+    /// What is lost.
+    pub loses: String,
 }
 
 impl Error {
@@ -124,6 +140,7 @@ impl Error {
             code,
             detail: detail.into(),
             fields: Vec::new(),
+            confirmation: None,
             cause: None,
             retry_after_s: None,
         }))
@@ -167,6 +184,13 @@ impl Error {
         self
     }
 
+    /// Adds what is to be confirmed.
+    #[must_use]
+    pub fn with_confirmation(mut self, confirmation: Confirmation) -> Self {
+        self.0.confirmation = Some(confirmation);
+        self
+    }
+
     /// Adds what is logged and never shown.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<anyhow::Error>) -> Self {
@@ -201,6 +225,11 @@ impl Error {
         &self.0.fields
     }
 
+    /// What is to be confirmed.
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        self.0.confirmation.as_ref()
+    }
+
     /// What only the log may say.
     pub fn cause(&self) -> Option<&anyhow::Error> {
         self.0.cause.as_ref()
@@ -214,6 +243,7 @@ impl fmt::Debug for Error {
             detail,
             fields,
             cause,
+            confirmation: _,
             retry_after_s: _,
         } = &*self.0;
         f.debug_struct("Error")

@@ -179,6 +179,8 @@ ids! {
     OperationId => "op",
     /// Id of an entry of the audit log.
     AuditId => "aud",
+    /// Id of a change of a BlockID connection.
+    ChangeId => "chg",
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ const EXTENSION: &str = "x-problems";
         (name = "keys", description = "API keys of operators and auditors."),
         (name = "cells", description = "AWS accounts and regions that tenants are placed in. Operators and auditors."),
         (name = "tenants", description = "Customers: a BlockID connection and a user pool each."),
+        (name = "blockid", description = "BlockID connections of tenants: checked, rotated, changed."),
         (name = "apps", description = "Customer applications: an app client and a step-up policy each."),
         (name = "operations", description = "Accepted work and how far it is."),
         (name = "service", description = "The service itself."),

@@ -16,6 +16,7 @@
 
 pub mod api_keys;
 pub mod apps;
+pub mod blockid;
 pub mod cells;
 mod docs;
 pub mod document;
@@ -60,6 +61,11 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(tenants::update::update_tenant)
         .service(tenants::suspend::suspend_tenant)
         .service(tenants::resume::resume_tenant)
+        .service(blockid::check_new::check_connection)
+        .service(blockid::get::get_connection)
+        .service(blockid::put::put_connection)
+        .service(blockid::check::check_tenant_connection)
+        .service(blockid::revert::revert_connection)
         .service(apps::create::create_app)
         .service(apps::list::list_apps)
         .service(apps::get::get_app)

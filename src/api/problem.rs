@@ -1,6 +1,6 @@
 //! The one error envelope: problem documents (RFC 9457), and which code has which status.
 
-use crate::error::{Code, Error, FieldError};
+use crate::error::{Code, Confirmation, Error, FieldError};
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use serde::Serialize;
 use std::fmt;
@@ -26,6 +26,10 @@ pub struct Problem {
     pub detail: String,
     /// Every field at fault.
     pub errors: Vec<ProblemField>,
+    /// What to send to have it done all the same, when it has to be asked for twice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    pub confirmation: Option<Confirmation>,
     /// Id of the request, by which the service's log is searched.
     pub request_id: String,
     /// `Retry-After`, not part of the document.
@@ -65,6 +69,7 @@ impl Problem {
             code: code.as_str().to_owned(),
             detail: error.detail().to_owned(),
             errors: error.fields().iter().map(ProblemField::from).collect(),
+            confirmation: error.confirmation().cloned(),
             request_id: request_id.to_owned(),
             retry_after_s: error.retry_after().or_else(|| default_retry_after_s(code)),
         }
@@ -112,7 +117,10 @@ pub fn status(code: Code) -> StatusCode {
         | Code::TenantState
         | Code::KeyState
         | Code::IdempotencyInProgress
-        | Code::ExternalIdTaken => StatusCode::CONFLICT,
+        | Code::ExternalIdTaken
+        | Code::ConfirmationRequired
+        | Code::ConnectionChanging
+        | Code::NothingToRevert => StatusCode::CONFLICT,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -2,8 +2,9 @@
 
 use super::AwsError;
 use aws_config::SdkConfig;
-use aws_sdk_lambda::Client;
+use aws_sdk_lambda::{Client, primitives::Blob};
 use serde::Serialize;
+use serde_json::Value;
 
 /// Lambda of one region.
 #[derive(Debug, Clone)]
@@ -32,6 +33,24 @@ impl Lambda {
         Self {
             client: Client::new(config),
         }
+    }
+
+    /// Calls a function and waits for its answer; `None` when the function itself failed, or said nothing that can
+    /// be read. What it printed is not asked for.
+    pub async fn invoke(&self, name_or_arn: &str, event: &Value) -> Result<Option<Value>, AwsError> {
+        let invoked = self
+            .client
+            .invoke()
+            .function_name(name_or_arn)
+            .payload(Blob::new(event.to_string()))
+            .send()
+            .await;
+        let invoked = invoked.map_err(|error| AwsError::from_sdk("lambda:InvokeFunction", &error))?;
+        if invoked.function_error().is_some() {
+            return Ok(None);
+        }
+        let answer = invoked.payload().map(AsRef::as_ref).unwrap_or_default();
+        Ok(serde_json::from_slice(answer).ok())
     }
 
     /// The settings of a function.

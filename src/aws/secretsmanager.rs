@@ -11,6 +11,29 @@ pub struct SecretsManager {
     client: Client,
 }
 
+const CURRENT: &str = "AWSCURRENT";
+const PREVIOUS: &str = "AWSPREVIOUS";
+const PENDING: &str = "AWSPENDING";
+
+/// Which versions of a secret have which label.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Versions {
+    /// The one in force.
+    pub current: Option<String>,
+    /// The one that was in force before.
+    pub previous: Option<String>,
+    /// Those that wait.
+    pub pending: Vec<String>,
+}
+
+impl Versions {
+    /// Whether a version is there and has a label.
+    pub fn has(&self, version: &str) -> bool {
+        let known = self.current.iter().chain(&self.previous).chain(&self.pending);
+        known.into_iter().any(|one| one == version)
+    }
+}
+
 impl SecretsManager {
     /// A client for the region of `config`.
     pub fn new(config: &SdkConfig) -> Self {
@@ -121,6 +144,103 @@ impl SecretsManager {
             .await
             .map_err(|error| AwsError::from_sdk("secretsmanager:PutSecretValue", &error))?;
         Ok(Answered::new((), put.request_id()))
+    }
+
+    /// Which version has which label. Tells nothing of their values.
+    pub async fn versions(&self, arn: &str) -> Result<Versions, AwsError> {
+        let described = self.client.describe_secret().secret_id(arn).send().await;
+        let described =
+            described.map_err(|error| AwsError::from_sdk("secretsmanager:DescribeSecret", &error))?;
+        let mut versions = Versions::default();
+        for (id, labels) in described.version_ids_to_stages().into_iter().flatten() {
+            for label in labels {
+                match label.as_str() {
+                    CURRENT => versions.current = Some(id.clone()),
+                    PREVIOUS => versions.previous = Some(id.clone()),
+                    PENDING => versions.pending.push(id.clone()),
+                    _ => {}
+                }
+            }
+        }
+        Ok(versions)
+    }
+
+    /// Writes a value that waits (`AWSPENDING`), in the place of any other that does, and returns its version,
+    /// which is `token`. With the same token and value it changes nothing.
+    pub async fn stage_value(
+        &self,
+        arn: &str,
+        value: &SecretString,
+        token: &str,
+    ) -> Result<String, AwsError> {
+        let versions = self.versions(arn).await?;
+        if versions.has(token) {
+            return Ok(token.to_owned());
+        }
+        for other in &versions.pending {
+            self.move_label(arn, PENDING, None, Some(other)).await?;
+        }
+        let put = self
+            .client
+            .put_secret_value()
+            .secret_id(arn)
+            .secret_string(value.expose_secret())
+            .client_request_token(token)
+            .version_stages(PENDING)
+            .send()
+            .await;
+        put.map_err(|error| AwsError::from_sdk("secretsmanager:PutSecretValue", &error))?;
+        Ok(token.to_owned())
+    }
+
+    /// Has a version wait (`AWSPENDING`), and no other.
+    pub async fn have_wait(&self, arn: &str, version: &str) -> Result<(), AwsError> {
+        let pending = self.versions(arn).await?.pending;
+        for other in pending.iter().filter(|other| *other != version) {
+            self.move_label(arn, PENDING, None, Some(other)).await?;
+        }
+        if !pending.iter().any(|one| one == version) {
+            self.move_label(arn, PENDING, Some(version), None).await?;
+        }
+        Ok(())
+    }
+
+    /// Has a version wait no more. One that has no other label is gone with that.
+    pub async fn stop_waiting(&self, arn: &str, version: &str) -> Result<(), AwsError> {
+        if self.versions(arn).await?.pending.iter().any(|one| one == version) {
+            self.move_label(arn, PENDING, None, Some(version)).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts a version in force; the one that was is kept as the previous one.
+    pub async fn promote(&self, arn: &str, version: &str) -> Result<(), AwsError> {
+        let current = self.versions(arn).await?.current;
+        if current.as_deref() != Some(version) {
+            self.move_label(arn, CURRENT, Some(version), current.as_deref())
+                .await?;
+        }
+        self.stop_waiting(arn, version).await
+    }
+
+    async fn move_label(
+        &self,
+        arn: &str,
+        label: &str,
+        to: Option<&str>,
+        from: Option<&str>,
+    ) -> Result<(), AwsError> {
+        let moved = self
+            .client
+            .update_secret_version_stage()
+            .secret_id(arn)
+            .version_stage(label)
+            .set_move_to_version_id(to.map(str::to_owned))
+            .set_remove_from_version_id(from.map(str::to_owned))
+            .send()
+            .await;
+        moved.map_err(|error| AwsError::from_sdk("secretsmanager:UpdateSecretVersionStage", &error))?;
+        Ok(())
     }
 
     /// The resource policy of a secret, JSON; `None` when it has none.

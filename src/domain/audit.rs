@@ -14,6 +14,12 @@ text_enum! {
         TenantSuspended => "tenant_suspended",
         /// A tenant was resumed.
         TenantResumed => "tenant_resumed",
+        /// The BlockID connection was tried out, and what was found is believed from now on.
+        ConnectionChecked => "connection_checked",
+        /// The BlockID connection is to change: another secret, client, place or issuer.
+        ConnectionChanged => "connection_changed",
+        /// The BlockID connection is to be what it was before.
+        ConnectionReverted => "connection_reverted",
         /// A partner was added.
         PartnerCreated => "partner_created",
         /// A partner was changed.

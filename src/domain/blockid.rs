@@ -1,8 +1,10 @@
 //! How a tenant is known to BlockID.
 
 use super::validation::Problems;
-use blockid::{EgressPolicy, TenantDns};
+use blockid::{EgressPolicy, HttpClient, TenantDns};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use step_up::settings::ProviderPlace;
 
 /// A tenant's BlockID connection without the client secret, which only passes through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -17,7 +19,14 @@ pub struct BlockIdConnection {
     /// OAuth client id, as registered in AdminX.
     #[schema(example = "acme-portal", max_length = 256)]
     pub client_id: String,
+    /// CA certificates of the provider beside the public ones, PEM; for private installations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 16384)]
+    pub extra_ca_pem: Option<String>,
 }
+
+/// Longest list of extra CA certificates, bytes: it travels in the settings secret.
+pub const EXTRA_CA_MAX_BYTES: usize = 16 * 1024;
 
 impl BlockIdConnection {
     /// Checks community and client id; the host name's turn is [`Self::place`].
@@ -41,6 +50,41 @@ impl BlockIdConnection {
             "invalid_character",
             "must consist of printable ASCII characters without `:` and spaces",
         );
+        if let Some(pem) = &self.extra_ca_pem {
+            let egress = EgressPolicy {
+                extra_ca_pem: Some(pem.clone()),
+                ..EgressPolicy::default()
+            };
+            problems.require(
+                pem.len() <= EXTRA_CA_MAX_BYTES,
+                "/extra_ca_pem",
+                "too_long",
+                format!("must have at most {EXTRA_CA_MAX_BYTES} bytes"),
+            );
+            problems.require(
+                HttpClient::new(egress).is_ok(),
+                "/extra_ca_pem",
+                "not_certificates",
+                "must be one or more CA certificates in PEM form",
+            );
+        }
+    }
+
+    /// Whether both are of one community at one host, so that a secret of the one is a secret of the other.
+    pub fn same_place(&self, other: &Self) -> bool {
+        self.tenant_dns == other.tenant_dns && self.community == other.community
+    }
+
+    /// The credentials document of the tenant's cell.
+    pub fn credentials(&self, client_secret: &SecretString) -> step_up::settings::Credentials {
+        step_up::settings::Credentials {
+            client_id: self.client_id.clone(),
+            client_secret: client_secret.expose_secret().to_owned(),
+            issued_by: Some(ProviderPlace {
+                tenant_dns: self.tenant_dns.clone(),
+                community: self.community.clone(),
+            }),
+        }
     }
 
     /// Checks the host name under the rules of the cell the tenant goes to, and brings it to its one form.
@@ -74,11 +118,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_extra_ca_that_is_none_is_refused_and_not_repeated() {
+        let connection = BlockIdConnection {
+            tenant_dns: "acme.1kosmos.net".into(),
+            community: "default".into(),
+            client_id: "x".into(),
+            extra_ca_pem: Some("canary".into()),
+        };
+        let mut problems = Problems::new();
+        connection.validate(&mut problems);
+        let error = problems.finish().unwrap_err();
+        assert_eq!(error.fields()[0].code, "not_certificates");
+        assert!(!format!("{error:?}").contains("canary"));
+    }
+
+    #[test]
     fn a_host_name_is_brought_to_one_form_and_places_inside_are_refused() {
         let connection = |tenant_dns: &str| BlockIdConnection {
             tenant_dns: tenant_dns.into(),
             community: "default".into(),
             client_id: "x".into(),
+            extra_ca_pem: None,
         };
         let mut problems = Problems::new();
         let mut fine = connection("Acme.1Kosmos.net");

@@ -10,6 +10,8 @@ pub mod app;
 pub mod audit;
 pub mod blockid;
 pub mod cell;
+pub mod connection_change;
+pub mod connection_check;
 mod email_sender;
 pub(crate) mod object;
 pub mod operation;

@@ -20,6 +20,8 @@ text_enum! {
         SuspendTenant => "suspend_tenant",
         /// Have the triggers decide by policy again.
         ResumeTenant => "resume_tenant",
+        /// Try another BlockID connection or secret, and put it in force.
+        ChangeConnection => "change_connection",
     }
 }
 

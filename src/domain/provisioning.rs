@@ -13,6 +13,8 @@ text_enum! {
     StepName {
         /// Tell the triggers whether the tenant is suspended, before anything else can fail.
         Suspension => "suspension",
+        /// Try the connection or secret that waits, and put it in force or take it back.
+        ConnectionChange => "connection_change",
         /// Read the provider's metadata and keys.
         ProviderDiscovery => "provider_discovery",
         /// Make the secret with everything but the client secret.
@@ -36,8 +38,9 @@ text_enum! {
 
 impl StepName {
     /// Every step, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Suspension,
+        Self::ConnectionChange,
         Self::ProviderDiscovery,
         Self::SettingsSecret,
         Self::TenantStack,
@@ -57,6 +60,11 @@ impl StepName {
             OperationKind::CreateApp | OperationKind::UpdatePolicy => {
                 &[Self::AppClients, Self::PolicyItems, Self::ReadBack]
             }
+            OperationKind::ChangeConnection => &[
+                Self::ConnectionChange,
+                Self::ProviderDiscovery,
+                Self::TenantSettings,
+            ],
             OperationKind::SuspendTenant | OperationKind::ResumeTenant => &[Self::Suspension],
         }
     }
@@ -183,6 +191,7 @@ mod tests {
             OperationKind::CreateApp,
             OperationKind::UpdatePolicy,
             OperationKind::SuspendTenant,
+            OperationKind::ChangeConnection,
         ] {
             let positions: Vec<_> = StepName::plan(kind)
                 .iter()

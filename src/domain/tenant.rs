@@ -1,6 +1,9 @@
 //! A tenant: one BlockID connection, one user pool, one stack.
 
-use super::{blockid::BlockIdConnection, operation::Failure, pool::PoolSettings, validation::Problems};
+use super::{
+    blockid::BlockIdConnection, connection_check::ConnectionReport, operation::Failure, pool::PoolSettings,
+    validation::Problems,
+};
 use crate::{
     Error, Result,
     error::Code,
@@ -92,6 +95,8 @@ pub struct Tenant {
     pub state: TenantState,
     /// How BlockID knows it.
     pub blockid: BlockIdConnection,
+    /// What the last preflight of that connection found.
+    pub check: Option<ConnectionReport>,
     /// Its pool's settings.
     pub pool: PoolSettings,
     /// Grows with every change of what is wanted.

@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod apps;
 pub mod audit_log;
 pub mod cells;
+pub mod connection_changes;
 mod database;
 pub mod idempotency_keys;
 pub mod operations;

@@ -89,7 +89,7 @@ pub async fn release(db: &mut PgConnection, claim: &Claim) -> Result<()> {
 pub async fn load(db: &mut PgConnection, claim: &Claim) -> Result<Option<Desired>> {
     let row = sqlx::query!(
         r#"SELECT partner_id AS "partner_id: PartnerId", cell_id AS "cell_id: CellId", blockid_tenant_dns,
-                  blockid_community, blockid_client_id, pool AS "pool: Json<PoolSettings>", credentials_secret_arn,
+                  blockid_community, blockid_client_id, blockid_extra_ca_pem, pool AS "pool: Json<PoolSettings>", credentials_secret_arn,
                   settings_secret_name, event_hash_key, generation, observed_generation, failed_passes,
                   suspended_at IS NOT NULL AS "suspended!",
                   observed AS "observed: Json<Observed>"
@@ -119,6 +119,7 @@ pub async fn load(db: &mut PgConnection, claim: &Claim) -> Result<Option<Desired
             tenant_dns: row.blockid_tenant_dns,
             community: row.blockid_community,
             client_id: row.blockid_client_id,
+            extra_ca_pem: row.blockid_extra_ca_pem,
         },
         pool: row.pool.0,
         credentials_secret_arn: row.credentials_secret_arn.ok_or_else(no_secret)?,

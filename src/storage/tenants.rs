@@ -7,6 +7,7 @@ use crate::{
     domain::{
         actor::{PartnerScope, ReadScope},
         blockid::BlockIdConnection,
+        connection_check::ConnectionReport,
         operation::Failure,
         pool::PoolSettings,
         tenant::{Labels, Suspension, Tenant, TenantFilter, TenantState},
@@ -28,6 +29,8 @@ struct Row {
     blockid_tenant_dns: String,
     blockid_community: String,
     blockid_client_id: String,
+    blockid_extra_ca_pem: Option<String>,
+    blockid_check: Option<Json<ConnectionReport>>,
     pool: Json<PoolSettings>,
     credentials_secret_arn: Option<String>,
     generation: i64,
@@ -57,7 +60,9 @@ impl TryFrom<Row> for Tenant {
                 tenant_dns: row.blockid_tenant_dns,
                 community: row.blockid_community,
                 client_id: row.blockid_client_id,
+                extra_ca_pem: row.blockid_extra_ca_pem,
             },
+            check: row.blockid_check.map(|Json(report)| report),
             pool: row.pool.0,
             generation: row.generation,
             observed_generation: row.observed_generation,
@@ -81,6 +86,7 @@ pub async fn get(db: &mut PgConnection, scope: &ReadScope, id: TenantId) -> Resu
                   c.region, t.name, t.external_id, t.labels AS "labels: Json<Labels>", t.state, t.blockid_tenant_dns, t.blockid_community, t.blockid_client_id,
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
+                  t.blockid_extra_ca_pem, t.blockid_check AS "blockid_check: Json<ConnectionReport>",
                   t.suspended_at, t.suspension_reason, t.created_at, t.updated_at
            FROM tenants t JOIN cells c ON c.id = t.cell_id
            WHERE t.id = $1 AND ($2::text IS NULL OR t.partner_id = $2)"#,
@@ -119,6 +125,7 @@ pub async fn list(
                   c.region, t.name, t.external_id, t.labels AS "labels: Json<Labels>", t.state, t.blockid_tenant_dns, t.blockid_community, t.blockid_client_id,
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
+                  t.blockid_extra_ca_pem, t.blockid_check AS "blockid_check: Json<ConnectionReport>",
                   t.suspended_at, t.suspension_reason, t.created_at, t.updated_at
            FROM tenants t JOIN cells c ON c.id = t.cell_id
            WHERE ($1::text IS NULL OR t.partner_id = $1) AND t.state <> 'deleted'

@@ -52,7 +52,8 @@ pub async fn create_once(
     let mut document = PolicyDocument::initial();
     if let Some(value) = &new.policy {
         problems.within("/policy", |problems| {
-            if let Some(accepted) = policies::accept(value, (&new.settings, &tenant.pool), problems) {
+            let known = (&new.settings, &tenant.pool, tenant.check.as_ref());
+            if let Some(accepted) = policies::accept(value, known, problems) {
                 document = accepted.document;
             }
         });

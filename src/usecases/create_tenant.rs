@@ -24,7 +24,6 @@ use crate::{
     ids::CellId,
     storage::{self, reservations},
 };
-use blockid::EgressPolicy;
 use chrono::TimeDelta;
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
@@ -104,11 +103,7 @@ async fn reserve(
     validate_labels(&new.labels, &mut problems);
     problems.within("/blockid", |problems| {
         if let Ok(cell) = &placed {
-            let policy = EgressPolicy {
-                allowed_networks: cell.allowed_provider_networks.clone(),
-                insecure_loopback: context.config.dev_insecure_loopback,
-                extra_ca_pem: None,
-            };
+            let policy = context.egress(cell.allowed_provider_networks.clone(), None);
             new.blockid.place(&policy, problems);
         }
         new.blockid.validate(problems);
@@ -155,10 +150,7 @@ async fn write_secret(
     region: &str,
     new: &NewTenant,
 ) -> Result<String> {
-    let credentials = step_up::settings::Credentials {
-        client_id: new.blockid.client_id.clone(),
-        client_secret: new.client_secret.expose_secret().to_owned(),
-    };
+    let credentials = new.blockid.credentials(&new.client_secret);
     let value = SecretString::from(serde_json::to_string(&credentials)?);
     let id = taken.reservation.id;
     let tags = [

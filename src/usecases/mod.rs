@@ -9,6 +9,8 @@ pub mod apps;
 mod audit;
 pub mod callers;
 pub mod cells;
+pub mod connection_checks;
+pub mod connections;
 pub mod create_tenant;
 pub mod idempotency;
 pub mod operations;

@@ -6,9 +6,11 @@ use crate::{
     domain::{
         actor::PartnerScope,
         app::{App, AppSettings, user_writable_attributes},
+        connection_check::ConnectionReport,
         operation::OperationKind,
         policy::PolicyVersion,
         pool::PoolSettings,
+        tenant::Tenant,
         validation::Problems,
     },
     error::{Code, FieldError},
@@ -73,11 +75,12 @@ pub async fn put(
     let accepted = match says {
         Content::Document(document) => {
             let mut problems = Problems::new();
-            let accepted = accept(document, (&app.settings, &tenant.pool), &mut problems);
+            let known = (&app.settings, &tenant.pool, tenant.check.as_ref());
+            let accepted = accept(document, known, &mut problems);
             problems.finish()?;
             accepted
         }
-        Content::Version(version) => Some(older(&mut tx, &scope, (&app, &tenant.pool), version).await?),
+        Content::Version(version) => Some(older(&mut tx, &scope, (&app, &tenant), version).await?),
     };
     let accepted =
         accepted.ok_or_else(|| Error::internal(anyhow::anyhow!("a refused document without a problem")))?;
@@ -116,7 +119,7 @@ pub async fn put(
 async fn older(
     tx: &mut sqlx::PgConnection,
     scope: &PartnerScope,
-    (app, pool): (&App, &PoolSettings),
+    (app, tenant): (&App, &Tenant),
     version: i64,
 ) -> Result<Accepted> {
     let refused = |code: &str, detail: &str| Error::invalid(vec![FieldError::new("/version", code, detail)]);
@@ -132,7 +135,10 @@ async fn older(
         Code::NotFound => refused("unknown", "is not a version of this policy"),
         _ => error,
     })?;
-    let report = policy::validate(&document, &validation_context(&app.settings, pool));
+    let report = policy::validate(
+        &document,
+        &validation_context(&app.settings, &tenant.pool, tenant.check.as_ref()),
+    );
     let mut problems = Problems::new();
     for finding in &report.errors {
         let detail = format!("its document is no longer acceptable: {}", finding.message);
@@ -155,7 +161,7 @@ pub(super) struct Accepted {
 /// Reads and judges a document for an app with these settings; `None` when there were problems.
 pub(super) fn accept(
     document: &Value,
-    (settings, pool): (&AppSettings, &PoolSettings),
+    (settings, pool, check): (&AppSettings, &PoolSettings, Option<&ConnectionReport>),
     problems: &mut Problems,
 ) -> Option<Accepted> {
     let document = match policy::parse(document) {
@@ -165,7 +171,7 @@ pub(super) fn accept(
             return None;
         }
     };
-    let report = policy::validate(&document, &validation_context(settings, pool));
+    let report = policy::validate(&document, &validation_context(settings, pool, check));
     for finding in &report.errors {
         problems.add(&finding.pointer, &finding.code, finding.message.clone());
     }
@@ -175,8 +181,13 @@ pub(super) fn accept(
     })
 }
 
-/// What is known of an app with these settings, in such a pool, when its policy is judged.
-pub(super) fn validation_context(settings: &AppSettings, pool: &PoolSettings) -> ValidationContext {
+/// What is known of an app with these settings, in such a pool, behind a provider that was checked, when its policy
+/// is judged.
+pub(super) fn validation_context(
+    settings: &AppSettings,
+    pool: &PoolSettings,
+    check: Option<&ConnectionReport>,
+) -> ValidationContext {
     let writable = user_writable_attributes(pool).into_iter().map(str::to_owned);
     ValidationContext {
         user_writable_attributes: writable.collect(),
@@ -184,6 +195,8 @@ pub(super) fn validation_context(settings: &AppSettings, pool: &PoolSettings) ->
         action_step_up: settings.action_step_up,
         // The template lets a forgotten password be reset by e-mail only.
         reset_by_mailbox_only: true,
+        frame_ancestors_limited: check
+            .is_some_and(|check| check.frames_limited_to(&settings.allowed_origins)),
         ..ValidationContext::unlearned()
     }
 }
@@ -210,7 +223,7 @@ mod tests {
                 "default": PolicyDocument::initial().default,
             });
             let mut problems = Problems::default();
-            let accepted = accept(&document, (&AppSettings::default(), &open), &mut problems);
+            let accepted = accept(&document, (&AppSettings::default(), &open, None), &mut problems);
             assert!(accepted.is_none(), "{attribute}");
             assert!(
                 format!("{problems:?}").contains("attribute_user_writable"),

@@ -32,7 +32,7 @@ pub async fn validate(
     let app = storage::apps::get(&mut db, &scope, tenant_id, app_id).await?;
     Ok(match policy::parse(document) {
         Ok(document) => {
-            let known = policies::validation_context(&app.settings, &tenant.pool);
+            let known = policies::validation_context(&app.settings, &tenant.pool, tenant.check.as_ref());
             policy::validate(&document, &known)
         }
         Err(error) => Report {

@@ -51,6 +51,8 @@ pub struct Behaviour {
     pub listed_token_endpoint: Option<String>,
     /// Key set URL listed in the metadata instead of our own.
     pub listed_jwks_uri: Option<String>,
+    /// `frame-ancestors` of the authorize page; without it any site may show the page.
+    pub frame_ancestors: Option<String>,
     /// Faults of every token call.
     pub faults: Vec<Fault>,
     /// Faults of the metadata document (those of transport).
@@ -82,6 +84,7 @@ impl Default for Behaviour {
             listed_algorithms: None,
             listed_token_endpoint: None,
             listed_jwks_uri: None,
+            frame_ancestors: None,
             faults: Vec::new(),
             metadata_faults: Vec::new(),
             jwks_faults: Vec::new(),

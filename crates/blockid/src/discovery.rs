@@ -5,12 +5,14 @@
 //! JSON with an acceptable `issuer`, and everything tried is told in a [`DiscoveryReport`] for whoever
 //! sets the tenant up.
 
+mod read;
 mod report;
 
 use crate::http::{HttpClient, HttpError, METADATA_BODY_LIMIT_BYTES};
 use crate::jwks::{SUPPORTED_ALGORITHMS, fetch_jwks};
 use crate::tenant_dns::{TenantDns, base_url};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use read::{is_about_the_host, is_community_name, list, text};
 pub use report::{Check, DiscoveryError, DiscoveryReport, Outcome};
 use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
@@ -19,8 +21,8 @@ use url::Url;
 
 /// Longest that one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest community name.
-const MAX_COMMUNITY_BYTES: usize = 128;
+/// Longest that all of them may take.
+const LONGEST: Duration = Duration::from_secs(30);
 /// What stays as it is in a path segment (RFC 3986, unreserved).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -46,10 +48,23 @@ pub async fn examine(
     community: &str,
     now_unix_s: i64,
 ) -> DiscoveryReport {
+    let until = Instant::now() + LONGEST;
+    examine_until(client, tenant_dns, community, now_unix_s, until).await
+}
+
+/// [`examine`] that is over at `until`.
+pub async fn examine_until(
+    client: &HttpClient,
+    tenant_dns: &TenantDns,
+    community: &str,
+    now_unix_s: i64,
+    until: Instant,
+) -> DiscoveryReport {
     let mut examination = Examination {
         client,
         base: base_url(tenant_dns, client.policy()),
         checks: Vec::new(),
+        until,
     };
     let result = examination.run(community, now_unix_s).await;
     DiscoveryReport {
@@ -66,38 +81,19 @@ pub fn redirect_uri(base: &str, community: &str) -> String {
     )
 }
 
-fn deadline() -> Instant {
-    Instant::now() + REQUEST_TIMEOUT
-}
-
-fn is_community_name(name: &str) -> bool {
-    (1..=MAX_COMMUNITY_BYTES).contains(&name.len())
-        && !name
-            .chars()
-            .any(|c| c.is_control() || matches!(c, '/' | '\\' | '?' | '#'))
-        && name.chars().any(|c| c != '.')
-        && name.trim() == name
-}
-
-const fn is_about_the_host(error: HttpError) -> bool {
-    matches!(
-        error,
-        HttpError::AddressRefused
-            | HttpError::UrlRefused
-            | HttpError::NameNotFound
-            | HttpError::ConnectFailed
-            | HttpError::TlsFailed
-            | HttpError::Timeout
-    )
-}
-
 struct Examination<'a> {
     client: &'a HttpClient,
     base: String,
     checks: Vec<Check>,
+    until: Instant,
 }
 
 impl Examination<'_> {
+    /// When the next request must be over.
+    fn deadline(&self) -> Instant {
+        self.until.min(Instant::now() + REQUEST_TIMEOUT)
+    }
+
     fn note(
         &mut self,
         name: &'static str,
@@ -126,7 +122,7 @@ impl Examination<'_> {
         let jwks_uri = self.endpoint(&document, "jwks_uri").await?;
         let id_token_signing_algorithms = self.algorithms(&document)?;
         let pkce_s256 = list(&document, "code_challenge_methods_supported").contains(&"S256");
-        let jwks = fetch_jwks(self.client, &jwks_uri, deadline()).await;
+        let jwks = fetch_jwks(self.client, &jwks_uri, self.deadline()).await;
         let (outcome, detail) = match &jwks {
             Ok(set) => {
                 let count = set["keys"].as_array().map_or(0, Vec::len);
@@ -141,13 +137,18 @@ impl Examination<'_> {
         } else {
             "not offered, will not be sent"
         };
-        self.note(
-            "pkce",
-            "code_challenge_methods_supported",
-            Outcome::Passed,
-            detail,
-            None,
-        );
+        let outcome = if pkce_s256 {
+            Outcome::Passed
+        } else {
+            Outcome::Warning
+        };
+        self.note("pkce", "code_challenge_methods_supported", outcome, detail, None);
+        let (outcome, detail) = if list(&document, "claims_supported").contains(&"nonce") {
+            (Outcome::Passed, "is listed")
+        } else {
+            (Outcome::Warning, "is not listed, which says nothing")
+        };
+        self.note("nonce", "claims_supported", outcome, detail, None);
         Ok(ProviderMetadata {
             issuer,
             authorization_endpoint,
@@ -202,7 +203,7 @@ impl Examination<'_> {
         let place = format!("{}/caas/sd", self.base);
         let answer = self
             .client
-            .get(&place, METADATA_BODY_LIMIT_BYTES, deadline())
+            .get(&place, METADATA_BODY_LIMIT_BYTES, self.deadline())
             .await
             .and_then(|answer| {
                 if answer.status == 200 {
@@ -239,7 +240,7 @@ impl Examination<'_> {
     async fn try_document(&mut self, place: &str) -> Result<Map<String, Value>, DiscoveryError> {
         let answer = self
             .client
-            .get(place, METADATA_BODY_LIMIT_BYTES, deadline())
+            .get(place, METADATA_BODY_LIMIT_BYTES, self.deadline())
             .await
             .and_then(|answer| {
                 if answer.status == 200 {
@@ -320,7 +321,7 @@ impl Examination<'_> {
         member: &'static str,
     ) -> Result<String, DiscoveryError> {
         let endpoint = text(document, member)?;
-        match self.client.check_host(&endpoint, deadline()).await {
+        match self.client.check_host(&endpoint, self.deadline()).await {
             Ok(url) => {
                 let same = Url::parse(&self.base).is_ok_and(|base| base.origin() == url.origin());
                 let (outcome, detail) = if same {
@@ -370,21 +371,4 @@ impl Examination<'_> {
         self.note("algorithms", MEMBER, Outcome::Passed, accepted.join(", "), None);
         Ok(accepted)
     }
-}
-
-fn text(document: &Map<String, Value>, member: &'static str) -> Result<String, DiscoveryError> {
-    match document.get(member).and_then(Value::as_str) {
-        Some(value) if !value.is_empty() && value.len() <= 2048 => Ok(value.to_owned()),
-        _ => Err(DiscoveryError::Member(member)),
-    }
-}
-
-fn list<'a>(document: &'a Map<String, Value>, member: &str) -> Vec<&'a str> {
-    document
-        .get(member)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect()
 }

@@ -6,13 +6,16 @@
 //! check and use gains nothing. The resolver is not asked for IP literals: those are judged in
 //! [`HttpClient::check_url`].
 
+mod resolve;
+
 use crate::egress::EgressPolicy;
 use crate::tenant_dns::url_is_loopback;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+pub use resolve::{Addresses, Lookup, SystemLookup};
+use resolve::{GuardedResolver, resolve_permitted};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use std::error::Error as StdError;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use step_up::reason::Reason;
@@ -133,6 +136,18 @@ impl HttpAnswer {
 pub struct HttpClient {
     inner: reqwest::Client,
     policy: Arc<EgressPolicy>,
+    lookup: Arc<dyn Lookup>,
+}
+
+/// What a page says about who may show it in a frame. Nothing of its body is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageHeaders {
+    /// HTTP status.
+    pub status: u16,
+    /// Every `Content-Security-Policy` header that can be read.
+    pub content_security_policies: Vec<String>,
+    /// `X-Frame-Options`
+    pub frame_options: Option<String>,
 }
 
 impl std::fmt::Debug for HttpClient {
@@ -146,11 +161,17 @@ impl std::fmt::Debug for HttpClient {
 impl HttpClient {
     /// A client under `policy`.
     pub fn new(policy: EgressPolicy) -> Result<Self, ClientBuildError> {
+        Self::with_lookup(policy, Arc::new(SystemLookup))
+    }
+
+    /// A client under `policy` that asks `lookup` for addresses.
+    pub fn with_lookup(policy: EgressPolicy, lookup: Arc<dyn Lookup>) -> Result<Self, ClientBuildError> {
         let policy = Arc::new(policy);
         let inner = reqwest::Client::builder()
             .tls_backend_preconfigured(tls_config(policy.extra_ca_pem.as_deref())?)
             .dns_resolver(GuardedResolver {
                 policy: Arc::clone(&policy),
+                lookup: Arc::clone(&lookup),
             })
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -161,7 +182,11 @@ impl HttpClient {
             .user_agent(concat!("stepgate/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|_| ClientBuildError::Tls)?;
-        Ok(Self { inner, policy })
+        Ok(Self {
+            inner,
+            policy,
+            lookup,
+        })
     }
 
     /// The policy this client obeys.
@@ -195,9 +220,12 @@ impl HttpClient {
     pub async fn check_host(&self, text: &str, deadline: Instant) -> Result<Url, HttpError> {
         let url = self.check_url(text)?;
         if let Some(Host::Domain(name)) = url.host() {
-            tokio::time::timeout_at(deadline.into(), resolve_permitted(name, &self.policy))
-                .await
-                .map_err(|_| HttpError::Timeout)??;
+            tokio::time::timeout_at(
+                deadline.into(),
+                resolve_permitted(name, &self.policy, &*self.lookup),
+            )
+            .await
+            .map_err(|_| HttpError::Timeout)??;
         }
         Ok(url)
     }
@@ -214,6 +242,29 @@ impl HttpClient {
             .get(self.check_url(url)?)
             .header("accept", "application/json");
         self.send(request, limit_bytes, deadline).await
+    }
+
+    /// GET of a page for its headers; the body is not read.
+    pub async fn page(&self, url: &str, deadline: Instant) -> Result<PageHeaders, HttpError> {
+        let request = self.inner.get(self.check_url(url)?).header("accept", "text/html");
+        let response = tokio::time::timeout_at(deadline.into(), request.send())
+            .await
+            .map_err(|_| HttpError::Timeout)?
+            .map_err(|error| classify(&error))?;
+        let status = response.status();
+        if status.is_redirection() {
+            return Err(HttpError::Redirect(status.as_u16()));
+        }
+        let texts = |name: &str| {
+            let values = response.headers().get_all(name).into_iter();
+            let texts = values.filter_map(|value| value.to_str().ok());
+            texts.map(str::to_owned).collect::<Vec<_>>()
+        };
+        Ok(PageHeaders {
+            status: status.as_u16(),
+            content_security_policies: texts("content-security-policy"),
+            frame_options: texts("x-frame-options").into_iter().next(),
+        })
     }
 
     /// POST of a form with HTTP Basic credentials already encoded.
@@ -301,40 +352,6 @@ fn tls_config(extra_ca_pem: Option<&str>) -> Result<ClientConfig, ClientBuildErr
         .with_safe_default_protocol_versions()
         .map_err(|_| ClientBuildError::Tls)?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// Resolves with the system's resolver and hands out permitted addresses only.
-struct GuardedResolver {
-    policy: Arc<EgressPolicy>,
-}
-
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let policy = Arc::clone(&self.policy);
-        Box::pin(async move {
-            let addresses = resolve_permitted(name.as_str(), &policy).await?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
-}
-
-async fn resolve_permitted(name: &str, policy: &EgressPolicy) -> Result<Vec<SocketAddr>, HttpError> {
-    let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0))
-        .await
-        .map_err(|_| HttpError::NameNotFound)?
-        .collect();
-    if found.is_empty() {
-        return Err(HttpError::NameNotFound);
-    }
-    let permitted: Vec<SocketAddr> = found
-        .into_iter()
-        .filter(|address| policy.permits(address.ip()))
-        .collect();
-    if permitted.is_empty() {
-        Err(HttpError::AddressRefused)
-    } else {
-        Ok(permitted)
-    }
 }
 
 /// Finds the cause in the chain of sources; texts of errors are not read, they may hold the URL.

@@ -24,6 +24,7 @@
 //! | [`discovery`] | provider metadata and keys, with a report of every check |
 //! | [`jwks`] | fetching and cleaning of key sets |
 //! | [`exchange`] | code for id_token; probe of client credentials |
+//! | [`preflight`] | everything that can be known of a connection before anybody signs in |
 //! | [`verify`] | the id_token |
 
 pub mod discovery;
@@ -31,6 +32,7 @@ pub mod egress;
 pub mod exchange;
 pub mod http;
 pub mod jwks;
+pub mod preflight;
 pub mod tenant_dns;
 pub mod verify;
 

@@ -101,6 +101,30 @@ pub struct Credentials {
     pub client_id: String,
     /// OAuth client secret, for HTTP Basic at the token endpoint.
     pub client_secret: String,
+    /// The provider it was given by. It is sent to no other, whatever the settings say. `None` in documents
+    /// that were written before there was this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_by: Option<ProviderPlace>,
+}
+
+/// What a client secret is bound to: it belongs to one community of one tenant at 1Kosmos.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderPlace {
+    /// [`Connection::tenant_dns`]
+    pub tenant_dns: String,
+    /// [`Connection::community`]
+    pub community: String,
+}
+
+impl Credentials {
+    /// Whether these are the credentials of this connection. Settings and credentials are two documents and
+    /// change one after the other: a pair that does not belong together is never used.
+    pub fn fits(&self, connection: &Connection) -> bool {
+        self.client_id == connection.client_id
+            && self.issued_by.as_ref().is_none_or(|place| {
+                place.tenant_dns == connection.tenant_dns && place.community == connection.community
+            })
+    }
 }
 
 impl std::fmt::Debug for Credentials {

@@ -6,7 +6,7 @@ use crate::outcome::SourceError;
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::sync::Arc;
-use step_up::settings::{Credentials, TenantSettings};
+use step_up::settings::{Connection, Credentials, TenantSettings};
 use tokio::sync::Mutex;
 
 /// Where secrets come from.
@@ -39,6 +39,8 @@ impl Secrets for SecretsManager {
 
 /// The stage whose value holds.
 const CURRENT: &str = "AWSCURRENT";
+/// The stage of the value that held before.
+const PREVIOUS: &str = "AWSPREVIOUS";
 /// The stage of a value that is being tried out before it holds.
 pub const PENDING: &str = "AWSPENDING";
 
@@ -115,13 +117,43 @@ impl CredentialsCache {
         Ok(credentials)
     }
 
-    /// Reads them again; `None` when they are those that were just refused.
-    pub async fn refetch(&self, refused: &Credentials) -> Result<Option<Arc<Credentials>>, SourceError> {
+    /// The credentials of a connection. While it is being changed, the settings at hand and the credentials in
+    /// force may be of two connections: then those that were in force before are the right ones.
+    pub async fn fitting(&self, connection: &Connection) -> Result<Arc<Credentials>, SourceError> {
+        let mut held = self.held.lock().await;
+        if let Some(credentials) = held.as_ref().filter(|held| held.fits(connection)) {
+            return Ok(Arc::clone(credentials));
+        }
+        let mut credentials = Arc::new(self.read(CURRENT).await?);
+        if !credentials.fits(connection) {
+            credentials = Arc::new(self.read(PREVIOUS).await?);
+        }
+        if !credentials.fits(connection) {
+            return Err(SourceError::malformed("CredentialsOfAnotherConnection"));
+        }
+        *held = Some(Arc::clone(&credentials));
+        Ok(credentials)
+    }
+
+    /// Reads them again; `None` when they are those that were just refused, or of another connection.
+    pub async fn refetch(
+        &self,
+        refused: &Credentials,
+        connection: &Connection,
+    ) -> Result<Option<Arc<Credentials>>, SourceError> {
         let credentials = Arc::new(self.read(CURRENT).await?);
         let changed =
             credentials.client_id != refused.client_id || credentials.client_secret != refused.client_secret;
+        if !changed || !credentials.fits(connection) {
+            return Ok(None);
+        }
         *self.held.lock().await = Some(Arc::clone(&credentials));
-        Ok(changed.then_some(credentials))
+        Ok(Some(credentials))
+    }
+
+    /// The credentials in force, read now.
+    pub async fn current(&self) -> Result<Credentials, SourceError> {
+        self.read(CURRENT).await
     }
 
     /// The credentials that wait to be promoted.

@@ -66,6 +66,9 @@ pub struct NewBlockIdConnection {
     #[serde(deserialize_with = "secret")]
     #[schema(value_type = String, format = Password, write_only, min_length = 1, max_length = 1024)]
     pub client_secret: SecretString,
+    /// CA certificates of the provider beside the public ones, PEM; for private installations.
+    #[schema(max_length = 16384)]
+    pub extra_ca_pem: Option<String>,
 }
 
 objects_only!(NewTenant, NewBlockIdConnection);
@@ -112,11 +115,13 @@ pub(crate) async fn create_tenant(
         community,
         client_id,
         client_secret,
+        extra_ca_pem,
     } = blockid;
     let blockid = BlockIdConnection {
         tenant_dns,
         community,
         client_id,
+        extra_ca_pem,
     };
     let new = creation::NewTenant {
         name,

@@ -4,6 +4,7 @@
 //! asked again is stored before the next call; every changing call carries a stable token where AWS takes one.
 
 mod app_clients;
+mod connection_change;
 mod credentials_policy;
 mod policy_items;
 mod pool_attributes;
@@ -24,6 +25,7 @@ use crate::domain::provisioning::{StackOutputs, StepName};
 pub async fn run(step: StepName, pass: &mut Pass<'_>) -> Result<Done, StepError> {
     match step {
         StepName::Suspension => suspension::run(pass).await,
+        StepName::ConnectionChange => connection_change::run(pass).await,
         StepName::ProviderDiscovery => provider_discovery::run(pass).await,
         StepName::SettingsSecret => settings_secret::run(pass).await,
         StepName::TenantStack => tenant_stack::run(pass).await,

@@ -208,7 +208,7 @@ pub fn tenant_settings(desired: &Desired, generation: i64) -> TenantSettings {
             .iter()
             .map(ToString::to_string)
             .collect(),
-        extra_ca_pem: None,
+        extra_ca_pem: desired.connection.extra_ca_pem.clone(),
         event_hash_key: EventHashKey(BASE64_STANDARD.encode(&desired.event_hash_key)),
         extra_methods: Vec::new(),
         observed_methods: BTreeMap::new(),

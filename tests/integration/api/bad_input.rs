@@ -39,6 +39,8 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
         .to_owned();
     let second = format!("/v1/tenants/{tenant_id}/apps/{second_id}/policy");
     acme.put(&second, 1, examples::policy()).await.expect(202);
+    let changed_id = acme.tenant("changed").await["id"].as_str().unwrap().to_owned();
+    changed_before(app, &changed_id).await;
     let rollback = Endpoint {
         version: 2,
         ..endpoint(
@@ -130,6 +132,27 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             small,
         ),
         endpoint(
+            &acme,
+            Method::POST,
+            "/v1/blockid:check".into(),
+            examples::connection("other-secret"),
+            small,
+        ),
+        endpoint(
+            &acme,
+            Method::PUT,
+            format!("/v1/tenants/{tenant_id}/blockid"),
+            examples::connection("other-secret"),
+            small,
+        ),
+        endpoint(
+            &acme,
+            Method::POST,
+            format!("/v1/tenants/{changed_id}/blockid:revert"),
+            json!({"reason": "drill"}),
+            small,
+        ),
+        endpoint(
             app.operator(),
             Method::PATCH,
             format!("/v1/partners/{}", acme.id),
@@ -154,6 +177,21 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
         ));
     }
     endpoints
+}
+
+/// As if the worker had changed the tenant's connection: from another list of CAs.
+async fn changed_before(app: &TestApp, tenant_id: &str) {
+    let done = "INSERT INTO connection_changes (id, tenant_id, partner_id, state, connection, previous, operation_id,
+                    created_at, staged_at, finished_at)
+                SELECT 'chg_01jd7v0p3h8s5k2m4n6q9r1t0w', t.id, t.partner_id, 'done', c, c, o.id, now(), now(), now()
+                FROM tenants t JOIN operations o ON o.tenant_id = t.id, jsonb_build_object('tenant_dns',
+                    blockid_tenant_dns, 'community', blockid_community, 'client_id', blockid_client_id) c
+                WHERE t.id = $1";
+    sqlx::query(done)
+        .bind(tenant_id)
+        .execute(&app.owner)
+        .await
+        .unwrap();
 }
 
 impl Endpoint {

@@ -53,6 +53,7 @@ fn new_tenant(name: &str, client_secret: &str) -> create_tenant::NewTenant {
             tenant_dns: "127.0.0.1:9".into(),
             community: "default".into(),
             client_id: "demo-client".into(),
+            extra_ca_pem: None,
         },
         client_secret: SecretString::from(client_secret),
         pool: PoolSettings::default(),

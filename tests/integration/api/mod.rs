@@ -5,6 +5,7 @@ mod authorization;
 mod bad_fields;
 mod bad_input;
 mod cells;
+mod connections;
 mod conventions;
 mod crashes;
 mod creation;

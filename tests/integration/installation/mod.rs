@@ -180,6 +180,26 @@ impl Installation {
         read("serve.log") + &read("worker.log")
     }
 
+    /// A further worker, to be killed: claims of it run out after a second.
+    pub(crate) fn spawn_worker(&self) -> std::process::Child {
+        std::process::Command::new(env!("CARGO_BIN_EXE_stepgate"))
+            .arg("worker")
+            .env_clear()
+            .env("STEPGATE_DATABASE_URL", &self.database_url)
+            .env("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
+            .env("STEPGATE_WORKER_POLL_MS", "20")
+            .env("STEPGATE_WORKER_LEASE_S", "1")
+            .env("STEPGATE_LOG", "warn")
+            .env("AWS_ENDPOINT_URL", self.aws_url.as_str().trim_end_matches('/'))
+            .env("AWS_REGION", REGION)
+            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .expect("a worker")
+    }
+
     /// A connection to the control plane's database.
     pub(crate) async fn database(&self) -> sqlx::PgConnection {
         sqlx::PgConnection::connect(&self.database_url)

@@ -27,11 +27,16 @@ impl Tenant {
 impl Installation {
     /// Onboards a tenant and an app, and waits until users can sign in.
     pub(crate) async fn onboard(&self, name: &str) -> Tenant {
-        let made = self
-            .partner
-            .post("/v1/tenants", &self.tenant_body(name))
+        self.onboard_at(name, &self.tenant_dns(), &self.client_secret)
             .await
-            .expect("a tenant");
+    }
+
+    /// The same with a simulator of one's own.
+    pub(crate) async fn onboard_at(&self, name: &str, tenant_dns: &str, client_secret: &str) -> Tenant {
+        let mut body = self.tenant_body(name);
+        body["blockid"]["tenant_dns"] = json!(tenant_dns);
+        body["blockid"]["client_secret"] = json!(client_secret);
+        let made = self.partner.post("/v1/tenants", &body).await.expect("a tenant");
         self.partner
             .wait(&made["operation"])
             .await
@@ -58,8 +63,8 @@ impl Installation {
             "api_url": self.api_url,
             "api_key": self.partner_key,
             "other_partner_api_key": self.other_partner_key,
-            "blockid_url": format!("http://{}", self.tenant_dns()),
-            "client_secret": self.client_secret,
+            "blockid_url": format!("http://{tenant_dns}"),
+            "client_secret": client_secret,
         }))
         .expect("a target");
         Tenant {

@@ -83,6 +83,7 @@ impl Rig {
             tenant_dns: self.provider.http_address().unwrap().to_string(),
             community: "default".to_owned(),
             client_id: "demo-client".to_owned(),
+            extra_ca_pem: None,
         }
     }
 

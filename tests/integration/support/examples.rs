@@ -35,6 +35,14 @@ pub(crate) fn tenant(name: &str) -> Value {
     })
 }
 
+/// The connection of [`tenant`] with another secret.
+pub(crate) fn connection(client_secret: &str) -> Value {
+    json!({
+        "tenant_dns": "127.0.0.1:9", "community": "default", "client_id": "demo-client",
+        "client_secret": client_secret,
+    })
+}
+
 /// An app with every field given.
 pub(crate) fn app(name: &str) -> Value {
     json!({

@@ -7,6 +7,7 @@ mod actions;
 mod answers;
 mod assurance;
 mod canary;
+mod connections;
 mod id_tokens;
 mod isolation;
 mod links;
@@ -80,7 +81,7 @@ catalogue! {
     "A16" "refresh without a step-up that is young and strong enough" { refresh::a16, needs AwsAdmin ProviderFaults }
     "A17" "telling unknown users from known ones" { password::a17, needs AwsAdmin Api }
     "A18" "provider that is slow, broken, or sends elsewhere" { id_tokens::a18, needs AwsAdmin ProviderFaults }
-    "A19" "tenant DNS that leads to private addresses" { not_built: "the guard of the API" }
+    "A19" "tenant DNS that leads to private addresses" { connections::a19, needs AwsAdmin Api }
     "A20" "messages from foreign frames" { not_built: "the browser SDK" }
     "A21" "user names that break the authorize URL" { urls::a21, needs AwsAdmin }
     "A22" "foreign roles ask for secrets and records" { isolation::a22, needs AwsAdmin Iam }
@@ -92,7 +93,7 @@ catalogue! {
     "A28" "BlockID subjects that are not the user's" { links::a28, needs AwsAdmin Api ProviderFaults }
     "A29" "stale authentications" { id_tokens::a29, needs AwsAdmin Api ProviderFaults }
     "A30" "password reset by mailbox, then a code by mail" { assurance::a30, needs AwsAdmin Api }
-    "A31" "re-pointing a tenant to another provider" { not_built: "changing a tenant's connection" }
+    "A31" "re-pointing a tenant to another provider" { connections::a31, needs AwsAdmin Api ProviderFaults }
     "A32" "foreign pools and forged events" { isolation::a32, needs AwsAdmin }
     "A33" "forged callers of API and console" { partners::a33, needs Api }
 }

@@ -115,7 +115,11 @@ impl OpenPageView<'_> {
                 .filter(|method| !method.is_empty()),
             error,
         };
-        html(pages::authorize(&view, &chance::token()), status)
+        let mut page = pages::authorize(&view, &chance::token());
+        if let Some(sources) = self.community.behaviour().frame_ancestors {
+            page.csp = format!("{}; frame-ancestors {sources}", page.csp);
+        }
+        html(page, status)
     }
 }
 

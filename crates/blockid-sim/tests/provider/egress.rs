@@ -1,12 +1,14 @@
 //! Addresses that must not be connected to, tried for real.
 
 use crate::rig::{Rig, SECRET, loopback, seconds};
+use blockid::http::{Addresses, Lookup};
 use blockid::{
     ClientCredentials, DiscoveryError, EgressPolicy, ExchangeError, HttpClient, HttpError, TenantDns,
     discover, exchange_code,
 };
 use serde_json::json;
 use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
 use step_up::reason::Reason;
 
 #[tokio::test]
@@ -118,6 +120,46 @@ async fn a_name_that_resolves_to_a_private_address_is_refused_before_anything_is
     let refused = discover(&client, &tenant, "default", 0).await.unwrap_err();
     assert_eq!(refused, DiscoveryError::Unreachable(HttpError::AddressRefused));
     assert_eq!(refused.reason(), Reason::ProviderAddressRefused);
+}
+
+/// Answers differently each time: what an attacker's name server does between a check and a connection.
+struct Rebinding(Mutex<Vec<&'static str>>);
+
+impl Lookup for Rebinding {
+    fn addresses(&self, _: String) -> Addresses {
+        let mut answers = self.0.lock().unwrap();
+        let answer = if answers.len() > 1 {
+            answers.remove(0)
+        } else {
+            answers[0]
+        };
+        Box::pin(async move { Ok(vec![answer.parse().unwrap()]) })
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_changes_its_answer_after_the_check_is_refused_at_connect() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for private in [
+        "127.0.0.1",
+        "169.254.169.254",
+        "10.0.0.1",
+        "::1",
+        "::ffff:127.0.0.1",
+    ] {
+        let lookup = Arc::new(Rebinding(Mutex::new(vec!["1.1.1.1", private])));
+        let client = HttpClient::with_lookup(EgressPolicy::default(), lookup).unwrap();
+        let url = format!("https://customer.1kosmos.example:{port}/token");
+        client.check_host(&url, seconds(5)).await.unwrap();
+        let refused = client.get(&url, 1024, seconds(5)).await.unwrap_err();
+        assert_eq!(refused, HttpError::AddressRefused, "{private}");
+        let page = client.page(&url, seconds(5)).await.unwrap_err();
+        assert_eq!(page, HttpError::AddressRefused, "{private}");
+    }
+    let arrived = listener.accept();
+    assert!(arrived.is_err(), "somebody connected: {arrived:?}");
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ mod faults;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
+mod preflight;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod sign_in;

@@ -70,7 +70,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// What was checked: `metadata`, `issuer`, `authorization_endpoint`, `token_endpoint`, `jwks_uri`,
-    /// `algorithms`, `keys`, `pkce`.
+    /// `algorithms`, `keys`, `pkce`, `nonce`.
     pub name: &'static str,
     /// URL or value it was about.
     pub target: String,

@@ -141,12 +141,13 @@ impl Verify {
             );
             invocation.hop("token", call).await
         };
-        let held = self.credentials.get().await.map_err(unreadable)?;
+        let connection = &settings.connection;
+        let held = self.credentials.fitting(connection).await.map_err(unreadable)?;
         match exchange(&held).await {
             Ok(id_token) => Ok((id_token, held)),
             Err(ExchangeError::ClientRejected) => {
                 let refetch = invocation
-                    .hop("credentials", self.credentials.refetch(&held))
+                    .hop("credentials", self.credentials.refetch(&held, connection))
                     .await;
                 let Some(changed) = refetch.map_err(unreadable)? else {
                     return Err(Reason::ClientRejected);

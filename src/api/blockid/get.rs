@@ -1,0 +1,29 @@
+//! `GET /v1/tenants/{tenant_id}/blockid`
+
+use super::Connection;
+use crate::{
+    Context,
+    api::{
+        extract::{AsReader, Caller, PathIds},
+        respond::{Answer, ok},
+    },
+    ids::TenantId,
+    usecases::connections,
+};
+use actix_web::{get, web::Data};
+
+/// Get a tenant's BlockID connection.
+#[utoipa::path(
+    operation_id = "getConnection", tag = "blockid",
+    params(("tenant_id" = TenantId, Path, description = "The tenant")),
+    responses((status = 200, description = "The connection, its newest change and its last check", body = Connection))
+)]
+#[get("/v1/tenants/{tenant_id}/blockid")]
+pub(crate) async fn get_connection(
+    caller: Caller<AsReader>,
+    context: Data<Context>,
+    id: PathIds<TenantId>,
+) -> Answer {
+    let connection = connections::get(&context, &caller.request, id.0).await?;
+    Ok(ok(&Connection::from(connection)))
+}
