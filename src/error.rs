@@ -60,6 +60,12 @@ codes! {
     NoCellAvailable => "no_cell_available", "No cell available";
     /// The tenant's state does not allow this operation.
     TenantState => "tenant_state", "Tenant state does not allow this";
+    /// The exemption's state does not allow this operation.
+    ExemptionState => "exemption_state", "Exemption state does not allow this";
+    /// Somebody else than who asked must do this.
+    SecondPersonRequired => "second_person_required", "Second person required";
+    /// The user, or the BlockID subject, is linked already.
+    LinkTaken => "link_taken", "Link taken";
     /// `If-Match` is required: read the resource first and send its `ETag`.
     PreconditionRequired => "precondition_required", "Precondition required";
     /// The resource was changed since it was read: read it again.

@@ -179,6 +179,8 @@ ids! {
     OperationId => "op",
     /// Id of an entry of the audit log.
     AuditId => "aud",
+    /// Id of an exemption.
+    ExemptionId => "exm",
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ const EXTENSION: &str = "x-problems";
         (name = "cells", description = "AWS accounts and regions that tenants are placed in. Operators and auditors."),
         (name = "tenants", description = "Customers: a BlockID connection and a user pool each."),
         (name = "apps", description = "Customer applications: an app client and a step-up policy each."),
+        (name = "exemptions", description = "Time-limited passes without a step-up, asked for by one person and approved by another."),
+        (name = "users", description = "Help for users of a tenant: found, linked, unlinked, signed out. They live in Cognito."),
         (name = "operations", description = "Accepted work and how far it is."),
         (name = "service", description = "The service itself."),
     )

@@ -14,6 +14,20 @@ text_enum! {
         TenantSuspended => "tenant_suspended",
         /// A tenant was resumed.
         TenantResumed => "tenant_resumed",
+        /// An exemption was asked for.
+        ExemptionAsked => "exemption_asked",
+        /// A second person approved an exemption.
+        ExemptionApproved => "exemption_approved",
+        /// An exemption was ended, or its request withdrawn.
+        ExemptionRevoked => "exemption_revoked",
+        /// An exemption ended by itself, or was not approved in time.
+        ExemptionExpired => "exemption_expired",
+        /// A user was linked to a BlockID subject by hand.
+        UserLinked => "user_linked",
+        /// It was asked to unlink a user, with all that follows.
+        UserUnlinked => "user_unlinked",
+        /// It was asked to sign a user out everywhere.
+        UserSignedOut => "user_signed_out",
     }
 }
 

@@ -11,6 +11,7 @@ pub mod audit;
 pub mod blockid;
 pub mod cell;
 mod email_sender;
+pub mod exemption;
 pub(crate) mod object;
 pub mod operation;
 pub mod partner;
@@ -18,6 +19,7 @@ pub mod policy;
 pub mod pool;
 pub mod provisioning;
 pub mod tenant;
+pub mod user;
 pub mod validation;
 
 /// An enum whose variants have a stable text form, in the database and in JSON.

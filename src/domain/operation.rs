@@ -20,6 +20,10 @@ text_enum! {
         SuspendTenant => "suspend_tenant",
         /// Have the triggers decide by policy again.
         ResumeTenant => "resume_tenant",
+        /// Tell the triggers of an exemption.
+        ApproveExemption => "approve_exemption",
+        /// Take an exemption from the triggers.
+        EndExemption => "end_exemption",
     }
 }
 

@@ -13,6 +13,8 @@ text_enum! {
     StepName {
         /// Tell the triggers whether the tenant is suspended, before anything else can fail.
         Suspension => "suspension",
+        /// Tell the triggers of exemptions that were approved or have ended.
+        Exemptions => "exemptions",
         /// Read the provider's metadata and keys.
         ProviderDiscovery => "provider_discovery",
         /// Make the secret with everything but the client secret.
@@ -36,8 +38,9 @@ text_enum! {
 
 impl StepName {
     /// Every step, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Suspension,
+        Self::Exemptions,
         Self::ProviderDiscovery,
         Self::SettingsSecret,
         Self::TenantStack,
@@ -58,6 +61,7 @@ impl StepName {
                 &[Self::AppClients, Self::PolicyItems, Self::ReadBack]
             }
             OperationKind::SuspendTenant | OperationKind::ResumeTenant => &[Self::Suspension],
+            OperationKind::ApproveExemption | OperationKind::EndExemption => &[Self::Exemptions],
         }
     }
 }
@@ -170,6 +174,8 @@ pub struct DesiredApp {
     pub policy_version: i64,
     /// The policy.
     pub policy: PolicyDocument,
+    /// Approved exemptions.
+    pub exemptions: Vec<step_up::policy_item::Exemption>,
 }
 
 #[cfg(test)]
@@ -183,6 +189,7 @@ mod tests {
             OperationKind::CreateApp,
             OperationKind::UpdatePolicy,
             OperationKind::SuspendTenant,
+            OperationKind::EndExemption,
         ] {
             let positions: Vec<_> = StepName::plan(kind)
                 .iter()

@@ -9,6 +9,8 @@ pub mod apps;
 mod audit;
 pub mod cells;
 pub mod create_tenant;
+pub mod exemptions;
+pub mod links;
 pub mod operations;
 pub mod partners;
 pub mod policies;
@@ -16,6 +18,7 @@ pub mod policy_checks;
 pub mod policy_versions;
 pub mod suspensions;
 pub mod tenants;
+pub mod users;
 
 use crate::domain::actor::Actor;
 

@@ -39,6 +39,17 @@ pub(super) async fn open(
     scope: &PartnerScope,
     subject: Subject,
 ) -> Result<Watched> {
+    open_for(tx, context, Some(request.id.clone()), scope, subject).await
+}
+
+/// As [`open`], for the worker, which acts without a request.
+pub(super) async fn open_for(
+    tx: &mut PgConnection,
+    context: &Context,
+    request_id: Option<String>,
+    scope: &PartnerScope,
+    subject: Subject,
+) -> Result<Watched> {
     let operation = Operation {
         id: OperationId::generate(&context.ids, subject.now),
         partner_id: scope.partner_id(),
@@ -47,7 +58,7 @@ pub(super) async fn open(
         kind: subject.kind,
         target_generation: subject.target_generation,
         state: OperationState::Pending,
-        request_id: Some(request.id.clone()),
+        request_id,
         created_at: subject.now,
     };
     storage::operations::insert(tx, scope, &operation).await?;

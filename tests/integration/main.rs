@@ -18,9 +18,13 @@
 mod api;
 mod attacks;
 mod canary;
+mod exemptions;
 mod installation;
+mod links;
 mod provisioning;
+mod records;
 mod sign_in;
 mod support;
 mod suspension;
 mod third_party;
+mod users;

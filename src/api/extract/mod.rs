@@ -10,7 +10,7 @@ mod path;
 
 pub use caller::{AsAdministrator, AsInstallationReader, AsOperator, AsPartnerAdmin, AsReader, Caller, Door};
 pub use json::{Body, RequestBody};
-pub use paging::{Paging, PagingParams};
+pub use paging::{Paging, PagingParams, paging_and};
 pub use path::PathIds;
 
 use crate::{Error, error::Code, error::FieldError};

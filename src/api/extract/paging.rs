@@ -36,6 +36,15 @@ impl FromRequest for Paging {
 }
 
 fn read(query: &str) -> Result<PageRequest, Error> {
+    paging_and(query, |_, _| None)
+}
+
+/// Reads `limit` and `cursor`, and leaves other parameters to `filter`, for lists that can be narrowed down: it takes name
+/// and value, and gives `None` for a parameter that it does not know, or says what is wrong with the value.
+pub fn paging_and(
+    query: &str,
+    mut filter: impl FnMut(&str, &str) -> Option<Result<(), String>>,
+) -> Result<PageRequest, Error> {
     let mut page = PageRequest::default();
     let mut seen = Vec::new();
     let mut problems = Vec::new();
@@ -58,10 +67,14 @@ fn read(query: &str) -> Result<PageRequest, Error> {
                     }
                     Err(error) => Some(("invalid", error.detail().to_owned())),
                 },
-                _ => Some((
-                    "unknown_parameter",
-                    "is not a parameter of this operation".to_owned(),
-                )),
+                other => match filter(other, &value) {
+                    Some(Ok(())) => None,
+                    Some(Err(detail)) => Some(("invalid", detail)),
+                    None => Some((
+                        "unknown_parameter",
+                        "is not a parameter of this operation".to_owned(),
+                    )),
+                },
             }
         };
         if let Some((code, detail)) = problem {
