@@ -10,6 +10,7 @@ pub mod audit_log;
 pub mod cells;
 mod database;
 pub mod exemptions;
+pub mod idempotency_keys;
 pub mod operations;
 mod page;
 pub mod partners;

@@ -3,7 +3,7 @@
 //! The worker brings approvals and endings to the triggers as it does with policies; each is an operation. The triggers
 //! compare the time themselves, so an exemption ends on time even while no worker runs.
 
-use super::{Request, audit, operations};
+use super::{Request, audit, idempotency::Once, operations};
 use crate::{
     Context, Result,
     domain::{
@@ -42,6 +42,17 @@ pub async fn ask(
     tenant_id: TenantId,
     new: NewExemption,
 ) -> Result<Exemption> {
+    ask_once(context, request, tenant_id, new, &Once::never()).await
+}
+
+/// The same, once for all repeats of the request.
+pub async fn ask_once(
+    context: &Context,
+    request: &Request,
+    tenant_id: TenantId,
+    new: NewExemption,
+    once: &Once<'_, Exemption>,
+) -> Result<Exemption> {
     let (mut tx, scope) = locked(context, request, tenant_id).await?;
     let mut problems = Problems::new();
     exemption::validate(&new.reason, new.duration_min, &mut problems);
@@ -75,6 +86,7 @@ pub async fn ask(
     storage::exemptions::insert(&mut tx, &scope, &exemption).await?;
     let entry = entry(&exemption, AuditAction::ExemptionAsked, exemption.reason.clone());
     audit::record(&mut tx, context, request, &scope, &entry, now).await?;
+    once.record(&mut tx, &exemption).await?;
     tx.commit().await?;
     Ok(exemption)
 }
@@ -97,8 +109,7 @@ pub async fn approve(
     let entry = entry(&approved, AuditAction::ExemptionApproved, approved.reason.clone());
     audit::record(&mut tx, context, request, &scope, &entry, now).await?;
     let kind = OperationKind::ApproveExemption;
-    let request_id = Some(request.id.clone());
-    let operation = tell_triggers(&mut tx, context, request_id, &scope, &approved, kind, now).await?;
+    let operation = tell_triggers(&mut tx, context, Some(request), &scope, &approved, kind, now).await?;
     tx.commit().await?;
     Ok((approved, operation))
 }
@@ -126,8 +137,7 @@ pub async fn revoke(
     audit::record(&mut tx, context, request, &scope, &entry, now).await?;
     // Also where the triggers never heard of it: nothing depends on knowing that.
     let kind = OperationKind::EndExemption;
-    let request_id = Some(request.id.clone());
-    let operation = tell_triggers(&mut tx, context, request_id, &scope, &revoked, kind, now).await?;
+    let operation = tell_triggers(&mut tx, context, Some(request), &scope, &revoked, kind, now).await?;
     tx.commit().await?;
     Ok((revoked, operation))
 }
@@ -207,7 +217,7 @@ async fn expire(
         request_id: None,
     };
     let audit_id = AuditId::generate(&context.ids, now);
-    storage::audit_log::insert(&mut tx, scope, audit_id, author, &entry, now).await?;
+    storage::audit_log::insert(&mut tx, Some(scope.partner_id()), audit_id, author, &entry, now).await?;
     if was_in_force && matches!(tenant.state, TenantState::Active { .. }) {
         let kind = OperationKind::EndExemption;
         tell_triggers(&mut tx, context, None, scope, &expired, kind, now).await?;
@@ -233,7 +243,7 @@ async fn locked(context: &Context, request: &Request, tenant_id: TenantId) -> Re
 async fn tell_triggers(
     tx: &mut Tx,
     context: &Context,
-    request_id: Option<String>,
+    request: Option<&Request>,
     scope: &PartnerScope,
     exemption: &Exemption,
     kind: OperationKind,
@@ -248,12 +258,12 @@ async fn tell_triggers(
         target_generation,
         now,
     };
-    operations::open_for(tx, context, request_id, scope, subject).await
+    operations::open_for(tx, context, request, scope, subject).await
 }
 
 /// Who asks, as persons are told apart.
 fn person(request: &Request) -> String {
-    request.actor.key_id.to_string()
+    request.actor.id()
 }
 
 /// The present in whole microseconds, as the database keeps it: what is answered is what is stored.
@@ -263,7 +273,7 @@ fn now(context: &Context) -> DateTime<Utc> {
 
 fn entry(exemption: &Exemption, action: AuditAction, reason: String) -> AuditEntry {
     AuditEntry {
-        tenant_id: exemption.tenant_id,
+        tenant_id: Some(exemption.tenant_id),
         resource_id: exemption.id.to_string(),
         action,
         reason,

@@ -3,6 +3,7 @@
 
 use super::{
     Request, audit,
+    idempotency::Once,
     users::{administered, asked, entry, place, write_down},
 };
 use crate::{
@@ -21,6 +22,9 @@ use step_up::{
     link::{BY_ADMINISTRATOR, Link},
     record_keys::link_id,
 };
+
+/// How long after it was made the same link counts as made by a try that failed afterwards, s.
+const TRY_AGAIN_WITHIN_S: i64 = 300;
 
 /// What a caller gives.
 pub struct NewLink {
@@ -52,13 +56,14 @@ pub async fn list(
     asked(place.records.links(sub.as_str())).await
 }
 
-/// Links a user to a subject: one subject, one user, per pool.
-pub async fn make(
+/// Links a user to a subject: one subject, one user, per pool. Once for all repeats of the request.
+pub async fn make_once(
     context: &Context,
     request: &Request,
     tenant_id: TenantId,
     sub: &UserSub,
     new: NewLink,
+    once: &Once<'_, Link>,
 ) -> Result<Link> {
     let (place, scope) = administered(context, request, tenant_id, &new.reason).await?;
     let mut problems = Problems::new();
@@ -70,13 +75,13 @@ pub async fn make(
     place.user(sub).await?.ok_or_else(|| Error::not_found("user"))?;
 
     let now = context.clock.now();
-    let link = Link {
+    let mut link = Link {
         user_sub: sub.to_string(),
         issuer,
         subject: new.subject,
         community: place.community.clone(),
         made_by: BY_ADMINISTRATOR.to_owned(),
-        actor: Some(request.actor.key_id.to_string()),
+        actor: Some(request.actor.id()),
         made_at_unix_s: now.timestamp(),
     };
     let detail = json!({ "link_id": link_id(&link.issuer), "issuer": link.issuer });
@@ -87,17 +92,24 @@ pub async fn make(
     match asked(place.records.make_link(&link)).await?.value {
         LinkMade::Yes => {}
         LinkMade::UserIsLinked => {
-            return Err(taken(
-                "",
-                "user_linked",
-                "The user has a link already: unlink it first.",
-            ));
+            // An earlier try of this very caller may have made the link and then failed to write that down.
+            let present = asked(place.records.links(sub.as_str())).await?;
+            let own = present.into_iter().find(|present| {
+                let as_asked = Link {
+                    made_at_unix_s: present.made_at_unix_s,
+                    ..link.clone()
+                };
+                *present == as_asked && now.timestamp() - present.made_at_unix_s < TRY_AGAIN_WITHIN_S
+            });
+            let detail = "The user has a link already: unlink it first.";
+            link = own.ok_or_else(|| taken("", "user_linked", detail))?;
         }
         LinkMade::SubjectIsLinked => {
             let detail = "The subject belongs to another user of this pool.";
             return Err(taken("/subject", "subject_linked", detail));
         }
     }
+    once.record(&mut tx, &link).await?;
     tx.commit().await?;
     tracing::info!(tenant_id = %tenant_id, user_sub = %sub, "a user was linked by hand");
     Ok(link)

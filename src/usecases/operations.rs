@@ -39,14 +39,14 @@ pub(super) async fn open(
     scope: &PartnerScope,
     subject: Subject,
 ) -> Result<Watched> {
-    open_for(tx, context, Some(request.id.clone()), scope, subject).await
+    open_for(tx, context, Some(request), scope, subject).await
 }
 
-/// As [`open`], for the worker, which acts without a request.
+/// As [`open`], also for the worker, which acts without a request.
 pub(super) async fn open_for(
     tx: &mut PgConnection,
     context: &Context,
-    request_id: Option<String>,
+    request: Option<&Request>,
     scope: &PartnerScope,
     subject: Subject,
 ) -> Result<Watched> {
@@ -58,7 +58,8 @@ pub(super) async fn open_for(
         kind: subject.kind,
         target_generation: subject.target_generation,
         state: OperationState::Pending,
-        request_id,
+        request_id: request.map(|request| request.id.clone()),
+        traceparent: request.and_then(|request| request.traceparent.clone()),
         created_at: subject.now,
     };
     storage::operations::insert(tx, scope, &operation).await?;

@@ -170,7 +170,7 @@ pub(super) fn entry(
     detail: Value,
 ) -> AuditEntry {
     AuditEntry {
-        tenant_id,
+        tenant_id: Some(tenant_id),
         resource_id: sub.to_string(),
         action,
         reason,

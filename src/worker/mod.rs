@@ -18,6 +18,7 @@ pub async fn run(context: &Context, stop: CancellationToken) {
     tokio::join!(
         jobs::reconcile_tenants::run(context, &owner, stop.clone()),
         jobs::expire_exemptions::run(context, stop.clone()),
+        jobs::sweep_idempotency_keys::run(context, stop.clone()),
         jobs::sweep_reservations::run(context, &owner, stop),
     );
     tracing::info!(worker = owner, "worker stopped");

@@ -2,12 +2,12 @@
 
 use super::Exemption;
 use crate::{
-    Context,
+    Context, Error,
     api::{
-        extract::{AsAdministrator, Body, Caller, PathIds, RequestBody},
-        respond::{Answer, created},
+        extract::{AsAdministrator, Body, Caller, IdempotencyParams, PathIds, Repeatable, RequestBody},
+        respond::{Answer, Reply},
     },
-    domain::{object::objects_only, user::UserSub},
+    domain::{exemption, object::objects_only, user::UserSub},
     ids::{AppId, TenantId},
     usecases::exemptions,
 };
@@ -36,6 +36,10 @@ objects_only!(NewExemption);
 
 impl RequestBody for NewExemption {}
 
+fn reply(exemption: &exemption::Exemption) -> Result<Reply, Error> {
+    Reply::created(&Exemption::from(exemption.clone()))
+}
+
 /// Ask for an exemption.
 ///
 /// For partner administrators and operators. A lost phone or an outage of the provider: for some hours the user, or
@@ -43,7 +47,7 @@ impl RequestBody for NewExemption {}
 /// happen within 24 hours. Tokens that rest on it carry its id in `stepup_exempt`. Actions are never exempt.
 #[utoipa::path(
     operation_id = "createExemption", tag = "exemptions",
-    params(("tenant_id" = TenantId, Path, description = "The tenant")),
+    params(("tenant_id" = TenantId, Path, description = "The tenant"), IdempotencyParams),
     request_body = NewExemption,
     responses((status = 201, description = "The exemption, pending", body = Exemption)),
     extensions(("x-problems" = json!(["tenant_state"])))
@@ -53,6 +57,7 @@ pub(crate) async fn create_exemption(
     caller: Caller<AsAdministrator>,
     context: Data<Context>,
     tenant_id: PathIds<TenantId>,
+    once: Repeatable,
     body: Body<NewExemption>,
 ) -> Answer {
     let Body(body) = body;
@@ -62,6 +67,9 @@ pub(crate) async fn create_exemption(
         reason: body.reason,
         duration_min: body.duration_min,
     };
-    let asked = exemptions::ask(&context, &caller.request, tenant_id.0, new).await?;
-    Ok(created(&Exemption::from(asked)))
+    let request = &caller.request;
+    once.run(&context, request, reply, async |once| {
+        exemptions::ask_once(&context, request, tenant_id.0, new, once).await
+    })
+    .await
 }

@@ -4,49 +4,43 @@ use super::Exemption;
 use crate::{
     Context,
     api::{
-        extract::{AsReader, Caller, PagingParams, PathIds, paging_and},
-        problem::ApiError,
+        extract::{AsReader, BadValue, Caller, Filter, Filtered, PagingParams, PathIds},
         respond::{Answer, ok},
     },
     domain::exemption::ExemptionStage,
     ids::TenantId,
-    storage::PageRequest,
     usecases,
 };
-use actix_web::{FromRequest, HttpRequest, dev::Payload, get, web::Data};
+use actix_web::{get, web::Data};
 use serde::Serialize;
-use std::future::{Ready, ready};
 
 /// Query parameters beside those of every list.
 #[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "only documents what `Listing` reads")]
+#[expect(dead_code, reason = "only documents what `InState` reads")]
 pub struct ExemptionFilter {
     /// Only exemptions in this state.
     state: Option<ExemptionStage>,
 }
 
-/// The part of the list that was asked for.
-#[derive(Debug)]
-pub struct Listing {
-    page: PageRequest,
-    stage: Option<ExemptionStage>,
-}
+/// What the list is limited to.
+#[derive(Debug, Default)]
+pub struct InState(Option<ExemptionStage>);
 
-impl FromRequest for Listing {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let mut stage = None;
-        let page = paging_and(request.query_string(), |name, value| {
-            if name != "state" {
-                return None;
+impl Filter for InState {
+    fn take(&mut self, name: &str, value: &str) -> Option<Result<(), BadValue>> {
+        if name != "state" {
+            return None;
+        }
+        let read = value.parse::<ExemptionStage>();
+        let detail = "must be `pending`, `approved`, `revoked` or `expired`";
+        Some(match read {
+            Ok(stage) => {
+                self.0 = Some(stage);
+                Ok(())
             }
-            let read = value.parse::<ExemptionStage>().map(|read| stage = Some(read));
-            Some(read.map_err(|_| "must be `pending`, `approved`, `revoked` or `expired`".to_owned()))
-        });
-        ready(page.map(|page| Self { page, stage }).map_err(ApiError::from))
+            Err(_) => Err(("unknown_value", detail.to_owned())),
+        })
     }
 }
 
@@ -72,9 +66,12 @@ pub(crate) async fn list_exemptions(
     caller: Caller<AsReader>,
     context: Data<Context>,
     tenant_id: PathIds<TenantId>,
-    listing: Listing,
+    listing: Filtered<InState>,
 ) -> Answer {
-    let Listing { page, stage } = listing;
+    let Filtered {
+        filter: InState(stage),
+        page,
+    } = listing;
     let page = usecases::exemptions::list(&context, &caller.request, tenant_id.0, stage, &page).await?;
     Ok(ok(&ExemptionPage {
         items: page.items.into_iter().map(Exemption::from).collect(),

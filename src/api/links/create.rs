@@ -2,10 +2,10 @@
 
 use super::Link;
 use crate::{
-    Context,
+    Context, Error,
     api::{
-        extract::{AsAdministrator, Body, Caller, PathIds, RequestBody},
-        respond::{Answer, created},
+        extract::{AsAdministrator, Body, Caller, IdempotencyParams, PathIds, Repeatable, RequestBody},
+        respond::{Answer, Reply},
     },
     domain::{object::objects_only, user::UserSub},
     ids::TenantId,
@@ -13,6 +13,7 @@ use crate::{
 };
 use actix_web::{post, web::Data};
 use serde::Deserialize;
+use step_up::link;
 
 /// A link to make.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -33,6 +34,10 @@ objects_only!(NewLink);
 
 impl RequestBody for NewLink {}
 
+fn reply(link: &link::Link) -> Result<Reply, Error> {
+    Reply::created(&Link::from(link.clone()))
+}
+
 /// Link a user to a BlockID subject.
 ///
 /// For partner administrators and operators, and the only way where the policy says `linked_only`. One subject belongs
@@ -40,7 +45,7 @@ impl RequestBody for NewLink {}
 #[utoipa::path(
     operation_id = "createLink", tag = "users",
     params(("tenant_id" = TenantId, Path, description = "The tenant"),
-           ("user_sub" = UserSub, Path, description = "Cognito's `sub` of the user")),
+           ("user_sub" = UserSub, Path, description = "Cognito's `sub` of the user"), IdempotencyParams),
     request_body = NewLink,
     responses((status = 201, description = "The link; it holds at the next step-up", body = Link)),
     extensions(("x-problems" = json!(["link_taken", "tenant_state", "cell_unavailable"])))
@@ -50,6 +55,7 @@ pub(crate) async fn create_link(
     caller: Caller<AsAdministrator>,
     context: Data<Context>,
     ids: PathIds<(TenantId, UserSub)>,
+    once: Repeatable,
     body: Body<NewLink>,
 ) -> Answer {
     let (tenant_id, sub) = ids.0;
@@ -58,6 +64,9 @@ pub(crate) async fn create_link(
         subject: body.0.subject,
         reason: body.0.reason,
     };
-    let link = links::make(&context, &caller.request, tenant_id, &sub, new).await?;
-    Ok(created(&Link::from(link)))
+    let request = &caller.request;
+    once.run(&context, request, reply, async |once| {
+        links::make_once(&context, request, tenant_id, &sub, new, once).await
+    })
+    .await
 }

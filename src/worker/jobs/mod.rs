@@ -2,4 +2,5 @@
 
 pub mod expire_exemptions;
 pub mod reconcile_tenants;
+pub mod sweep_idempotency_keys;
 pub mod sweep_reservations;

@@ -1,5 +1,6 @@
-//! Every operation of the document has an authorization case: no key, each role, another partner.
+//! Every operation of the document has an authorization case: no key, each role, another partner; by key and by token.
 
+use super::tokens::Issuer;
 use crate::support::{Answer, Caller, TestApp, client::send, examples};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -16,12 +17,27 @@ const PARTNER_ADMIN: Roles = [false, false, true, false];
 fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
     Some(match operation_id {
         "createPartner" => (OPERATOR, Some(json!({"name": unique}))),
-        "createPartnerKey" => (OPERATOR, Some(json!({"name": unique, "role": "partner_reader"}))),
-        "listCells" | "getCell" => (INSTALLATION, None),
-        "listTenants" | "getTenant" | "listApps" | "getApp" | "getPolicy" | "getOperation"
-        | "getPolicySchema" | "listPolicyVersions" | "getPolicyVersion" | "diffPolicyVersions"
-        | "listExemptions" | "getExemption" | "getUser" | "listLinks" => (EVERYBODY, None),
+        "updatePartner" => (OPERATOR, Some(json!({}))),
+        "createPartnerKey" => (
+            ADMINISTRATORS,
+            Some(json!({"name": unique, "role": "partner_reader"})),
+        ),
+        "rotatePartnerKey" => (ADMINISTRATORS, Some(json!({"overlap_s": 60}))),
+        "revokePartnerKey" => (ADMINISTRATORS, None),
+        "createKey" => (OPERATOR, Some(json!({"name": unique, "role": "auditor"}))),
+        "rotateKey" => (OPERATOR, Some(json!({}))),
+        "revokeKey" => (OPERATOR, None),
+        "listCells" | "getCell" | "listPartners" | "listKeys" | "getKey" => (INSTALLATION, None),
+        "getPartner" | "listPartnerKeys" | "getPartnerKey" | "listTenants" | "getTenant" | "listApps"
+        | "getApp" | "getPolicy" | "getOperation" | "getPolicySchema" | "listPolicyVersions"
+        | "getPolicyVersion" | "diffPolicyVersions" | "listExemptions" | "getExemption" | "getUser"
+        | "listLinks" => (EVERYBODY, None),
         "findUsers" => (EVERYBODY, Some(json!({"username": "ann"}))),
+        "createExemption" => (
+            ADMINISTRATORS,
+            // The walk fills its app in.
+            Some(json!({"app_id": "{app_id}", "reason": "drill", "duration_min": 5})),
+        ),
         "approveExemption" => (ADMINISTRATORS, None),
         "revokeExemption" | "signOutUser" | "unlinkUser" => {
             (ADMINISTRATORS, Some(json!({"reason": "drill"})))
@@ -38,11 +54,6 @@ fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
         "createTenant" => (PARTNER_ADMIN, Some(examples::tenant(unique))),
         "updateTenant" => (PARTNER_ADMIN, Some(json!({"pool": {"self_sign_up": true}}))),
         "createApp" => (PARTNER_ADMIN, Some(examples::app(unique))),
-        "createExemption" => (
-            ADMINISTRATORS,
-            // The walk fills its app in.
-            Some(json!({"app_id": "{app_id}", "reason": "drill", "duration_min": 5})),
-        ),
         "putPolicy" => (PARTNER_ADMIN, Some(examples::policy())),
         _ => return None,
     })
@@ -59,17 +70,21 @@ const NEED_A_POOL: [&str; 6] = [
 ];
 
 struct Ids {
-    partner: String,
     exemption: String,
+    partner: String,
     cell: String,
     tenant: String,
     app: String,
     operation: String,
+    /// A key of the partner's, and one of the installation's.
+    keys: [String; 2],
 }
 
 impl Ids {
     fn fill(&self, template: &str) -> String {
+        let key = &self.keys[usize::from(template.starts_with("/v1/keys"))];
         let path = [
+            ("{key_id}", key),
             ("{partner_id}", &self.partner),
             ("{cell_id}", &self.cell),
             ("{tenant_id}", &self.tenant),
@@ -94,7 +109,7 @@ impl Ids {
 async fn call(caller: &Caller, method: &Method, path: &str, body: Option<&Value>) -> Answer {
     let mut request = caller.request(method.clone(), path);
     let policy = path.trim_end_matches(":rollback");
-    if policy.ends_with("/policy") && (*method == Method::PUT || policy != path) {
+    if *method == Method::PATCH || policy.ends_with("/policy") && (*method == Method::PUT || policy != path) {
         let current = caller.get(policy).await.headers.get("etag").cloned();
         request = request.header("if-match", current.unwrap_or_else(|| "\"1\"".parse().unwrap()));
     }
@@ -107,7 +122,42 @@ async fn call(caller: &Caller, method: &Method, path: &str, body: Option<&Value>
 
 #[tokio::test]
 async fn every_operation_refuses_who_may_not_call_it() {
-    let app = TestApp::start().await;
+    walk(false).await;
+}
+
+#[tokio::test]
+async fn every_operation_refuses_whose_token_does_not_open_it() {
+    walk(true).await;
+}
+
+/// What is called, and by whom.
+struct Stage {
+    app: TestApp,
+    ids: Ids,
+    /// Operator, auditor, partner admin, partner reader.
+    callers: [Caller; 4],
+    /// Administrator who is none of them.
+    asker: Caller,
+    /// Administrator of another partner.
+    other: Caller,
+    other_id: String,
+    /// Somebody with a credential of the right form that is nobody's.
+    stranger: Caller,
+    /// Their tokens come from here.
+    _issuers: [Issuer; 3],
+}
+
+/// Callers by API key, or by the token of an issuer that hands out the same roles.
+async fn set(by_token: bool) -> Stage {
+    let issuers = ["own", "acme", "strange"].map(Issuer::start);
+    let [own, of_partner, strange] = &issuers;
+    // Which partner an issuer is bound to is known before there is one: its id is chosen here.
+    let partner_id = "ptn_01jd7v0p3h8s5k2m4n6q9r1t0w";
+    let app = TestApp::start_with(|config| {
+        config.trusted_issuers = vec![own.installation(), of_partner.bound_to(partner_id)];
+    })
+    .await;
+    app.add_cell("eu-central-1").await;
     let (acme, other) = (app.partner("acme").await, app.partner("other").await);
     let tenant = acme
         .post("/v1/tenants", examples::tenant("customers"))
@@ -115,33 +165,77 @@ async fn every_operation_refuses_who_may_not_call_it() {
         .expect(202);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let tenant_id = text(&tenant["tenant"]["id"]);
-    let app_id = text(&acme.app(&tenant_id, "Portal").await["id"]);
-    // Asked for by somebody who calls nothing else, so that whoever may approve can.
-    let asker = app.partner_key(&acme.id, "partner_admin").await;
-    let exemptions = format!("/v1/tenants/{tenant_id}/exemptions");
-    let ask = async || {
-        let body = json!({"app_id": app_id, "reason": "drill", "duration_min": 5});
-        text(&asker.post(&exemptions, body).await.expect(201)["id"])
-    };
     let mut ids = Ids {
+        keys: new_keys(&app, &acme.id).await,
         partner: acme.id.clone(),
-        exemption: ask().await,
         cell: text(&tenant["tenant"]["cell_id"]),
-        app: app_id.clone(),
+        exemption: String::new(),
+        app: text(&acme.app(&tenant_id, "Portal").await["id"]),
         operation: text(&tenant["operation"]["id"]),
         tenant: tenant_id,
     };
     let reader = app.partner_key(&acme.id, "partner_reader").await;
-    let callers = [
-        app.operator().clone(),
-        app.auditor().await,
-        acme.admin.clone(),
-        reader,
-    ];
-    let stranger = app
-        .anybody()
-        .with_key(Some(format!("sgk_{}_{}", "a".repeat(12), "b".repeat(43))));
+    // Asks for exemptions and calls nothing else, so that whoever may approve can.
+    let asker = app.partner_key(&acme.id, "partner_admin").await;
+    let as_token = |issuer: &Issuer, scope: &str| app.anybody().with_key(Some(issuer.token(&app, scope)));
+    let (callers, stranger) = if by_token {
+        app.rename_partner(&acme.id, partner_id).await;
+        ids.partner = partner_id.to_owned();
+        let callers = [
+            as_token(own, "ops"),
+            as_token(own, "look"),
+            as_token(of_partner, "write"),
+            as_token(of_partner, "read"),
+        ];
+        (callers, as_token(strange, "ops write"))
+    } else {
+        let callers = [
+            app.operator().clone(),
+            app.auditor().await,
+            acme.admin.clone(),
+            reader,
+        ];
+        let stranger = format!("sgk_{}_{}", "a".repeat(12), "b".repeat(43));
+        (callers, app.anybody().with_key(Some(stranger)))
+    };
+    Stage {
+        ids,
+        callers,
+        asker,
+        other: other.admin.clone(),
+        other_id: other.id.clone(),
+        stranger,
+        app,
+        _issuers: issuers,
+    }
+}
 
+/// A key of a partner's, and one of the installation's.
+async fn new_keys(app: &TestApp, partner_id: &str) -> [String; 2] {
+    let key = async |path: &str, role: &str| {
+        let body = json!({"name": "walked", "role": role});
+        let made = app.operator().post(path, body).await.expect(201);
+        made["id"].as_str().unwrap().to_owned()
+    };
+    let partner_keys = format!("/v1/partners/{partner_id}/keys");
+    [
+        key(&partner_keys, "partner_reader").await,
+        key("/v1/keys", "auditor").await,
+    ]
+}
+
+/// An exemption that waits for somebody else.
+async fn ask(asker: &Caller, ids: &Ids) -> String {
+    let body = json!({"app_id": ids.app, "reason": "drill", "duration_min": 5});
+    let path = format!("/v1/tenants/{}/exemptions", ids.tenant);
+    let asked = asker.post(&path, body).await.expect(201);
+    asked["id"].as_str().unwrap().to_owned()
+}
+
+async fn walk(by_token: bool) {
+    let mut stage = set(by_token).await;
+    let (app, ids, other) = (&stage.app, &mut stage.ids, &stage.other);
+    ids.exemption = ask(&stage.asker, ids).await;
     let document = app.anybody().get("/openapi.json").await.expect(200);
     let mut walked = 0;
     for (template, item) in document["paths"].as_object().unwrap() {
@@ -153,22 +247,28 @@ async fn every_operation_refuses_who_may_not_call_it() {
             let (roles, _) = case(operation_id, "")
                 .unwrap_or_else(|| panic!("{operation_id} has no authorization case: add one"));
             let method: Method = method.to_uppercase().parse().unwrap();
-            let path = ids.fill(template);
+            let mut path = ids.fill(template);
+            let app_id = ids.app.clone();
             let body = |unique: &str| {
                 let body = case(operation_id, unique).unwrap().1?;
                 Some(serde_json::from_str::<Value>(&body.to_string().replace("{app_id}", &app_id)).unwrap())
             };
 
-            for nobody in [app.anybody(), &stranger] {
+            for nobody in [app.anybody(), &stage.stranger] {
                 call(nobody, &method, &path, body("nobody").as_ref())
                     .await
                     .problem(401, "unauthenticated");
             }
-            for (index, (caller, allowed)) in callers.iter().zip(roles).enumerate() {
-                if template.contains("{exemption_id}:") {
-                    ids.exemption = ask().await;
+            for (index, (caller, allowed)) in stage.callers.iter().zip(roles).enumerate() {
+                if operation_id.starts_with("rotate") {
+                    // A key is rotated once.
+                    ids.keys = new_keys(app, &ids.partner).await;
+                    path = ids.fill(template);
                 }
-                let path = ids.fill(template);
+                if template.contains("{exemption_id}:") {
+                    ids.exemption = ask(&stage.asker, ids).await;
+                    path = ids.fill(template);
+                }
                 let answer = call(
                     caller,
                     &method,
@@ -194,19 +294,21 @@ async fn every_operation_refuses_who_may_not_call_it() {
                     send(broken).await.problem(403, "forbidden");
                 }
             }
-            let answer = call(&other, &method, &path, body("other").as_ref()).await;
+            let answer = call(other, &method, &path, body("other").as_ref()).await;
             match operation_id {
                 _ if !roles[2] => drop(answer.problem(403, "forbidden")),
                 "getPolicySchema" => assert!(answer.status.is_success(), "{}", answer.text),
                 "listTenants" => assert_eq!(answer.expect(200)["items"], json!([])),
-                "createTenant" => assert_eq!(answer.expect(202)["tenant"]["partner_id"], json!(other.id)),
+                "createTenant" => {
+                    assert_eq!(answer.expect(202)["tenant"]["partner_id"], json!(stage.other_id))
+                }
                 _ => drop(answer.problem(404, "not_found")),
             }
-            forget(&app, &other.id).await;
+            forget(app, &stage.other_id).await;
             walked += 1;
         }
     }
-    assert!(walked >= 14, "only {walked} operations were walked");
+    assert!(walked >= 35, "only {walked} operations were walked");
 }
 
 /// So that the other partner's list stays empty for later operations of the walk.

@@ -49,6 +49,16 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             small,
         )
     };
+    let new_key = async |path: &str, role: &str| {
+        let body = json!({"name": "to be rotated", "role": role});
+        let key = app.operator().post(path, body).await.expect(201);
+        format!("{path}/{}:rotate", key["id"].as_str().unwrap())
+    };
+    let partner_keys = format!("/v1/partners/{}/keys", acme.id);
+    let rotations = [
+        new_key(&partner_keys, "partner_reader").await,
+        new_key("/v1/keys", "auditor").await,
+    ];
     let ask = json!({"app_id": app_id, "reason": "drill", "duration_min": 5});
     let asked = acme
         .post(&format!("/v1/tenants/{tenant_id}/exemptions"), ask)
@@ -56,7 +66,7 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
         .expect(201);
     let exemption_id = asked["id"].as_str().unwrap().to_owned();
     let user = format!("/v1/tenants/{tenant_id}/users/f3b5a1c2-7d4e-4f60-9a1b-2c3d4e5f6071");
-    vec![
+    let mut endpoints = vec![
         endpoint(
             app.operator(),
             Method::POST,
@@ -78,13 +88,17 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             examples::tenant("x"),
             small,
         ),
-        endpoint(
-            &acme,
-            Method::PATCH,
-            format!("/v1/tenants/{tenant_id}"),
-            json!({"name": "x", "pool": {}}),
-            small,
-        ),
+        Endpoint {
+            // The two apps and the policy above were changes of it.
+            version: 4,
+            ..endpoint(
+                &acme,
+                Method::PATCH,
+                format!("/v1/tenants/{tenant_id}"),
+                json!({"name": "x", "pool": {}}),
+                small,
+            )
+        },
         endpoint(
             &acme,
             Method::POST,
@@ -120,6 +134,20 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             Method::POST,
             format!("/v1/tenants/{tenant_id}:resume"),
             json!({"reason": "drill"}),
+            small,
+        ),
+        endpoint(
+            app.operator(),
+            Method::PATCH,
+            format!("/v1/partners/{}", acme.id),
+            json!({"name": "x"}),
+            small,
+        ),
+        endpoint(
+            app.operator(),
+            Method::POST,
+            "/v1/keys".into(),
+            json!({"name": "x", "role": "auditor"}),
             small,
         ),
         endpoint(
@@ -164,7 +192,17 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             json!({"reason": "drill"}),
             small,
         ),
-    ]
+    ];
+    for path in rotations {
+        endpoints.push(endpoint(
+            app.operator(),
+            Method::POST,
+            path,
+            json!({"overlap_s": 0}),
+            small,
+        ));
+    }
+    endpoints
 }
 
 impl Endpoint {

@@ -377,7 +377,7 @@ async fn lists_are_narrowed_by_state_and_hold_nothing_foreign() {
     );
     assert_eq!(ids(&scene.acme, "?state=revoked").await, Vec::<String>::new());
     for (query, code) in [
-        ("?state=open", "query:state invalid"),
+        ("?state=open", "query:state unknown_value"),
         ("?state=pending&state=approved", "query:state duplicate"),
         ("?stage=pending", "query:stage unknown_parameter"),
     ] {

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use step_up::policy_item::{Exemption, PolicyItem};
 use stepgate::{
     domain::{
-        actor::OperatorScope,
+        actor::{Identity, OperatorScope},
         app::App,
         operation::{OperationState, StepState},
     },
@@ -65,7 +65,7 @@ async fn an_approved_exemption_is_in_its_apps_item_until_it_ends() {
     let (admin, _) = rig.app(tenant.id, "Admin").await;
     assert_eq!(rig.run_worker().await, [Outcome::Converged]);
     let mut second = Request::clone(&rig.request);
-    second.actor.key_id = KeyId::generate(&rig.context.ids, rig.context.clock.now());
+    second.actor.identity = Identity::Key(KeyId::generate(&rig.context.ids, rig.context.clock.now()));
 
     let one = ask(&rig, tenant.id, &portal, Some(SUB)).await;
     let all = ask(&rig, tenant.id, &portal, None).await;
@@ -130,7 +130,7 @@ async fn neither_approval_nor_end_waits_for_a_provider_that_is_down() {
     let (portal, _) = rig.app(tenant.id, "Portal").await;
     assert_eq!(rig.run_worker().await, [Outcome::Converged]);
     let mut second = Request::clone(&rig.request);
-    second.actor.key_id = KeyId::generate(&rig.context.ids, rig.context.clock.now());
+    second.actor.identity = Identity::Key(KeyId::generate(&rig.context.ids, rig.context.clock.now()));
 
     // A change of the tenant that cannot come about: its provider does not answer.
     rig.sql(
