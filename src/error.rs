@@ -68,6 +68,12 @@ codes! {
     ConnectionChanging => "connection_changing", "Connection is being changed";
     /// There is no earlier BlockID connection to go back to.
     NothingToRevert => "nothing_to_revert", "Nothing to revert";
+    /// The exemption's state does not allow this operation.
+    ExemptionState => "exemption_state", "Exemption state does not allow this";
+    /// Somebody else than who asked must do this.
+    SecondPersonRequired => "second_person_required", "Second person required";
+    /// The user, or the BlockID subject, is linked already.
+    LinkTaken => "link_taken", "Link taken";
     /// The key is revoked, expired or replaced already.
     KeyState => "key_state", "Key state does not allow this";
     /// `If-Match` is required: read the resource first and send its `ETag`.

@@ -181,6 +181,8 @@ ids! {
     AuditId => "aud",
     /// Id of a change of a BlockID connection.
     ChangeId => "chg",
+    /// Id of an exemption.
+    ExemptionId => "exm",
 }
 
 #[cfg(test)]

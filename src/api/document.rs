@@ -43,6 +43,8 @@ const EXTENSION: &str = "x-problems";
         (name = "tenants", description = "Customers: a BlockID connection and a user pool each."),
         (name = "blockid", description = "BlockID connections of tenants: checked, rotated, changed."),
         (name = "apps", description = "Customer applications: an app client and a step-up policy each."),
+        (name = "exemptions", description = "Time-limited passes without a step-up, asked for by one person and approved by another."),
+        (name = "users", description = "Help for users of a tenant: found, linked, unlinked, signed out. They live in Cognito."),
         (name = "operations", description = "Accepted work and how far it is."),
         (name = "service", description = "The service itself."),
     )

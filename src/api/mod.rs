@@ -20,8 +20,10 @@ pub mod blockid;
 pub mod cells;
 mod docs;
 pub mod document;
+pub mod exemptions;
 pub mod extract;
 pub mod health;
+pub mod links;
 pub mod middleware;
 pub mod operations;
 pub mod partners;
@@ -33,6 +35,7 @@ pub mod respond;
 mod route_table;
 pub mod server;
 pub mod tenants;
+pub mod users;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -78,6 +81,17 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(policies::get_version::get_policy_version)
         .service(policies::diff_versions::diff_policy_versions)
         .service(policies::schema::get_policy_schema)
+        .service(exemptions::create::create_exemption)
+        .service(exemptions::list::list_exemptions)
+        .service(exemptions::get::get_exemption)
+        .service(exemptions::approve::approve_exemption)
+        .service(exemptions::revoke::revoke_exemption)
+        .service(users::find::find_users)
+        .service(users::get::get_user)
+        .service(users::sign_out::sign_out_user)
+        .service(links::list::list_links)
+        .service(links::create::create_link)
+        .service(links::unlink::unlink_user)
         .service(operations::get::get_operation)
         .service(problems::list::list_problems)
         .service(problems::get::get_problem)

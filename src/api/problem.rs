@@ -108,7 +108,7 @@ pub fn status(code: Code) -> StatusCode {
     match code {
         Code::MalformedJson | Code::InvalidQuery | Code::InvalidHeader => StatusCode::BAD_REQUEST,
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::Forbidden | Code::SecondPersonRequired => StatusCode::FORBIDDEN,
         Code::NotFound | Code::RouteNotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -120,7 +120,9 @@ pub fn status(code: Code) -> StatusCode {
         | Code::ExternalIdTaken
         | Code::ConfirmationRequired
         | Code::ConnectionChanging
-        | Code::NothingToRevert => StatusCode::CONFLICT,
+        | Code::NothingToRevert
+        | Code::ExemptionState
+        | Code::LinkTaken => StatusCode::CONFLICT,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

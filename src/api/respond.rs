@@ -30,6 +30,11 @@ pub fn created(body: &impl Serialize) -> HttpResponse {
     HttpResponse::Created().json(body)
 }
 
+/// 204.
+pub fn no_content() -> HttpResponse {
+    HttpResponse::NoContent().finish()
+}
+
 /// 202 with a body and the path of the operation that tells how far the work is.
 pub fn accepted(operation_id: &crate::ids::OperationId, body: &impl Serialize) -> HttpResponse {
     HttpResponse::Accepted()

@@ -13,6 +13,7 @@ pub mod dynamodb;
 mod error;
 mod kind;
 pub mod lambda;
+pub mod records;
 pub mod s3;
 pub mod secretsmanager;
 pub mod sts;
@@ -101,6 +102,11 @@ impl Aws {
     /// DynamoDB of a region.
     pub fn dynamodb(&self, region: &str) -> dynamodb::DynamoDb {
         dynamodb::DynamoDb::new(&self.region(region))
+    }
+
+    /// The `records` table of a tenant.
+    pub fn records(&self, region: &str, table: String) -> records::Records {
+        records::Records::new(&self.region(region), table)
     }
 
     /// Lambda of a region.

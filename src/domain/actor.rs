@@ -152,6 +152,11 @@ impl OperatorScope {
     pub fn worker() -> Self {
         Self(())
     }
+
+    /// The same for one partner's rows only.
+    pub fn within(&self, partner_id: PartnerId) -> PartnerScope {
+        PartnerScope { partner_id }
+    }
 }
 
 /// May read one partner's rows, or everybody's.

@@ -20,6 +20,20 @@ text_enum! {
         ConnectionChanged => "connection_changed",
         /// The BlockID connection is to be what it was before.
         ConnectionReverted => "connection_reverted",
+        /// An exemption was asked for.
+        ExemptionAsked => "exemption_asked",
+        /// A second person approved an exemption.
+        ExemptionApproved => "exemption_approved",
+        /// An exemption was ended, or its request withdrawn.
+        ExemptionRevoked => "exemption_revoked",
+        /// An exemption ended by itself, or was not approved in time.
+        ExemptionExpired => "exemption_expired",
+        /// A user was linked to a BlockID subject by hand.
+        UserLinked => "user_linked",
+        /// It was asked to unlink a user, with all that follows.
+        UserUnlinked => "user_unlinked",
+        /// It was asked to sign a user out everywhere.
+        UserSignedOut => "user_signed_out",
         /// A partner was added.
         PartnerCreated => "partner_created",
         /// A partner was changed.

@@ -13,6 +13,7 @@ pub mod cell;
 pub mod connection_change;
 pub mod connection_check;
 mod email_sender;
+pub mod exemption;
 pub(crate) mod object;
 pub mod operation;
 pub mod partner;
@@ -20,6 +21,7 @@ pub mod policy;
 pub mod pool;
 pub mod provisioning;
 pub mod tenant;
+pub mod user;
 pub mod validation;
 
 /// An enum whose variants have a stable text form, in the database and in JSON.

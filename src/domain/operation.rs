@@ -22,6 +22,10 @@ text_enum! {
         ResumeTenant => "resume_tenant",
         /// Try another BlockID connection or secret, and put it in force.
         ChangeConnection => "change_connection",
+        /// Tell the triggers of an exemption.
+        ApproveExemption => "approve_exemption",
+        /// Take an exemption from the triggers.
+        EndExemption => "end_exemption",
     }
 }
 

@@ -13,6 +13,8 @@ text_enum! {
     StepName {
         /// Tell the triggers whether the tenant is suspended, before anything else can fail.
         Suspension => "suspension",
+        /// Tell the triggers of exemptions that were approved or have ended.
+        Exemptions => "exemptions",
         /// Try the connection or secret that waits, and put it in force or take it back.
         ConnectionChange => "connection_change",
         /// Read the provider's metadata and keys.
@@ -38,8 +40,9 @@ text_enum! {
 
 impl StepName {
     /// Every step, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Suspension,
+        Self::Exemptions,
         Self::ConnectionChange,
         Self::ProviderDiscovery,
         Self::SettingsSecret,
@@ -66,6 +69,7 @@ impl StepName {
                 Self::TenantSettings,
             ],
             OperationKind::SuspendTenant | OperationKind::ResumeTenant => &[Self::Suspension],
+            OperationKind::ApproveExemption | OperationKind::EndExemption => &[Self::Exemptions],
         }
     }
 }
@@ -178,6 +182,8 @@ pub struct DesiredApp {
     pub policy_version: i64,
     /// The policy.
     pub policy: PolicyDocument,
+    /// Approved exemptions.
+    pub exemptions: Vec<step_up::policy_item::Exemption>,
 }
 
 #[cfg(test)]
@@ -192,6 +198,7 @@ mod tests {
             OperationKind::UpdatePolicy,
             OperationKind::SuspendTenant,
             OperationKind::ChangeConnection,
+            OperationKind::EndExemption,
         ] {
             let positions: Vec<_> = StepName::plan(kind)
                 .iter()

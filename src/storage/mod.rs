@@ -10,6 +10,7 @@ pub mod audit_log;
 pub mod cells;
 pub mod connection_changes;
 mod database;
+pub mod exemptions;
 pub mod idempotency_keys;
 pub mod operations;
 mod page;

@@ -142,11 +142,13 @@ async fn load_apps(db: &mut PgConnection, tenant_id: TenantId) -> Result<Vec<Des
            WHERE tenant_id = $1 ORDER BY apps.id"#,
         tenant_id as TenantId
     )
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
+    let mut exemptions = super::exemptions::approved(db, tenant_id).await?;
     Ok(rows
         .into_iter()
         .map(|row| DesiredApp {
+            exemptions: exemptions.remove(&row.id.to_string()).unwrap_or_default(),
             id: row.id,
             settings: row.settings.0,
             client_id: row.client_id,

@@ -10,6 +10,7 @@ use crate::{
         connection_check::ConnectionReport,
         operation::Failure,
         pool::PoolSettings,
+        provisioning::Observed,
         tenant::{Labels, Suspension, Tenant, TenantFilter, TenantState},
     },
     ids::{CellId, PartnerId, TenantId},
@@ -228,4 +229,18 @@ pub async fn bump_generation(
     .ok_or_else(|| Error::not_found("tenant"))?;
     notify_work(tx).await?;
     Ok(generation)
+}
+
+/// What the worker found of a tenant in AWS.
+pub async fn observed(db: &mut PgConnection, scope: &ReadScope, id: TenantId) -> Result<Observed> {
+    let Json(observed) = sqlx::query_scalar!(
+        r#"SELECT observed AS "observed: Json<Observed>" FROM tenants
+           WHERE id = $1 AND ($2::text IS NULL OR partner_id = $2)"#,
+        id as TenantId,
+        scope.partner_id() as Option<PartnerId>
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or_else(|| Error::not_found("tenant"))?;
+    Ok(observed)
 }

@@ -12,7 +12,9 @@ pub mod cells;
 pub mod connection_checks;
 pub mod connections;
 pub mod create_tenant;
+pub mod exemptions;
 pub mod idempotency;
+pub mod links;
 pub mod operations;
 pub mod partners;
 pub mod policies;
@@ -20,6 +22,7 @@ pub mod policy_checks;
 pub mod policy_versions;
 pub mod suspensions;
 pub mod tenants;
+pub mod users;
 
 use crate::domain::actor::Actor;
 

@@ -39,6 +39,17 @@ pub(super) async fn open(
     scope: &PartnerScope,
     subject: Subject,
 ) -> Result<Watched> {
+    open_for(tx, context, Some(request), scope, subject).await
+}
+
+/// As [`open`], also for the worker, which acts without a request.
+pub(super) async fn open_for(
+    tx: &mut PgConnection,
+    context: &Context,
+    request: Option<&Request>,
+    scope: &PartnerScope,
+    subject: Subject,
+) -> Result<Watched> {
     let operation = Operation {
         id: OperationId::generate(&context.ids, subject.now),
         partner_id: scope.partner_id(),
@@ -47,8 +58,8 @@ pub(super) async fn open(
         kind: subject.kind,
         target_generation: subject.target_generation,
         state: OperationState::Pending,
-        request_id: Some(request.id.clone()),
-        traceparent: request.traceparent.clone(),
+        request_id: request.map(|request| request.id.clone()),
+        traceparent: request.and_then(|request| request.traceparent.clone()),
         created_at: subject.now,
     };
     storage::operations::insert(tx, scope, &operation).await?;

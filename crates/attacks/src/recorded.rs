@@ -72,6 +72,17 @@ impl Scene {
         )
     }
 
+    /// Post-confirmation after a password was reset with a code from the mailbox.
+    pub fn password_reset(&self) -> Value {
+        let request = json!({ "userAttributes": self.attributes() });
+        self.envelope(
+            "1",
+            "PostConfirmation_ConfirmForgotPassword",
+            &request,
+            &json!({}),
+        )
+    }
+
     /// The gate asked for tokens from a source such as `TokenGeneration_HostedAuth`.
     pub fn pre_token(&self, source: &str) -> Value {
         let request = json!({

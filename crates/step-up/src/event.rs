@@ -31,6 +31,8 @@ pub enum EventType {
     Tokens,
     /// A BlockID subject was linked to a user.
     Linked,
+    /// The password was reset: what earlier step-ups left behind is gone.
+    PasswordReset,
 }
 
 /// One fact about one journey.

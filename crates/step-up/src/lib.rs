@@ -17,6 +17,7 @@
 //! | [`settings`] | the tenant settings the triggers read from Secrets Manager |
 //! | [`policy_item`] | the item the triggers read from the policies table |
 //! | [`record_keys`] | keys of the records table |
+//! | [`link`] | the tie between a BlockID subject and a user, as the records table holds it |
 //! | [`reason`] | why a step-up was refused: one closed list |
 //! | [`event`] | the one-line JSON event a trigger prints |
 
@@ -24,6 +25,7 @@ pub mod assurance;
 pub mod challenge;
 pub mod define;
 pub mod event;
+pub mod link;
 pub mod policy;
 pub mod policy_item;
 pub mod reason;

@@ -10,6 +10,10 @@ use std::fmt::Write as _;
 pub const EXPIRES_AT: &str = "expires_at_unix_s";
 /// Prefix of the sort keys of grants.
 pub const GRANT_PREFIX: &str = "grant#";
+/// Prefix of the sort keys of all evidence.
+pub const EVIDENCE_PREFIX: &str = "evidence#";
+/// Prefix of the sort keys of a user's links.
+pub const LINK_PREFIX: &str = "link#";
 /// Sort key of the item that counts a journey's answers.
 pub const JOURNEY_ATTEMPTS: &str = "attempts";
 /// Sort key of the item that ties a BlockID subject to a user.
@@ -40,17 +44,22 @@ pub fn grant(journey: &str) -> String {
 
 /// Prefix of the sort keys of a user's evidence for one app client.
 pub fn evidence_prefix(client_id: &str) -> String {
-    format!("evidence#{client_id}#")
+    format!("{EVIDENCE_PREFIX}{client_id}#")
 }
 
 /// Sort key of the evidence that a journey left for one app client.
 pub fn evidence(client_id: &str, journey: &str) -> String {
-    format!("evidence#{client_id}#{journey}")
+    format!("{EVIDENCE_PREFIX}{client_id}#{journey}")
+}
+
+/// Names a user's link to the provider with this issuer: a user has one at most.
+pub fn link_id(issuer: &str) -> String {
+    sha256_hex(&[issuer.as_bytes()])
 }
 
 /// Sort key of a user's link to the provider with this issuer.
 pub fn link(issuer: &str) -> String {
-    format!("link#{}", sha256_hex(&[issuer.as_bytes()]))
+    format!("{LINK_PREFIX}{}", link_id(issuer))
 }
 
 /// Sort key of a user's attempt counter of one time window.
@@ -88,5 +97,6 @@ mod tests {
     fn a_clients_prefix_does_not_cover_another_client() {
         assert!(evidence("abc", "jrn_1").starts_with(&evidence_prefix("abc")));
         assert!(!evidence("abcd", "jrn_1").starts_with(&evidence_prefix("abc")));
+        assert!(evidence_prefix("abc").starts_with(EVIDENCE_PREFIX));
     }
 }

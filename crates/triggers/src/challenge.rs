@@ -1,4 +1,4 @@
-//! The function `challenge`: *define*, *create* and the gate behind one handler.
+//! The function `challenge`: *define*, *create*, the gate and what follows a password reset behind one handler.
 
 use crate::clock::Clock;
 use crate::cognito_event::CognitoEvent;
@@ -8,7 +8,7 @@ use crate::policy_cache::{Policies, PolicyCache};
 use crate::random::Random;
 use crate::records::Records;
 use crate::settings_cache::{Secrets, SettingsCache};
-use crate::{create, define, gate};
+use crate::{create, define, gate, reset};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -16,6 +16,11 @@ use std::sync::Arc;
 pub const DEFINE: &str = "DefineAuthChallenge_Authentication";
 /// `triggerSource` of *create*.
 pub const CREATE: &str = "CreateAuthChallenge_Authentication";
+
+/// `triggerSource` after a user has set a new password with a code from the mailbox.
+pub const PASSWORD_RESET: &str = "PostConfirmation_ConfirmForgotPassword";
+/// `triggerSource` after a user who signed up has confirmed the address.
+pub const SIGNED_UP: &str = "PostConfirmation_ConfirmSignUp";
 
 /// Everything outside that the function works with.
 pub struct Outside {
@@ -66,7 +71,7 @@ impl Challenge {
         let _ = self.settings.get(&*self.clock).await;
     }
 
-    /// Answers one event. Whatever is neither *define* nor *create* is taken for a question for tokens, so
+    /// Answers one event. Whatever is not known otherwise is taken for a question for tokens, so
     /// that a source that does not exist yet is refused.
     pub async fn handle(&self, request_id: &str, received: Value) -> Result<Value, RefusedTokens> {
         let event = CognitoEvent::read(&received);
@@ -74,6 +79,9 @@ impl Challenge {
         match event.trigger_source.as_str() {
             DEFINE => Ok(define::handle(self, &invocation, &event, received).await),
             CREATE => Ok(create::handle(self, &invocation, &event, received).await),
+            PASSWORD_RESET => reset::handle(self, &invocation, &event, received).await,
+            // A new account has nothing that could be deleted.
+            SIGNED_UP => Ok(received),
             _ => gate::handle(self, &invocation, &event, received).await,
         }
     }

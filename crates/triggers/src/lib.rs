@@ -2,7 +2,7 @@
 //!
 //! | function | triggers | may read |
 //! | --- | --- | --- |
-//! | `challenge` | *define*, *create*, the pre-token [`gate`] | settings, policies, records |
+//! | `challenge` | *define*, *create*, the pre-token [`gate`], post-confirmation ([`reset`]) | settings, policies, records |
 //! | `verify` | *verify* | the same, and the BlockID client secret |
 //!
 //! The functions are split along that secret and nothing else. What belongs here: reading Cognito's events,
@@ -14,7 +14,7 @@
 //! ones together.
 //!
 //! How a trigger says no: *define* with `failAuthentication`, *verify* with `answerCorrect: false`, *create*
-//! with parameters that nobody can answer, and the gate with an error whose message is the reason code.
+//! with parameters that nobody can answer, the gate and [`reset`] with an error whose message is the reason code.
 //! Every no, and every yes, is an event ([`events`]).
 
 pub mod app;
@@ -31,6 +31,7 @@ pub mod outcome;
 pub mod policy_cache;
 pub mod random;
 pub mod records;
+pub mod reset;
 pub mod runtime;
 pub mod settings_cache;
 pub mod verify;

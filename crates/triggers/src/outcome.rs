@@ -5,7 +5,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use lambda_runtime::Diagnostic;
 use step_up::reason::Reason;
 
-/// The gate's refusal: Cognito issues no tokens when the trigger fails, and shows the client this text.
+/// The gate's refusal: Cognito issues no tokens when the trigger fails, and shows the client this text. A reset whose
+/// records stay says so in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefusedTokens(pub Reason);
 

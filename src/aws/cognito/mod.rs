@@ -6,6 +6,7 @@
 
 mod client_settings;
 mod pool_settings;
+mod users;
 
 pub use client_settings::ClientSettings;
 pub use pool_settings::{PasswordRules, PoolSettings};

@@ -6,6 +6,7 @@
 mod app_clients;
 mod connection_change;
 mod credentials_policy;
+mod exemptions;
 mod policy_items;
 mod pool_attributes;
 mod provider_discovery;
@@ -26,6 +27,7 @@ pub async fn run(step: StepName, pass: &mut Pass<'_>) -> Result<Done, StepError>
     match step {
         StepName::Suspension => suspension::run(pass).await,
         StepName::ConnectionChange => connection_change::run(pass).await,
+        StepName::Exemptions => exemptions::run(pass).await,
         StepName::ProviderDiscovery => provider_discovery::run(pass).await,
         StepName::SettingsSecret => settings_secret::run(pass).await,
         StepName::TenantStack => tenant_stack::run(pass).await,

@@ -51,13 +51,35 @@ async fn bring(
     {
         return Ok(None);
     }
+    let item_of = |generation| wanted::policy_item(app, &client_id, generation);
+    put(
+        pass,
+        dynamodb,
+        table,
+        app,
+        (client_id.as_str(), present_generation),
+        item_of,
+    )
+    .await
+    .map(Some)
+}
+
+/// Writes the item of a higher generation than the one there has, and reads it back. Returns the request id.
+pub(super) async fn put(
+    pass: &Pass<'_>,
+    dynamodb: &DynamoDb,
+    table: &str,
+    app: &DesiredApp,
+    (client_id, present_generation): (&str, i64),
+    item_of: impl FnOnce(i64) -> PolicyItem,
+) -> Result<Option<String>, StepError> {
     let generation = {
         let mut tx = pass.context.db.begin(&OperatorScope::worker()).await?;
         let next = reconcile::next_item_generation(&mut tx, pass.claim, app.id, present_generation).await?;
         tx.commit().await.map_err(crate::Error::from)?;
         next
     };
-    let item = wanted::policy_item(app, &client_id, generation.ok_or(StepError::LeaseLost)?);
+    let item = item_of(generation.ok_or(StepError::LeaseLost)?);
     let document = serde_json::to_string(&item).map_err(crate::Error::from)?;
     if document.len() > MAX_ITEM_BYTES {
         return Err(StepFailure::lasting(
@@ -75,13 +97,13 @@ async fn bring(
         generation: item.generation,
         document,
     };
-    let put = dynamodb.put_policy(table, &client_id, &stored).await?;
+    let put = dynamodb.put_policy(table, client_id, &stored).await?;
     if put.value == PutOutcome::NotNewer {
         // Somebody wrote since it was read. If it was an earlier try of this very write, it is there.
         tracing::info!(app = %app.id, generation = item.generation, "a policy item was written meanwhile");
     }
-    match dynamodb.policy(table, &client_id).await? {
-        Some(found) if says(&found, &item) => Ok(Some(put.request_id)),
+    match dynamodb.policy(table, client_id).await? {
+        Some(found) if says(&found, &item) => Ok(put.request_id),
         Some(found) if found.generation > item.generation => Err(StepFailure::passing(
             "policy_raced",
             format!("The policy of {} was written by somebody else.", app.id),

@@ -78,7 +78,7 @@ pub fn policy_item(app: &DesiredApp, client_id: &str, generation: i64) -> Policy
         action_step_up: app.settings.action_step_up,
         session_validity_s: app.settings.session_validity_min * 60,
         refresh_validity_s: refresh_validity_min(app).unwrap_or_default() * 60,
-        exemptions: Vec::new(),
+        exemptions: app.exemptions.clone(),
     }
 }
 
@@ -106,6 +106,7 @@ mod tests {
             client_id: None,
             policy_version: 1,
             policy,
+            exemptions: Vec::new(),
         }
     }
 

@@ -138,6 +138,7 @@ pub fn pool_settings(desired: &Desired, outputs: &StackOutputs) -> PoolSettings 
         triggers: BTreeMap::from([
             ("define_auth_challenge", challenge.clone()),
             ("create_auth_challenge", challenge.clone()),
+            ("post_confirmation", challenge.clone()),
             (
                 "verify_auth_challenge_response",
                 outputs.verify_function_arn.clone(),

@@ -1,5 +1,6 @@
 //! The jobs of the worker, one a file.
 
+pub mod expire_exemptions;
 pub mod reconcile_tenants;
 pub mod sweep_idempotency_keys;
 pub mod sweep_reservations;

@@ -30,7 +30,19 @@ fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
         "listCells" | "getCell" | "listPartners" | "listKeys" | "getKey" => (INSTALLATION, None),
         "getPartner" | "listPartnerKeys" | "getPartnerKey" | "listTenants" | "getTenant" | "listApps"
         | "getApp" | "getPolicy" | "getOperation" | "getPolicySchema" | "listPolicyVersions"
-        | "getPolicyVersion" | "diffPolicyVersions" => (EVERYBODY, None),
+        | "getPolicyVersion" | "diffPolicyVersions" | "listExemptions" | "getExemption" | "getUser"
+        | "listLinks" => (EVERYBODY, None),
+        "findUsers" => (EVERYBODY, Some(json!({"username": "ann"}))),
+        "createExemption" => (
+            ADMINISTRATORS,
+            // The walk fills its app in.
+            Some(json!({"app_id": "{app_id}", "reason": "drill", "duration_min": 5})),
+        ),
+        "approveExemption" => (ADMINISTRATORS, None),
+        "revokeExemption" | "signOutUser" | "unlinkUser" => {
+            (ADMINISTRATORS, Some(json!({"reason": "drill"})))
+        }
+        "createLink" => (ADMINISTRATORS, Some(json!({"subject": "s", "reason": "drill"}))),
         "simulatePolicy" => (
             EVERYBODY,
             Some(json!({"attributes": {"email": "ann@acme.example"}})),
@@ -53,7 +65,18 @@ fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
     })
 }
 
+/// Operations that ask the tenant's pool, which a tenant without a worker does not have.
+const NEED_A_POOL: [&str; 6] = [
+    "findUsers",
+    "getUser",
+    "signOutUser",
+    "listLinks",
+    "createLink",
+    "unlinkUser",
+];
+
 struct Ids {
+    exemption: String,
     partner: String,
     cell: String,
     tenant: String,
@@ -73,6 +96,9 @@ impl Ids {
             ("{tenant_id}", &self.tenant),
             ("{app_id}", &self.app),
             ("{operation_id}", &self.operation),
+            ("{exemption_id}", &self.exemption),
+            ("{user_sub}", &"f3b5a1c2-7d4e-4f60-9a1b-2c3d4e5f6071".to_owned()),
+            ("{link_id}", &"0".repeat(64)),
             ("{version}", &"1".to_owned()),
             ("{against}", &"1".to_owned()),
         ]
@@ -116,6 +142,8 @@ struct Stage {
     ids: Ids,
     /// Operator, auditor, partner admin, partner reader.
     callers: [Caller; 4],
+    /// Administrator who is none of them.
+    asker: Caller,
     /// Administrator of another partner.
     other: Caller,
     other_id: String,
@@ -147,11 +175,14 @@ async fn set(by_token: bool) -> Stage {
         keys: new_keys(&app, &acme.id).await,
         partner: acme.id.clone(),
         cell: text(&tenant["tenant"]["cell_id"]),
+        exemption: String::new(),
         app: text(&acme.app(&tenant_id, "Portal").await["id"]),
         operation: text(&tenant["operation"]["id"]),
         tenant: tenant_id,
     };
     let reader = app.partner_key(&acme.id, "partner_reader").await;
+    // Asks for exemptions and calls nothing else, so that whoever may approve can.
+    let asker = app.partner_key(&acme.id, "partner_admin").await;
     let as_token = |issuer: &Issuer, scope: &str| app.anybody().with_key(Some(issuer.token(&app, scope)));
     let (callers, stranger) = if by_token {
         app.rename_partner(&acme.id, partner_id).await;
@@ -176,6 +207,7 @@ async fn set(by_token: bool) -> Stage {
     Stage {
         ids,
         callers,
+        asker,
         other: other.admin.clone(),
         other_id: other.id.clone(),
         stranger,
@@ -198,9 +230,18 @@ async fn new_keys(app: &TestApp, partner_id: &str) -> [String; 2] {
     ]
 }
 
+/// An exemption that waits for somebody else.
+async fn ask(asker: &Caller, ids: &Ids) -> String {
+    let body = json!({"app_id": ids.app, "reason": "drill", "duration_min": 5});
+    let path = format!("/v1/tenants/{}/exemptions", ids.tenant);
+    let asked = asker.post(&path, body).await.expect(201);
+    asked["id"].as_str().unwrap().to_owned()
+}
+
 async fn walk(by_token: bool) {
     let mut stage = set(by_token).await;
     let (app, ids, other) = (&stage.app, &mut stage.ids, &stage.other);
+    ids.exemption = ask(&stage.asker, ids).await;
     let document = app.anybody().get("/openapi.json").await.expect(200);
     let mut walked = 0;
     for (template, item) in document["paths"].as_object().unwrap() {
@@ -213,7 +254,11 @@ async fn walk(by_token: bool) {
                 .unwrap_or_else(|| panic!("{operation_id} has no authorization case: add one"));
             let method: Method = method.to_uppercase().parse().unwrap();
             let mut path = ids.fill(template);
-            let body = |unique: &str| case(operation_id, unique).unwrap().1;
+            let app_id = ids.app.clone();
+            let body = |unique: &str| {
+                let body = case(operation_id, unique).unwrap().1?;
+                Some(serde_json::from_str::<Value>(&body.to_string().replace("{app_id}", &app_id)).unwrap())
+            };
 
             for nobody in [app.anybody(), &stage.stranger] {
                 call(nobody, &method, &path, body("nobody").as_ref())
@@ -226,6 +271,10 @@ async fn walk(by_token: bool) {
                     ids.keys = new_keys(app, &ids.partner).await;
                     path = ids.fill(template);
                 }
+                if template.contains("{exemption_id}:") {
+                    ids.exemption = ask(&stage.asker, ids).await;
+                    path = ids.fill(template);
+                }
                 let answer = call(
                     caller,
                     &method,
@@ -235,6 +284,8 @@ async fn walk(by_token: bool) {
                 .await;
                 if allowed && operation_id == "revertConnection" {
                     answer.problem(409, "nothing_to_revert");
+                } else if allowed && NEED_A_POOL.contains(&operation_id) {
+                    answer.problem(409, "tenant_state");
                 } else if allowed {
                     assert!(
                         answer.status.is_success(),

@@ -42,6 +42,11 @@ impl Stage {
             .post(&suspend, json!({"reason": "drill"}))
             .await
             .expect(202);
+        let exemption = json!({"app_id": made_app, "reason": "drill", "duration_min": 5});
+        let exemption = victim
+            .post(&format!("/v1/tenants/{tenant}/exemptions"), exemption)
+            .await
+            .expect(201);
         let keys = victim
             .get(&format!("/v1/partners/{}/keys", victim.id))
             .await
@@ -61,6 +66,7 @@ impl Stage {
             ("resource_id", made_app),
             ("operation_id", text(&made["operation"]["id"])),
             ("operations.id", text(&made["operation"]["id"])),
+            ("exemptions.id", text(&exemption["id"])),
             ("api_keys.id", text(&keys["items"][0]["id"])),
             ("prefix", text(&keys["items"][0]["prefix"])),
             ("cells.id", text(&made["tenant"]["cell_id"])),

@@ -54,9 +54,9 @@ async fn a_tenant_with_two_apps_becomes_ready_with_every_setting_written() {
             .map(|step| step.as_str())
             .collect();
         assert_eq!(names, plan);
-        // A new tenant's triggers have no settings in which a suspension could be written.
+        // A new tenant's triggers have no settings and no policies in which these could be written.
         let expected = |name: &str| match name {
-            "suspension" | "connection_change" => StepState::Skipped,
+            "suspension" | "exemptions" | "connection_change" => StepState::Skipped,
             _ => StepState::Succeeded,
         };
         assert!(
@@ -105,6 +105,7 @@ async fn a_tenant_with_two_apps_becomes_ready_with_every_setting_written() {
         triggers: BTreeMap::from([
             ("define_auth_challenge", challenge.clone()),
             ("create_auth_challenge", challenge.clone()),
+            ("post_confirmation", challenge.clone()),
             ("verify_auth_challenge_response", function("verify")),
             ("pre_token_generation_config", format!("V2_0 {challenge}")),
         ]),

@@ -187,30 +187,6 @@ pub(super) async fn a14(bench: &Bench) -> anyhow::Result<Outcome> {
     Ok(trials.outcome())
 }
 
-/// A30: a step-up that is only the channel by which the password is reset.
-pub(super) async fn a30(bench: &Bench) -> anyhow::Result<Outcome> {
-    let mut trials = Trials::new();
-    let app = bench.app("mailbox", json!({})).await?;
-    let policy = json!({ "schema_version": 1, "rules": [], "default": {
-        "step_up": "required", "methods": ["otp email"], "attempts": 2
-    }});
-    let answer = bench
-        .api()?
-        .try_policy(&bench.target.tenant_id, &app.id, &policy)
-        .await?;
-    let codes = problem_codes(&answer.body);
-    trials.holds(
-        "only otp email",
-        answer.status == 422 || answer.status == 400,
-        "policy refused",
-    );
-    let told = codes.iter().any(|code| code == "step_up_is_reset_channel");
-    trials.holds("only otp email", told, "step_up_is_reset_channel");
-    Ok(trials
-        .outcome()
-        .but_not_built("evidence deleted when a password is reset"))
-}
-
 /// Codes of a problem document's errors.
 pub(super) fn problem_codes(problem: &Value) -> Vec<String> {
     let errors = problem["errors"].as_array().cloned().unwrap_or_default();

@@ -89,6 +89,7 @@ pub(super) async fn a28(bench: &Bench) -> anyhow::Result<Outcome> {
     let app = bench.app("linked only", json!({ "policy": policy })).await?;
     let user = bench.user().await?;
     linked(bench, &mut trials, "no link", (&app, &user), |s| s, &refused).await?;
+    by_administrator(bench, &mut trials, &app).await?;
 
     let mut policy = any_method_policy();
     policy["default"]["subject_link"] = "verified_email".into();
@@ -182,6 +183,51 @@ pub(super) async fn a28(bench: &Bench) -> anyhow::Result<Outcome> {
     let honest = bench.sign_in(&main, &owner).await;
     anyhow::ensure!(honest.is_ok(), "the owner lost the link: {:?}", honest.err());
     Ok(trials.outcome())
+}
+
+/// Links that an administrator makes: to nobody else's subject, and they hold against anybody else's step-up.
+async fn by_administrator(bench: &Bench, trials: &mut Trials, app: &App) -> anyhow::Result<()> {
+    let main = bench.main_app();
+    let (owner, thief) = (bench.user().await?, bench.user().await?);
+    bench.sign_in(&main, &owner).await?;
+    let links = |user: &User| format!("/v1/tenants/{}/users/{}/links", bench.target.tenant_id, user.sub);
+    let of_owner = bench.api()?.get(&links(&owner)).await?;
+    let subject = &of_owner["items"][0]["subject"];
+    anyhow::ensure!(subject.is_string(), "the sign-in left no link: {of_owner}");
+    let body = json!({ "subject": subject, "reason": "attack A28" });
+    let stolen = bench
+        .api()?
+        .call(reqwest::Method::POST, &links(&thief), None, Some(&body))
+        .await?;
+    let told = stolen.status == 409 && stolen.body["code"] == "link_taken";
+    trials.holds("linked by hand to somebody else's subject", told, "link_taken");
+    linked(
+        bench,
+        trials,
+        "after that",
+        (app, &thief),
+        |s| s,
+        &[Reason::LinkRefused],
+    )
+    .await?;
+
+    // The same link by hand lets its own user in, and nobody else.
+    let honest = bench.sign_in(app, &owner).await;
+    anyhow::ensure!(
+        honest.is_ok(),
+        "a link does not serve where only links do: {:?}",
+        honest.err()
+    );
+    let thief_name = thief.name.as_str();
+    linked(
+        bench,
+        trials,
+        "somebody else's step-up for a linked user",
+        (app, &owner),
+        |s| s.fault(json!({ "other_user": thief_name })),
+        &[Reason::SubjectMismatch],
+    )
+    .await
 }
 
 async fn new_user(bench: &Bench, attributes: impl FnOnce(&str) -> Value) -> anyhow::Result<User> {

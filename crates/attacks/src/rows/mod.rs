@@ -15,6 +15,7 @@ mod partners;
 mod password;
 mod paths;
 mod refresh;
+mod reset;
 mod urls;
 
 use crate::bench::Bench;
@@ -92,7 +93,7 @@ catalogue! {
     "A27" "rules that rest on what the user can write" { links::a27, needs AwsAdmin Api }
     "A28" "BlockID subjects that are not the user's" { links::a28, needs AwsAdmin Api ProviderFaults }
     "A29" "stale authentications" { id_tokens::a29, needs AwsAdmin Api ProviderFaults }
-    "A30" "password reset by mailbox, then a code by mail" { assurance::a30, needs AwsAdmin Api }
+    "A30" "password reset by mailbox, then a code by mail" { reset::a30, needs AwsAdmin Api ProviderFaults }
     "A31" "re-pointing a tenant to another provider" { connections::a31, needs AwsAdmin Api ProviderFaults }
     "A32" "foreign pools and forged events" { isolation::a32, needs AwsAdmin }
     "A33" "forged callers of API and console" { partners::a33, needs Api }

@@ -43,7 +43,7 @@ fn claim(tokens: &Tokens, name: &str) -> anyhow::Result<String> {
 }
 
 /// Both ways to refresh are refused.
-async fn refused(
+pub(super) async fn refused(
     bench: &Bench,
     trials: &mut Trials,
     what: &str,

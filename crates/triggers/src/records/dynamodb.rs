@@ -1,5 +1,7 @@
 //! The `records` table in DynamoDB.
 
+mod forget;
+
 use super::item::{self, Item, key, n, s};
 use super::{
     Claimed, Committed, Counted, Evidence, GRANT_REUSE_MS, Grant, JOURNEY_KEPT_S, LinkWrite, Links, Records,
@@ -353,6 +355,10 @@ impl Records for RecordsTable {
             .iter()
             .map(|item| item::to_evidence(item).ok_or_else(|| SourceError::malformed("EvidenceNotReadable")))
             .collect()
+    }
+
+    async fn forget_step_ups(&self, user_sub: &str) -> Result<usize, SourceError> {
+        self.delete_step_ups(user_sub).await
     }
 }
 

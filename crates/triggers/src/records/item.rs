@@ -3,6 +3,7 @@
 use super::{Achievement, Evidence, Grant, Link};
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::HashMap;
+use step_up::link::Field;
 use step_up::record_keys as keys;
 
 /// An item.
@@ -92,23 +93,21 @@ pub(super) fn of_subject_link(link: &Link) -> Item {
 
 /// An item as link.
 pub(super) fn to_link(item: &Item) -> Option<Link> {
-    Some(Link {
-        user_sub: text(item, "user_sub")?,
-        issuer: text(item, "issuer")?,
-        subject: text(item, "subject")?,
-        community: text(item, "community")?,
-        made_by: text(item, "made_by")?,
-        made_at_unix_s: number(item, "made_at_unix_s")?,
+    Link::from_fields(|name| match item.get(name)? {
+        AttributeValue::S(text) => Some(Field::Text(text.clone())),
+        AttributeValue::N(number) => number.parse().ok().map(Field::Number),
+        _ => None,
     })
 }
 
 fn with_link(mut item: Item, link: &Link) -> Item {
-    item.insert("user_sub".to_owned(), s(&link.user_sub));
-    item.insert("issuer".to_owned(), s(&link.issuer));
-    item.insert("subject".to_owned(), s(&link.subject));
-    item.insert("community".to_owned(), s(&link.community));
-    item.insert("made_by".to_owned(), s(&link.made_by));
-    item.insert("made_at_unix_s".to_owned(), n(link.made_at_unix_s));
+    for (name, field) in link.fields() {
+        let value = match field {
+            Field::Text(text) => s(text),
+            Field::Number(number) => n(number),
+        };
+        item.insert(name.to_owned(), value);
+    }
     item
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The gate believes nothing but these records, so every write is conditional and every read consistent,
 //! and expiry is compared here: DynamoDB deletes late, by days at worst. The keys are
-//! [`step_up::record_keys`]; the control plane reads and removes the same items.
+//! [`step_up::record_keys`]; the control plane reads, makes and removes links, and removes evidence and grants.
 //!
 //! | record | written by | lives |
 //! | --- | --- | --- |
@@ -17,6 +17,7 @@ mod item;
 pub mod limits;
 
 pub use dynamodb::RecordsTable;
+pub use step_up::link::Link;
 
 use crate::outcome::SourceError;
 use async_trait::async_trait;
@@ -170,23 +171,6 @@ pub struct Evidence {
     pub expires_at_unix_s: i64,
 }
 
-/// The tie between a BlockID subject and a Cognito user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// Cognito `sub`.
-    pub user_sub: String,
-    /// `iss` of the provider.
-    pub issuer: String,
-    /// `sub` at the provider.
-    pub subject: String,
-    /// Community it was made in.
-    pub community: String,
-    /// How it came about: `username`, `verified_email`, `administrator`.
-    pub made_by: String,
-    /// When, s.
-    pub made_at_unix_s: i64,
-}
-
 /// Links as found, from either side.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Links {
@@ -256,6 +240,9 @@ pub trait Records: Send + Sync {
 
     /// All evidence of a user for one app client that DynamoDB still has.
     async fn evidence(&self, user_sub: &str, client_id: &str) -> Result<Vec<Evidence>, SourceError>;
+
+    /// Deletes all evidence and grants of a user, of every app client; how many there were. Links and counters stay.
+    async fn forget_step_ups(&self, user_sub: &str) -> Result<usize, SourceError>;
 }
 
 /// SHA-256 of an answer, hex: answers hold codes and tokens, which are not stored.

@@ -93,6 +93,7 @@ pub fn bind(question: &Question<'_>, made_at_unix_s: Option<i64>) -> Result<Link
         subject: claims.sub.clone(),
         community: community.to_owned(),
         made_by: made_by.to_owned(),
+        actor: None,
         made_at_unix_s: question.now_unix_s,
     }))
 }

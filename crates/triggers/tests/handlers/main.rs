@@ -19,6 +19,7 @@ mod memory_records;
 mod outages;
 mod probe;
 mod replays;
+mod reset;
 mod secrecy;
 mod stand_ins;
 mod subject;

@@ -226,4 +226,13 @@ impl Records for MemoryRecords {
             .filter(|evidence| evidence.achievement.client_id == client_id)
             .collect())
     }
+
+    async fn forget_step_ups(&self, user_sub: &str) -> Result<usize, SourceError> {
+        self.check()?;
+        let mut tables = self.tables.lock().unwrap();
+        let before = tables.grants.len() + tables.evidence.len();
+        tables.grants.retain(|(sub, _), _| sub != user_sub);
+        tables.evidence.retain(|(sub, _), _| sub != user_sub);
+        Ok(before - tables.grants.len() - tables.evidence.len())
+    }
 }

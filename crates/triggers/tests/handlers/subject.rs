@@ -14,6 +14,7 @@ fn linked(user_sub: &str, subject: &str) -> Link {
         subject: subject.to_owned(),
         community: "default".to_owned(),
         made_by: "administrator".to_owned(),
+        actor: Some("key_1".to_owned()),
         made_at_unix_s: 1,
     }
 }

@@ -12,6 +12,7 @@
 mod emulator;
 mod functions;
 mod records_table;
+mod reset;
 mod runtime_api;
 mod sign_in;
 mod simulator;

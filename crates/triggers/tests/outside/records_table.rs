@@ -39,6 +39,7 @@ fn link(user: &str, subject: &str) -> Link {
         subject: subject.to_owned(),
         community: "default".to_owned(),
         made_by: "username".to_owned(),
+        actor: None,
         made_at_unix_s: NOW_S,
     }
 }

@@ -8,7 +8,7 @@ use step_up::reason::Reason;
 use triggers::clock::{Clock as _, SystemClock};
 
 /// A tenant of the simulator.
-async fn tenant(simulator: &Simulator) -> Tenant {
+pub(crate) async fn tenant(simulator: &Simulator) -> Tenant {
     let now_s = SystemClock.now_unix_s();
     let settings = json!({
         "schema_version": 1, "generation": 1, "tenant_id": TENANT, "user_pool_id": "eu-central-1_Ab3dEfGh1",
@@ -21,7 +21,7 @@ async fn tenant(simulator: &Simulator) -> Tenant {
 }
 
 /// The verify event for what *create* made.
-fn answered(made: &Value, answer: &Value) -> Value {
+pub(crate) fn answered(made: &Value, answer: &Value) -> Value {
     let mut event = fixture("verify");
     event["request"]["privateChallengeParameters"] = made["response"]["privateChallengeParameters"].clone();
     event["request"]["challengeAnswer"] = json!(answer.to_string());

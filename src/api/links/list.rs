@@ -1,0 +1,45 @@
+//! `GET /v1/tenants/{tenant_id}/users/{user_sub}/links`
+
+use super::Link;
+use crate::{
+    Context,
+    api::{
+        extract::{AsReader, Caller, PathIds},
+        respond::{Answer, ok},
+    },
+    domain::user::UserSub,
+    ids::TenantId,
+    usecases,
+};
+use actix_web::{get, web::Data};
+use serde::Serialize;
+
+/// Links of a user.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct LinkList {
+    /// One a provider: mostly one, and more after the tenant was re-pointed.
+    pub items: Vec<Link>,
+}
+
+/// List the links of a user.
+///
+/// Also of one who was deleted from the pool: such links keep their subjects from being linked again.
+#[utoipa::path(
+    operation_id = "listLinks", tag = "users",
+    params(("tenant_id" = TenantId, Path, description = "The tenant"),
+           ("user_sub" = UserSub, Path, description = "Cognito's `sub` of the user")),
+    responses((status = 200, description = "The links", body = LinkList)),
+    extensions(("x-problems" = json!(["tenant_state", "cell_unavailable"])))
+)]
+#[get("/v1/tenants/{tenant_id}/users/{user_sub}/links")]
+pub(crate) async fn list_links(
+    caller: Caller<AsReader>,
+    context: Data<Context>,
+    ids: PathIds<(TenantId, UserSub)>,
+) -> Answer {
+    let (tenant_id, sub) = ids.0;
+    let links = usecases::links::list(&context, &caller.request, tenant_id, &sub).await?;
+    Ok(ok(&LinkList {
+        items: links.into_iter().map(Link::from).collect(),
+    }))
+}
