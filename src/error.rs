@@ -64,6 +64,10 @@ codes! {
     PreconditionRequired => "precondition_required", "Precondition required";
     /// The resource was changed since it was read: read it again.
     PreconditionFailed => "precondition_failed", "Precondition failed";
+    /// The pilot step-up has taken its answer or has expired: begin another.
+    PilotClosed => "pilot_closed", "Pilot closed";
+    /// The pilot step-up taught nothing about the method; `detail` says why. Begin another.
+    PilotFailed => "pilot_failed", "Pilot failed";
     /// The request did not arrive in time.
     RequestTimeout => "request_timeout", "Request timeout";
     /// AWS did not do what was needed; the request may be repeated as it is.

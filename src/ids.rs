@@ -179,6 +179,8 @@ ids! {
     OperationId => "op",
     /// Id of an entry of the audit log.
     AuditId => "aud",
+    /// Id of a pilot step-up.
+    PilotId => "plt",
 }
 
 #[cfg(test)]

@@ -20,9 +20,11 @@ mod docs;
 pub mod document;
 pub mod extract;
 pub mod health;
+pub mod methods;
 pub mod middleware;
 pub mod operations;
 pub mod partners;
+pub mod pilots;
 pub mod policies;
 pub mod problem;
 pub mod respond;
@@ -45,6 +47,11 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(tenants::update::update_tenant)
         .service(tenants::suspend::suspend_tenant)
         .service(tenants::resume::resume_tenant)
+        .service(pilots::create::create_pilot)
+        .service(pilots::get::get_pilot)
+        .service(pilots::complete::complete_pilot)
+        .service(methods::get::get_methods)
+        .service(methods::put::put_methods)
         .service(apps::create::create_app)
         .service(apps::list::list_apps)
         .service(apps::get::get_app)

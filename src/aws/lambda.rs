@@ -2,8 +2,9 @@
 
 use super::AwsError;
 use aws_config::SdkConfig;
-use aws_sdk_lambda::Client;
+use aws_sdk_lambda::{Client, config::retry::RetryConfig, primitives::Blob};
 use serde::Serialize;
+use serde_json::Value;
 
 /// Lambda of one region.
 #[derive(Debug, Clone)]
@@ -32,6 +33,34 @@ impl Lambda {
         Self {
             client: Client::new(config),
         }
+    }
+
+    /// Invokes a function and gives its answer. Once: an event may hold what can be used once.
+    pub async fn invoke(&self, name_or_arn: &str, event: &impl Serialize) -> Result<Value, AwsError> {
+        const OPERATION: &str = "lambda:Invoke";
+        let failed = |code: &str, message: &str| AwsError {
+            operation: OPERATION,
+            code: code.to_owned(),
+            message: message.to_owned(),
+            request_id: None,
+        };
+        let event = serde_json::to_vec(event).map_err(|_| failed("Request", "the event is not JSON"))?;
+        let once = aws_sdk_lambda::config::Builder::new().retry_config(RetryConfig::disabled());
+        let invoked = self
+            .client
+            .invoke()
+            .function_name(name_or_arn)
+            .payload(Blob::new(event))
+            .customize()
+            .config_override(once)
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(OPERATION, &error))?;
+        if invoked.function_error().is_some() {
+            return Err(failed("FunctionError", "the function failed"));
+        }
+        let payload = invoked.payload().map(AsRef::as_ref).unwrap_or_default();
+        serde_json::from_slice(payload).map_err(|_| failed("Response", "the answer is not JSON"))
     }
 
     /// The settings of a function.

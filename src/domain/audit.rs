@@ -14,6 +14,14 @@ text_enum! {
         TenantSuspended => "tenant_suspended",
         /// A tenant was resumed.
         TenantResumed => "tenant_resumed",
+        /// A pilot step-up was begun.
+        PilotStarted => "pilot_started",
+        /// A pilot step-up taught what the provider returns for a method.
+        PilotLearned => "pilot_learned",
+        /// A pilot step-up taught nothing.
+        PilotRefused => "pilot_refused",
+        /// The tenant's own methods were changed.
+        MethodsChanged => "methods_changed",
     }
 }
 

@@ -20,6 +20,10 @@ text_enum! {
         SuspendTenant => "suspend_tenant",
         /// Have the triggers decide by policy again.
         ResumeTenant => "resume_tenant",
+        /// Tell the triggers what a pilot step-up taught about a method.
+        RecordPilot => "record_pilot",
+        /// Tell the triggers which methods the tenant has beside the shipped ones.
+        UpdateMethods => "update_methods",
     }
 }
 

@@ -1,6 +1,6 @@
 //! A tenant: one BlockID connection, one user pool, one stack.
 
-use super::{blockid::BlockIdConnection, operation::Failure, pool::PoolSettings};
+use super::{blockid::BlockIdConnection, method::TenantMethods, operation::Failure, pool::PoolSettings};
 use crate::{
     Error, Result,
     error::Code,
@@ -79,6 +79,8 @@ pub struct Tenant {
     pub blockid: BlockIdConnection,
     /// Its pool's settings.
     pub pool: PoolSettings,
+    /// Its methods and what was learned about them.
+    pub methods: TenantMethods,
     /// Grows with every change of what is wanted.
     pub generation: i64,
     /// The generation that AWS was last brought to.

@@ -12,6 +12,7 @@ mod database;
 pub mod operations;
 mod page;
 pub mod partners;
+pub mod pilots;
 pub mod policies;
 pub mod reconcile;
 pub mod reconcile_steps;

@@ -41,7 +41,7 @@ pub async fn create(
     let mut document = PolicyDocument::initial();
     if let Some(value) = &new.policy {
         problems.within("/policy", |problems| {
-            if let Some(accepted) = policies::accept(value, (&new.settings, &tenant.pool), problems) {
+            if let Some(accepted) = policies::accept(value, &new.settings, &(&tenant).into(), problems) {
                 document = accepted.document;
             }
         });

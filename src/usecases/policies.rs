@@ -6,9 +6,12 @@ use crate::{
     domain::{
         actor::PartnerScope,
         app::{App, AppSettings, user_writable_attributes},
+        blockid::BlockIdConnection,
+        method::TenantMethods,
         operation::OperationKind,
         policy::PolicyVersion,
         pool::PoolSettings,
+        tenant::Tenant,
         validation::Problems,
     },
     error::{Code, FieldError},
@@ -73,11 +76,11 @@ pub async fn put(
     let accepted = match says {
         Content::Document(document) => {
             let mut problems = Problems::new();
-            let accepted = accept(document, (&app.settings, &tenant.pool), &mut problems);
+            let accepted = accept(document, &app.settings, &(&tenant).into(), &mut problems);
             problems.finish()?;
             accepted
         }
-        Content::Version(version) => Some(older(&mut tx, &scope, (&app, &tenant.pool), version).await?),
+        Content::Version(version) => Some(older(&mut tx, &scope, (&app, &tenant), version).await?),
     };
     let accepted =
         accepted.ok_or_else(|| Error::internal(anyhow::anyhow!("a refused document without a problem")))?;
@@ -116,7 +119,7 @@ pub async fn put(
 async fn older(
     tx: &mut sqlx::PgConnection,
     scope: &PartnerScope,
-    (app, pool): (&App, &PoolSettings),
+    (app, tenant): (&App, &Tenant),
     version: i64,
 ) -> Result<Accepted> {
     let refused = |code: &str, detail: &str| Error::invalid(vec![FieldError::new("/version", code, detail)]);
@@ -132,7 +135,7 @@ async fn older(
         Code::NotFound => refused("unknown", "is not a version of this policy"),
         _ => error,
     })?;
-    let report = policy::validate(&document, &validation_context(&app.settings, pool));
+    let report = policy::validate(&document, &validation_context(&app.settings, &tenant.into()));
     let mut problems = Problems::new();
     for finding in &report.errors {
         let detail = format!("its document is no longer acceptable: {}", finding.message);
@@ -155,7 +158,8 @@ pub(super) struct Accepted {
 /// Reads and judges a document for an app with these settings; `None` when there were problems.
 pub(super) fn accept(
     document: &Value,
-    (settings, pool): (&AppSettings, &PoolSettings),
+    settings: &AppSettings,
+    tenant: &Surroundings<'_>,
     problems: &mut Problems,
 ) -> Option<Accepted> {
     let document = match policy::parse(document) {
@@ -165,7 +169,7 @@ pub(super) fn accept(
             return None;
         }
     };
-    let report = policy::validate(&document, &validation_context(settings, pool));
+    let report = policy::validate(&document, &validation_context(settings, tenant));
     for finding in &report.errors {
         problems.add(&finding.pointer, &finding.code, finding.message.clone());
     }
@@ -175,10 +179,32 @@ pub(super) fn accept(
     })
 }
 
-/// What is known of an app with these settings, in such a pool, when its policy is judged.
-pub(super) fn validation_context(settings: &AppSettings, pool: &PoolSettings) -> ValidationContext {
-    let writable = user_writable_attributes(pool).into_iter().map(str::to_owned);
+/// What of a tenant a policy is judged by.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    pool: &'a PoolSettings,
+    methods: &'a TenantMethods,
+    connection: &'a BlockIdConnection,
+}
+
+impl<'a> From<&'a Tenant> for Surroundings<'a> {
+    fn from(tenant: &'a Tenant) -> Self {
+        Self {
+            pool: &tenant.pool,
+            methods: &tenant.methods,
+            connection: &tenant.blockid,
+        }
+    }
+}
+
+/// What is known of an app with these settings, in such a tenant, when its policy is judged.
+pub(super) fn validation_context(settings: &AppSettings, tenant: &Surroundings<'_>) -> ValidationContext {
+    let writable = user_writable_attributes(tenant.pool)
+        .into_iter()
+        .map(str::to_owned);
     ValidationContext {
+        catalogue: tenant.methods.catalogue(),
+        observed: tenant.methods.observed(tenant.connection),
         user_writable_attributes: writable.collect(),
         session_validity_s: settings.session_validity_min * 60,
         action_step_up: settings.action_step_up,
@@ -199,6 +225,11 @@ mod tests {
             self_sign_up: true,
             ..PoolSettings::default()
         };
+        let connection = BlockIdConnection {
+            tenant_dns: "acme.1kosmos.net".into(),
+            community: "default".into(),
+            client_id: "portal".into(),
+        };
         for attribute in user_writable_attributes(&open) {
             let document = json!({
                 "schema_version": 1,
@@ -210,7 +241,12 @@ mod tests {
                 "default": PolicyDocument::initial().default,
             });
             let mut problems = Problems::default();
-            let accepted = accept(&document, (&AppSettings::default(), &open), &mut problems);
+            let tenant = Surroundings {
+                pool: &open,
+                methods: &TenantMethods::default(),
+                connection: &connection,
+            };
+            let accepted = accept(&document, &AppSettings::default(), &tenant, &mut problems);
             assert!(accepted.is_none(), "{attribute}");
             assert!(
                 format!("{problems:?}").contains("attribute_user_writable"),

@@ -19,6 +19,7 @@ mod api;
 mod attacks;
 mod canary;
 mod installation;
+mod pilots;
 mod provisioning;
 mod sign_in;
 mod support;

@@ -9,6 +9,7 @@ mod creation;
 mod openapi;
 mod operations;
 mod partners;
+mod pilots;
 mod policies;
 mod policy_checks;
 mod policy_versions;
