@@ -13,6 +13,7 @@ mod emulator;
 mod functions;
 mod records_table;
 mod runtime_api;
+mod session_proof;
 mod sign_in;
 mod simulator;
 mod tenant;
