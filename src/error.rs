@@ -86,6 +86,10 @@ codes! {
     IdempotencyInProgress => "idempotency_in_progress", "Request in progress";
     /// This caller sent more requests than it may: wait for `Retry-After`.
     RateLimited => "rate_limited", "Rate limited";
+    /// The pilot step-up has taken its answer or has expired: begin another.
+    PilotClosed => "pilot_closed", "Pilot closed";
+    /// The pilot step-up taught nothing about the method; `detail` says why. Begin another.
+    PilotFailed => "pilot_failed", "Pilot failed";
     /// The request did not arrive in time.
     RequestTimeout => "request_timeout", "Request timeout";
     /// AWS did not do what was needed; the request may be repeated as it is.

@@ -183,6 +183,8 @@ ids! {
     ChangeId => "chg",
     /// Id of an exemption.
     ExemptionId => "exm",
+    /// Id of a pilot step-up.
+    PilotId => "plt",
 }
 
 #[cfg(test)]

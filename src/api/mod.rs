@@ -24,9 +24,11 @@ pub mod exemptions;
 pub mod extract;
 pub mod health;
 pub mod links;
+pub mod methods;
 pub mod middleware;
 pub mod operations;
 pub mod partners;
+pub mod pilots;
 pub mod policies;
 pub mod problem;
 pub mod problems;
@@ -69,6 +71,11 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(blockid::put::put_connection)
         .service(blockid::check::check_tenant_connection)
         .service(blockid::revert::revert_connection)
+        .service(pilots::create::create_pilot)
+        .service(pilots::get::get_pilot)
+        .service(pilots::complete::complete_pilot)
+        .service(methods::get::get_methods)
+        .service(methods::put::put_methods)
         .service(apps::create::create_app)
         .service(apps::list::list_apps)
         .service(apps::get::get_app)

@@ -122,7 +122,9 @@ pub fn status(code: Code) -> StatusCode {
         | Code::ConnectionChanging
         | Code::NothingToRevert
         | Code::ExemptionState
-        | Code::LinkTaken => StatusCode::CONFLICT,
+        | Code::LinkTaken
+        | Code::PilotClosed
+        | Code::PilotFailed => StatusCode::CONFLICT,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

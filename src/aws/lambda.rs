@@ -2,7 +2,7 @@
 
 use super::AwsError;
 use aws_config::SdkConfig;
-use aws_sdk_lambda::{Client, primitives::Blob};
+use aws_sdk_lambda::{Client, config::retry::RetryConfig, primitives::Blob};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -36,13 +36,16 @@ impl Lambda {
     }
 
     /// Calls a function and waits for its answer; `None` when the function itself failed, or said nothing that can
-    /// be read. What it printed is not asked for.
+    /// be read. What it printed is not asked for. Sent once: an event may hold what can be used once.
     pub async fn invoke(&self, name_or_arn: &str, event: &Value) -> Result<Option<Value>, AwsError> {
+        let once = aws_sdk_lambda::config::Builder::new().retry_config(RetryConfig::disabled());
         let invoked = self
             .client
             .invoke()
             .function_name(name_or_arn)
             .payload(Blob::new(event.to_string()))
+            .customize()
+            .config_override(once)
             .send()
             .await;
         let invoked = invoked.map_err(|error| AwsError::from_sdk("lambda:InvokeFunction", &error))?;

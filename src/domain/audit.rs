@@ -44,6 +44,14 @@ text_enum! {
         KeyRotated => "key_rotated",
         /// A key was withdrawn.
         KeyRevoked => "key_revoked",
+        /// A pilot step-up was begun.
+        PilotStarted => "pilot_started",
+        /// A pilot step-up taught what the provider returns for a method.
+        PilotLearned => "pilot_learned",
+        /// A pilot step-up taught nothing.
+        PilotRefused => "pilot_refused",
+        /// The tenant's own methods were changed.
+        MethodsChanged => "methods_changed",
     }
 }
 

@@ -26,6 +26,10 @@ text_enum! {
         ApproveExemption => "approve_exemption",
         /// Take an exemption from the triggers.
         EndExemption => "end_exemption",
+        /// Tell the triggers what a pilot step-up taught about a method.
+        RecordPilot => "record_pilot",
+        /// Tell the triggers which methods the tenant has beside the shipped ones.
+        UpdateMethods => "update_methods",
     }
 }
 

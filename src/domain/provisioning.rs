@@ -1,8 +1,8 @@
 //! What the worker does for a tenant: its steps, which of them an operation shows, and what it found in AWS.
 
 use super::{
-    app::AppSettings, blockid::BlockIdConnection, cell::Cell, operation::OperationKind, pool::PoolSettings,
-    text_enum,
+    app::AppSettings, blockid::BlockIdConnection, cell::Cell, method::TenantMethods,
+    operation::OperationKind, pool::PoolSettings, text_enum,
 };
 use crate::ids::{AppId, PartnerId, TenantId};
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,7 @@ impl StepName {
             ],
             OperationKind::SuspendTenant | OperationKind::ResumeTenant => &[Self::Suspension],
             OperationKind::ApproveExemption | OperationKind::EndExemption => &[Self::Exemptions],
+            OperationKind::RecordPilot | OperationKind::UpdateMethods => &[Self::TenantSettings],
         }
     }
 }
@@ -149,6 +150,8 @@ pub struct Desired {
     pub connection: BlockIdConnection,
     /// Settings of its pool.
     pub pool: PoolSettings,
+    /// Its methods and what was learned about them.
+    pub methods: TenantMethods,
     /// ARN of the secret with the client secret, written by the API.
     pub credentials_secret_arn: String,
     /// Name of the secret with everything else.

@@ -1,8 +1,8 @@
 //! A tenant: one BlockID connection, one user pool, one stack.
 
 use super::{
-    blockid::BlockIdConnection, connection_check::ConnectionReport, operation::Failure, pool::PoolSettings,
-    validation::Problems,
+    blockid::BlockIdConnection, connection_check::ConnectionReport, method::TenantMethods, operation::Failure,
+    pool::PoolSettings, validation::Problems,
 };
 use crate::{
     Error, Result,
@@ -99,6 +99,8 @@ pub struct Tenant {
     pub check: Option<ConnectionReport>,
     /// Its pool's settings.
     pub pool: PoolSettings,
+    /// Its methods and what was learned about them.
+    pub methods: TenantMethods,
     /// Grows with every change of what is wanted.
     pub generation: i64,
     /// The generation that AWS was last brought to.

@@ -15,6 +15,7 @@ pub mod idempotency_keys;
 pub mod operations;
 mod page;
 pub mod partners;
+pub mod pilots;
 pub mod policies;
 pub mod reconcile;
 pub mod reconcile_steps;

@@ -5,6 +5,7 @@ use crate::{
     Error, Result,
     domain::{
         actor::{PartnerScope, ReadScope},
+        app::AppSettings,
         policy::{PolicyVersion, PolicyVersionHead},
     },
     ids::{AppId, PartnerId, TenantId},
@@ -122,4 +123,25 @@ pub async fn list(
         created_at: head.created_at,
         id: head.version.to_string(),
     }))
+}
+
+/// Name, settings and policy of every app of a tenant.
+pub async fn in_use(
+    db: &mut PgConnection,
+    scope: &PartnerScope,
+    tenant_id: TenantId,
+) -> Result<Vec<(String, AppSettings, PolicyDocument)>> {
+    let rows = sqlx::query!(
+        r#"SELECT apps.name, apps.settings AS "settings: Json<AppSettings>", document AS "document: Json<PolicyDocument>"
+           FROM apps JOIN policy_versions ON app_id = apps.id AND version = policy_version
+           WHERE tenant_id = $1 AND apps.partner_id = $2 ORDER BY apps.id"#,
+        tenant_id as TenantId,
+        scope.partner_id() as PartnerId
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.name, row.settings.0, row.document.0))
+        .collect())
 }

@@ -9,6 +9,7 @@ use crate::{
     domain::{
         actor::OperatorScope,
         blockid::BlockIdConnection,
+        method::TenantMethods,
         operation::{Failure, OperationKind},
         pool::PoolSettings,
         provisioning::{Claim, Desired, DesiredApp, Observed, StepName},
@@ -91,7 +92,7 @@ pub async fn load(db: &mut PgConnection, claim: &Claim) -> Result<Option<Desired
         r#"SELECT partner_id AS "partner_id: PartnerId", cell_id AS "cell_id: CellId", blockid_tenant_dns,
                   blockid_community, blockid_client_id, blockid_extra_ca_pem, pool AS "pool: Json<PoolSettings>", credentials_secret_arn,
                   settings_secret_name, event_hash_key, generation, observed_generation, failed_passes,
-                  suspended_at IS NOT NULL AS "suspended!",
+                  suspended_at IS NOT NULL AS "suspended!", methods AS "methods: Json<TenantMethods>",
                   observed AS "observed: Json<Observed>"
            FROM tenants WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3"#,
         claim.tenant_id as TenantId,
@@ -122,6 +123,7 @@ pub async fn load(db: &mut PgConnection, claim: &Claim) -> Result<Option<Desired
             extra_ca_pem: row.blockid_extra_ca_pem,
         },
         pool: row.pool.0,
+        methods: row.methods.0,
         credentials_secret_arn: row.credentials_secret_arn.ok_or_else(no_secret)?,
         settings_secret_name: row.settings_secret_name,
         event_hash_key: row.event_hash_key,

@@ -8,6 +8,7 @@ use crate::{
         actor::{PartnerScope, ReadScope},
         blockid::BlockIdConnection,
         connection_check::ConnectionReport,
+        method::TenantMethods,
         operation::Failure,
         pool::PoolSettings,
         provisioning::Observed,
@@ -33,6 +34,7 @@ struct Row {
     blockid_extra_ca_pem: Option<String>,
     blockid_check: Option<Json<ConnectionReport>>,
     pool: Json<PoolSettings>,
+    methods: Json<TenantMethods>,
     credentials_secret_arn: Option<String>,
     generation: i64,
     observed_generation: i64,
@@ -65,6 +67,7 @@ impl TryFrom<Row> for Tenant {
             },
             check: row.blockid_check.map(|Json(report)| report),
             pool: row.pool.0,
+            methods: row.methods.0,
             generation: row.generation,
             observed_generation: row.observed_generation,
             user_pool_id: row.user_pool_id,
@@ -88,7 +91,7 @@ pub async fn get(db: &mut PgConnection, scope: &ReadScope, id: TenantId) -> Resu
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
                   t.blockid_extra_ca_pem, t.blockid_check AS "blockid_check: Json<ConnectionReport>",
-                  t.suspended_at, t.suspension_reason, t.created_at, t.updated_at
+                  t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at
            FROM tenants t JOIN cells c ON c.id = t.cell_id
            WHERE t.id = $1 AND ($2::text IS NULL OR t.partner_id = $2)"#,
         id as TenantId,
@@ -127,7 +130,7 @@ pub async fn list(
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
                   t.blockid_extra_ca_pem, t.blockid_check AS "blockid_check: Json<ConnectionReport>",
-                  t.suspended_at, t.suspension_reason, t.created_at, t.updated_at
+                  t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at
            FROM tenants t JOIN cells c ON c.id = t.cell_id
            WHERE ($1::text IS NULL OR t.partner_id = $1) AND t.state <> 'deleted'
              AND ($5::text IS NULL OR starts_with(t.name, $5)) AND ($6::text IS NULL OR t.state = $6)
@@ -188,6 +191,37 @@ pub async fn update(tx: &mut PgConnection, scope: &PartnerScope, tenant: &Tenant
     .await
     .map_err(unique)?;
     Ok(())
+}
+
+/// Writes the methods of a locked tenant; [`bump_generation`] makes the worker act on them.
+pub async fn set_methods(
+    tx: &mut PgConnection,
+    scope: &PartnerScope,
+    id: TenantId,
+    methods: &TenantMethods,
+) -> Result<()> {
+    sqlx::query!(
+        "UPDATE tenants SET methods = $3 WHERE id = $1 AND partner_id = $2",
+        id as TenantId,
+        scope.partner_id() as PartnerId,
+        Json(methods) as _
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// What the worker found in AWS for a tenant, and the tenant's key.
+pub async fn found(db: &mut PgConnection, scope: &PartnerScope, id: TenantId) -> Result<(Observed, Vec<u8>)> {
+    let row = sqlx::query!(
+        r#"SELECT observed AS "observed: Json<Observed>", event_hash_key FROM tenants WHERE id = $1 AND partner_id = $2"#,
+        id as TenantId,
+        scope.partner_id() as PartnerId
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or_else(|| Error::not_found("tenant"))?;
+    Ok((row.observed.0, row.event_hash_key))
 }
 
 /// Suspends a locked tenant, or resumes it; [`bump_generation`] makes the worker act on it.

@@ -52,8 +52,7 @@ pub async fn create_once(
     let mut document = PolicyDocument::initial();
     if let Some(value) = &new.policy {
         problems.within("/policy", |problems| {
-            let known = (&new.settings, &tenant.pool, tenant.check.as_ref());
-            if let Some(accepted) = policies::accept(value, known, problems) {
+            if let Some(accepted) = policies::accept(value, &new.settings, &(&tenant).into(), problems) {
                 document = accepted.document;
             }
         });

@@ -6,7 +6,9 @@ use crate::{
     domain::{
         actor::PartnerScope,
         app::{App, AppSettings, user_writable_attributes},
+        blockid::BlockIdConnection,
         connection_check::ConnectionReport,
+        method::TenantMethods,
         operation::OperationKind,
         policy::PolicyVersion,
         pool::PoolSettings,
@@ -75,8 +77,7 @@ pub async fn put(
     let accepted = match says {
         Content::Document(document) => {
             let mut problems = Problems::new();
-            let known = (&app.settings, &tenant.pool, tenant.check.as_ref());
-            let accepted = accept(document, known, &mut problems);
+            let accepted = accept(document, &app.settings, &(&tenant).into(), &mut problems);
             problems.finish()?;
             accepted
         }
@@ -135,10 +136,7 @@ async fn older(
         Code::NotFound => refused("unknown", "is not a version of this policy"),
         _ => error,
     })?;
-    let report = policy::validate(
-        &document,
-        &validation_context(&app.settings, &tenant.pool, tenant.check.as_ref()),
-    );
+    let report = policy::validate(&document, &validation_context(&app.settings, &tenant.into()));
     let mut problems = Problems::new();
     for finding in &report.errors {
         let detail = format!("its document is no longer acceptable: {}", finding.message);
@@ -161,7 +159,8 @@ pub(super) struct Accepted {
 /// Reads and judges a document for an app with these settings; `None` when there were problems.
 pub(super) fn accept(
     document: &Value,
-    (settings, pool, check): (&AppSettings, &PoolSettings, Option<&ConnectionReport>),
+    settings: &AppSettings,
+    tenant: &Surroundings<'_>,
     problems: &mut Problems,
 ) -> Option<Accepted> {
     let document = match policy::parse(document) {
@@ -171,7 +170,7 @@ pub(super) fn accept(
             return None;
         }
     };
-    let report = policy::validate(&document, &validation_context(settings, pool, check));
+    let report = policy::validate(&document, &validation_context(settings, tenant));
     for finding in &report.errors {
         problems.add(&finding.pointer, &finding.code, finding.message.clone());
     }
@@ -181,21 +180,41 @@ pub(super) fn accept(
     })
 }
 
-/// What is known of an app with these settings, in such a pool, behind a provider that was checked, when its policy
-/// is judged.
-pub(super) fn validation_context(
-    settings: &AppSettings,
-    pool: &PoolSettings,
-    check: Option<&ConnectionReport>,
-) -> ValidationContext {
-    let writable = user_writable_attributes(pool).into_iter().map(str::to_owned);
+/// What of a tenant a policy is judged by.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    pool: &'a PoolSettings,
+    methods: &'a TenantMethods,
+    connection: &'a BlockIdConnection,
+    check: Option<&'a ConnectionReport>,
+}
+
+impl<'a> From<&'a Tenant> for Surroundings<'a> {
+    fn from(tenant: &'a Tenant) -> Self {
+        Self {
+            pool: &tenant.pool,
+            methods: &tenant.methods,
+            connection: &tenant.blockid,
+            check: tenant.check.as_ref(),
+        }
+    }
+}
+
+/// What is known of an app with these settings, in such a tenant, when its policy is judged.
+pub(super) fn validation_context(settings: &AppSettings, tenant: &Surroundings<'_>) -> ValidationContext {
+    let writable = user_writable_attributes(tenant.pool)
+        .into_iter()
+        .map(str::to_owned);
     ValidationContext {
+        catalogue: tenant.methods.catalogue(),
+        observed: tenant.methods.observed(tenant.connection),
         user_writable_attributes: writable.collect(),
         session_validity_s: settings.session_validity_min * 60,
         action_step_up: settings.action_step_up,
         // The template lets a forgotten password be reset by e-mail only.
         reset_by_mailbox_only: true,
-        frame_ancestors_limited: check
+        frame_ancestors_limited: tenant
+            .check
             .is_some_and(|check| check.frames_limited_to(&settings.allowed_origins)),
         ..ValidationContext::unlearned()
     }
@@ -212,6 +231,11 @@ mod tests {
             self_sign_up: true,
             ..PoolSettings::default()
         };
+        let connection = BlockIdConnection {
+            tenant_dns: "acme.1kosmos.net".into(),
+            community: "default".into(),
+            client_id: "portal".into(),
+        };
         for attribute in user_writable_attributes(&open) {
             let document = json!({
                 "schema_version": 1,
@@ -223,7 +247,13 @@ mod tests {
                 "default": PolicyDocument::initial().default,
             });
             let mut problems = Problems::default();
-            let accepted = accept(&document, (&AppSettings::default(), &open, None), &mut problems);
+            let tenant = Surroundings {
+                pool: &open,
+                methods: &TenantMethods::default(),
+                connection: &connection,
+                check: None,
+            };
+            let accepted = accept(&document, &AppSettings::default(), &tenant, &mut problems);
             assert!(accepted.is_none(), "{attribute}");
             assert!(
                 format!("{problems:?}").contains("attribute_user_writable"),

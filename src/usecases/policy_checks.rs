@@ -9,10 +9,7 @@ use crate::{
 };
 use serde_json::Value;
 use std::{borrow::Cow, collections::BTreeMap};
-use step_up::{
-    assurance,
-    policy::{self, EMAIL_VERIFIED, Explanation, Finding, Report, Subject, is_action_name},
-};
+use step_up::policy::{self, EMAIL_VERIFIED, Explanation, Finding, Report, Subject, is_action_name};
 
 /// Attribute name that stands for Cognito's own user name, which every user has.
 const USERNAME: &str = "username";
@@ -32,7 +29,7 @@ pub async fn validate(
     let app = storage::apps::get(&mut db, &scope, tenant_id, app_id).await?;
     Ok(match policy::parse(document) {
         Ok(document) => {
-            let known = policies::validation_context(&app.settings, &tenant.pool, tenant.check.as_ref());
+            let known = policies::validation_context(&app.settings, &(&tenant).into());
             policy::validate(&document, &known)
         }
         Err(error) => Report {
@@ -82,6 +79,7 @@ pub async fn simulate(
 ) -> Result<Simulation> {
     let scope = request.actor.reader()?;
     let mut db = context.db.begin(&scope).await?;
+    let tenant = storage::tenants::get(&mut db, &scope, tenant_id).await?;
     let app = storage::apps::get(&mut db, &scope, tenant_id, app_id).await?;
     let mut problems = Problems::new();
     check(&mut simulated, &mut problems);
@@ -105,7 +103,7 @@ pub async fn simulate(
 
     let app_id = app_id.to_string();
     let subject = Subject::of_user(&simulated.attributes, &app_id, simulated.action.as_deref());
-    let explanation = policy::explain(&document, &subject, assurance::catalogue());
+    let explanation = policy::explain(&document, &subject, &tenant.methods.catalogue());
     let session_s = app.settings.session_validity_min * 60;
     let asked = explanation.decision.requirement();
     Ok(Simulation {

@@ -22,6 +22,7 @@ mod connection;
 mod exemptions;
 mod installation;
 mod links;
+mod pilots;
 mod provisioning;
 mod records;
 mod sign_in;

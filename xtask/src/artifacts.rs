@@ -70,6 +70,21 @@ pub(crate) fn build_programs(context: &Context, progress: &Progress) -> anyhow::
         .run("building the service and the simulator", build, &log, progress)
 }
 
+/// Builds the attack catalogue's program, together with those that it attacks: alone, it would want shared
+/// dependencies compiled once more.
+pub(crate) fn build_attacks(context: &Context, progress: &Progress) -> anyhow::Result<()> {
+    let log = context.fresh_log("build-attacks")?;
+    let mut build = context.processes.command(Context::cargo());
+    build.arg("build");
+    for package in ["attacks", "stepgate", "blockid-sim"] {
+        build.args(["--package", package]);
+    }
+    build.arg("--bins").current_dir(&context.root);
+    context
+        .processes
+        .run("building the attack catalogue", build, &log, progress)
+}
+
 /// Lambda's name of this machine's architecture.
 pub(crate) fn architecture_of_host() -> &'static str {
     if consts::ARCH == "aarch64" {

@@ -31,7 +31,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    artifacts as artifacts_command, demo, lint, package, services as services_command, sqlx, test,
+    artifacts as artifacts_command, attacks, demo, fuzz, lint, package, services as services_command, sqlx,
+    test,
 };
 use crate::context::Context;
 use crate::process::Interrupted;
@@ -60,6 +61,10 @@ enum Command {
     Demo(demo::Options),
     /// Run every check and every test; the last line is `N passed, N failed, N skipped`.
     Test(test::Options),
+    /// Run the attack catalogue on a system started for it, or against a deployed tenant; exit code 1 if one gets through or is not built.
+    Attacks(attacks::Options),
+    /// Feed the parsers damaged input for longer than the tests do; what breaks one is kept in its corpus.
+    Fuzz(fuzz::Options),
     /// Keep Postgres and the AWS emulator up for tests run by hand, until Ctrl-C.
     Services(services_command::Options),
     /// Check formatting, clippy, the CloudFormation templates and the dependency rules.
@@ -92,6 +97,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(options) => demo::run(&context, &options),
         Command::Test(options) => test::run(&context, &options),
+        Command::Attacks(options) => attacks::run(&context, &options),
+        Command::Fuzz(options) => fuzz::run(&context, &options),
         Command::Services(options) => services_command::run(&context, &options),
         Command::Lint => lint::run(&context),
         Command::Sqlx(options) => sqlx::run(&context, &options),

@@ -230,6 +230,23 @@ impl Bench {
             .await
     }
 
+    /// Has the tenant learn what the provider returns for a method, by a pilot step-up; returns the pilot.
+    pub async fn learn(&self, method: &str) -> anyhow::Result<Value> {
+        let pilots = format!("/v1/tenants/{}/blockid/pilots", self.target.tenant_id);
+        let begun = json!({ "method": method, "username": format!("pilot-{}", random_letters(8)) });
+        let begun = self.api()?.post(&pilots, &begun).await?;
+        let text = |value: &Value| value.as_str().map(str::to_owned).context("no text");
+        let (id, url) = (text(&begun["pilot"]["id"])?, text(&begun["authorize_url"])?);
+        let posted = self.provider()?.step_up(&StepUp::honest(&url)).await?;
+        let answer = json!({ "code": posted.code, "state": posted.state });
+        let mut done = self
+            .api()?
+            .post(&format!("{pilots}/{id}:complete"), &answer)
+            .await?;
+        self.api()?.wait(&done["operation"]).await?;
+        Ok(done["pilot"].take())
+    }
+
     /// Answers a challenge.
     pub async fn answer(
         &self,

@@ -14,6 +14,7 @@
 //! | [`assurance`] | methods, their labels, AAL/IAL, comparison of asked and achieved |
 //! | [`define`] | the state machine behind Cognito's *define auth challenge* trigger |
 //! | [`challenge`] | what *create* hands to the browser and to *verify* |
+//! | [`pilot`] | what a pilot step-up teaches about a method |
 //! | [`settings`] | the tenant settings the triggers read from Secrets Manager |
 //! | [`policy_item`] | the item the triggers read from the policies table |
 //! | [`record_keys`] | keys of the records table |
@@ -26,6 +27,7 @@ pub mod challenge;
 pub mod define;
 pub mod event;
 pub mod link;
+pub mod pilot;
 pub mod policy;
 pub mod policy_item;
 pub mod reason;

@@ -80,7 +80,7 @@ pub struct ProviderMetadata {
 }
 
 /// What the provider returned for one method.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedMethod {
     /// `acr` of the id_token, when there was one.
     pub acr: Option<String>,
@@ -90,6 +90,12 @@ pub struct ObservedMethod {
     /// Whether the id_token carried `auth_time`.
     #[serde(default)]
     pub auth_time: bool,
+    /// Whether the id_token carried the `nonce` that was sent. `None` in recordings that did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<bool>,
+    /// Whether the code was exchanged with a PKCE verifier (RFC 7636). `None` in recordings that did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pkce: Option<bool>,
     /// When the pilot step-up was recorded.
     pub recorded_at_unix_s: i64,
 }

@@ -48,6 +48,7 @@ fn learned() -> ValidationContext {
         amr: vec![format!("amr of {}", method.acr)],
         auth_time: true,
         recorded_at_unix_s: 1_800_000_000,
+        ..ObservedMethod::default()
     };
     let methods = catalogue_with(&[fido2]);
     ValidationContext {

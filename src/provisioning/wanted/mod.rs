@@ -211,8 +211,8 @@ pub fn tenant_settings(desired: &Desired, generation: i64) -> TenantSettings {
             .collect(),
         extra_ca_pem: desired.connection.extra_ca_pem.clone(),
         event_hash_key: EventHashKey(BASE64_STANDARD.encode(&desired.event_hash_key)),
-        extra_methods: Vec::new(),
-        observed_methods: BTreeMap::new(),
+        extra_methods: desired.methods.extra.clone(),
+        observed_methods: desired.methods.observed(&desired.connection),
     }
 }
 

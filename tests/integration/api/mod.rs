@@ -15,6 +15,7 @@ mod keys;
 mod openapi;
 mod operations;
 mod partners;
+mod pilots;
 mod policies;
 mod policy_checks;
 mod policy_versions;

@@ -73,6 +73,35 @@ fn action_of(tokens: &Tokens) -> anyhow::Result<Value> {
     Ok(tokens.id_claims()?["stepup_action"].clone())
 }
 
+/// A genuine token of a user who was deleted after the challenge: the function asks Cognito, which knows better than
+/// the token. Cognito itself would end such a session earlier, so the event is a recorded one.
+async fn deleted_user(bench: &Bench, app: &App, trials: &mut Trials) -> anyhow::Result<()> {
+    let user = bench.user().await?;
+    let tokens = bench.sign_in(app, &user).await?;
+    let answer = json!({ "access_token": tokens.access_token, "action": ACTION }).to_string();
+    let scene = bench.scene(app, &user);
+    let mut judged = Vec::new();
+    for deleted in [false, true] {
+        if deleted {
+            let id = json!({ "UserPoolId": bench.target.user_pool_id, "Username": user.name });
+            bench.aws()?.must("cognito-idp", "AdminDeleteUser", &id).await?;
+        }
+        let made = bench.invoke(Trigger::Create, &scene.create(&[])).await?.payload;
+        let mut event = scene.verify(&made["response"]["privateChallengeParameters"], &answer);
+        event["request"]["clientMetadata"] = json!({ "action": ACTION });
+        let (invoked, said) = bench.invoke_with_events(Trigger::Verify, &event).await?;
+        let passed = invoked.payload["response"]["answerCorrect"] == true;
+        judged.push((passed, said.last().and_then(|event| event.reason)));
+    }
+    anyhow::ensure!(
+        judged[0].0,
+        "the control: a genuine token does not prove its session"
+    );
+    trials.holds("deleted user", !judged[1].0, "no proof");
+    trials.reason("deleted user", judged[1].1, &[Reason::SessionProofInvalid]);
+    Ok(())
+}
+
 /// A25: proofs that prove nothing, and tokens of an action used as something else.
 pub(super) async fn a25(bench: &Bench) -> anyhow::Result<Outcome> {
     let mut trials = Trials::new();
@@ -142,13 +171,16 @@ pub(super) async fn a25(bench: &Bench) -> anyhow::Result<Outcome> {
         }
     }
 
+    deleted_user(bench, &app, &mut trials).await?;
+
     let id = json!({ "UserPoolId": bench.target.user_pool_id, "Username": other.name });
     bench.aws()?.must("cognito-idp", "AdminDisableUser", &id).await?;
     let step = prove(bench, &app, &other, &others.access_token).await?;
     trials.by_cognito("disabled user", &step, &["NotAuthorizedException"]);
 
     if bench.target.aws_endpoint_url.is_none() {
-        // An emulator that does not check callers does not know revoked tokens either.
+        // An emulator that does not check callers does not know revoked tokens either; there the built function is
+        // tried with Cognito's answer (`crates/triggers/tests/outside/session_proof.rs`).
         let revoke = json!({ "ClientId": app.client_id, "Token": own.refresh_token });
         let revoked = bench.cognito.call("RevokeToken", &revoke).await?;
         anyhow::ensure!(revoked.is_ok(), "RevokeToken: {revoked:?}");

@@ -15,25 +15,29 @@ const STRONG: &str = "strong";
 const PROOFING: &str = "proofing";
 const PROOF: &str = "/assurance/ial/2/";
 
-/// A method map is learned by a recorded pilot step-up, and a policy can be stronger than "any shipped
-/// method" only then. Here the map is written as the pilot would write it, and the policies likewise.
+/// Methods of the tenant's map: a policy can be stronger than "any shipped method" only for what it names.
+const LEARNED: [&str; 5] = ["liveID push", "otp sms", "otp email", "otp", PROOF];
+
+/// Learns the tenant's map by pilot step-ups, as an administrator does, and asks for more than any shipped method.
 async fn prepare(bench: &Bench) -> anyhow::Result<()> {
     let prepared = bench.strong.get_or_try_init(|| async {
         let strong = bench.app(STRONG, json!({})).await?;
         let proofing = bench.app(PROOFING, json!({})).await?;
+        for method in LEARNED {
+            bench.learn(method).await?;
+        }
         put_policy(
             bench,
             &strong,
-            json!({ "methods": ["liveID push", "otp"], "min_aal": 2 }),
+            &json!({ "step_up": "required", "methods": ["liveID push", "otp"], "min_aal": 2 }),
         )
         .await?;
         put_policy(
             bench,
             &proofing,
-            json!({ "methods": ["liveID push", PROOF], "min_ial": 2 }),
+            &json!({ "step_up": "required", "methods": ["liveID push", PROOF], "min_ial": 2 }),
         )
         .await?;
-        learn(bench).await?;
         // Every warm function keeps what it has read for 30 s; one that answers does not speak for the others.
         tokio::time::sleep(Duration::from_secs(31)).await;
         let user = bench.user().await?;
@@ -44,59 +48,11 @@ async fn prepare(bench: &Bench) -> anyhow::Result<()> {
     prepared.await.copied()
 }
 
-/// Writes a policy's default straight into the table that the triggers read.
-async fn put_policy(bench: &Bench, app: &App, requirement: Value) -> anyhow::Result<()> {
-    let table = bench
-        .function_variable(Trigger::Define, "STEPGATE_POLICIES_TABLE")
-        .await?;
-    let key = json!({ "pk": { "S": app.client_id } });
-    let read = json!({ "TableName": table, "Key": key, "ConsistentRead": true });
-    let mut item = bench.aws()?.must("dynamodb", "GetItem", &read).await?["Item"].clone();
-    let text = item["document"]["S"]
-        .as_str()
-        .context("a policy item without document")?;
-    let mut document: Value = serde_json::from_str(text)?;
-    let mut outcome = json!({ "step_up": "required", "attempts": 2 });
-    for (name, value) in requirement.as_object().cloned().unwrap_or_default() {
-        outcome[name] = value;
-    }
-    document["policy"]["rules"] = json!([]);
-    document["policy"]["default"] = outcome;
-    let generation = document["generation"].as_i64().unwrap_or(1) + 1;
-    document["generation"] = generation.into();
-    item["document"]["S"] = document.to_string().into();
-    item["generation"] = json!({ "N": generation.to_string() });
-    let write = json!({ "TableName": table, "Item": item });
-    bench.aws()?.must("dynamodb", "PutItem", &write).await?;
+async fn put_policy(bench: &Bench, app: &App, default: &Value) -> anyhow::Result<()> {
+    let policy = json!({ "schema_version": 1, "rules": [], "default": default });
+    let tenant_id = &bench.target.tenant_id;
+    bench.api()?.put_policy(tenant_id, &app.id, &policy).await?;
     Ok(())
-}
-
-/// What the simulator returns per method, written into the settings.
-async fn learn(bench: &Bench) -> anyhow::Result<()> {
-    let mut map = serde_json::Map::new();
-    for method in ["liveID push", "otp sms", "otp email", "otp"] {
-        map.insert(method.to_owned(), observed(method, &json!([method])));
-    }
-    map.insert(PROOF.to_owned(), observed(PROOF, &json!([PROOF])));
-    let mut settings = bench.settings().await?;
-    settings["observed_methods"] = Value::Object(map);
-    settings["generation"] = (settings["generation"].as_i64().unwrap_or(1) + 1).into();
-    let arn = bench
-        .function_variable(Trigger::Define, "STEPGATE_SETTINGS_SECRET_ARN")
-        .await?;
-    let body = json!({
-        "SecretId": arn, "SecretString": settings.to_string(),
-        "ClientRequestToken": format!("attacks-{}", crate::bench::random_letters(40))
-    });
-    bench
-        .aws()?
-        .must("secretsmanager", "PutSecretValue", &body)
-        .await?;
-    Ok(())
-}
-
-fn observed(acr: &str, amr: &Value) -> Value {
-    json!({ "acr": acr, "amr": amr, "auth_time": true, "recorded_at_unix_s": now_ms() / 1000 })
 }
 
 async fn app_of(bench: &Bench, name: &'static str) -> anyhow::Result<App> {

@@ -186,6 +186,22 @@ fn claims_without_which_nothing_can_be_compared_are_required() {
     );
 }
 
+/// The corpus, damaged, goes nowhere either: no file of it carries a signature that holds.
+#[test]
+fn fuzz_id_token() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/id_token");
+    let target = fuzzing::Target {
+        name: "id_token",
+        corpus: std::slice::from_ref(&folder),
+        found: &folder,
+        found_prefix: "",
+    };
+    fuzzing::run(&target, |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        assert!(verify(&text).is_err(), "{text} is believed");
+    });
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -123,6 +123,16 @@ pub fn same_answer(a: (&Method, &ObservedMethod), b: (&Method, &ObservedMethod))
     answer(a.1) == answer(b.1)
 }
 
+/// Whether a step-up that is answered as recorded would be recognised as one with this method.
+pub fn recognisable(method: &Method, recorded: &ObservedMethod) -> bool {
+    let answer = Answer {
+        acr: recorded.acr.as_deref().filter(|acr| !acr.is_empty()),
+        amr: without_levels(&recorded.amr),
+        ial: identity_level(&recorded.amr),
+    };
+    (answer.ial.is_some() || answer.names_a_factor()) && answer.fits(method, recorded)
+}
+
 /// The highest identity assurance level (1–3) named in `amr`, as `/assurance/ial/2/` or `/assurance/ial/2`.
 pub fn identity_level(amr: &[String]) -> Option<u8> {
     amr.iter().filter_map(|value| level_of(value)).max()

@@ -6,7 +6,7 @@
 
 mod judge;
 
-pub use judge::{Achieved, identity_level, judge, same_answer};
+pub use judge::{Achieved, identity_level, judge, recognisable, same_answer};
 
 use crate::challenge::PrivateChallenge;
 use crate::policy::Requirement;
@@ -151,39 +151,78 @@ impl<'a> From<&'a PrivateChallenge> for Demand<'a> {
     }
 }
 
-/// What is wrong with a tenant's own methods; one text for each mistake, empty when all are usable.
-pub fn check_extra_methods(extra: &[Method]) -> Vec<String> {
+/// A mistake in a tenant's own methods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MethodMistake {
+    /// Which of them, from 0.
+    pub index: usize,
+    /// Its field.
+    pub field: &'static str,
+    /// What is wrong with it, for people.
+    pub message: String,
+}
+
+/// Longest name for people, bytes.
+const MAX_LABEL_BYTES: usize = 128;
+
+/// What is wrong with a tenant's own methods; empty when all are usable.
+pub fn check_extra_methods(extra: &[Method]) -> Vec<MethodMistake> {
     let mut mistakes = Vec::new();
     for (index, method) in extra.iter().enumerate() {
         let acr = &method.acr;
+        let mut require = |holds: bool, field: &'static str, message: &str| {
+            if !holds {
+                mistakes.push(MethodMistake {
+                    index,
+                    field,
+                    message: message.to_owned(),
+                });
+            }
+        };
         // 1Kosmos's script splits the list of methods at commas and strips quotes.
-        if acr.is_empty()
-            || acr.len() > 128
-            || acr
-                .chars()
-                .any(|c| c.is_control() || matches!(c, '\'' | '"' | ','))
-        {
-            mistakes.push(format!(
-                "method {index}: an ACR value has 1 to 128 bytes without quotes, commas and control characters"
-            ));
-        }
-        if catalogue().iter().any(|known| known.acr == *acr) {
-            mistakes.push(format!("method `{acr}` is shipped; its labels cannot be changed"));
-        }
-        if extra.iter().take(index).any(|earlier| earlier.acr == *acr) {
-            mistakes.push(format!("method `{acr}` is listed twice"));
-        }
-        if !(1..=3).contains(&method.max_aal) {
-            mistakes.push(format!("method `{acr}`: `max_aal` is 1, 2 or 3"));
-        }
-        if method.proves_ial.is_some_and(|level| !(1..=3).contains(&level)) {
-            mistakes.push(format!("method `{acr}`: `proves_ial` is 1, 2 or 3"));
-        }
-        if method.not_out_of_band && method.max_aal > 1 {
-            mistakes.push(format!(
-                "method `{acr}`: what is no second factor on its own reaches no AAL above 1"
-            ));
-        }
+        let plain = |c: char| !c.is_control() && !matches!(c, '\'' | '"' | ',');
+        require(
+            !acr.trim().is_empty() && acr.len() <= 128 && acr.chars().all(plain),
+            "acr",
+            "an ACR value has 1 to 128 bytes without quotes, commas and control characters",
+        );
+        require(
+            catalogue().iter().all(|known| known.acr != *acr),
+            "acr",
+            "the method is shipped; its labels cannot be changed",
+        );
+        require(
+            extra.iter().take(index).all(|earlier| earlier.acr != *acr),
+            "acr",
+            "the method is listed twice",
+        );
+        require(
+            !method.label.trim().is_empty()
+                && method.label.len() <= MAX_LABEL_BYTES
+                && !method.label.contains(char::is_control),
+            "label",
+            "a label has 1 to 128 bytes without control characters",
+        );
+        require(
+            (1..=3).contains(&method.max_aal),
+            "max_aal",
+            "`max_aal` is 1, 2 or 3",
+        );
+        require(
+            method.proves_ial.is_none_or(|level| (1..=3).contains(&level)),
+            "proves_ial",
+            "`proves_ial` is 1, 2 or 3",
+        );
+        require(
+            !method.not_out_of_band || method.max_aal <= 1,
+            "max_aal",
+            "what is no second factor on its own reaches no AAL above 1",
+        );
+        require(
+            !method.is_proofing() || method.max_aal <= 1,
+            "max_aal",
+            "proofing says who somebody is and reaches no AAL above 1",
+        );
     }
     mistakes
 }

@@ -1,7 +1,7 @@
 //! The files under `corpus/`, and random text after their likeness.
 //!
-//! A file's name says what must come of it: `ok-…` is read, `bad-…` is refused. What a fuzzer finds is put
-//! there as one more file.
+//! A file's name says what must come of it: `ok-…` is read, `bad-…` is refused. What `cargo xtask fuzz` finds is
+//! put there as one more file.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -41,6 +41,27 @@ fn answers() {
 #[test]
 fn policies() {
     check("policy", |text| parse_str(text).is_ok());
+}
+
+fn fuzz(name: &str, reads: impl Fn(&str)) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+    let target = fuzzing::Target {
+        name,
+        corpus: std::slice::from_ref(&folder),
+        found: &folder,
+        found_prefix: "bad-",
+    };
+    fuzzing::run(&target, |bytes| reads(&String::from_utf8_lossy(bytes)));
+}
+
+#[test]
+fn fuzz_answer() {
+    fuzz("answer", read_everything);
+}
+
+#[test]
+fn fuzz_policy() {
+    fuzz("policy", read_everything);
 }
 
 static FILES: LazyLock<Vec<(String, Vec<u8>)>> =

@@ -7,6 +7,7 @@
 //! | `diff` | what differs between two policies |
 //! | `evaluate` | what conditions mean; do `evaluate` and `explain` agree? |
 //! | `parse` | form, positions of mistakes, older schema versions |
+//! | `pilot` | what a pilot step-up teaches |
 //! | `validate` | every finding once; never a panic |
 //! | `reach` | is what is called unreachable really never reached? |
 //! | `schema` | do the published JSON Schema and the reader agree? |
@@ -31,6 +32,7 @@ mod define_oracle;
 mod diff;
 mod evaluate;
 mod parse;
+mod pilot;
 mod reach;
 mod schema;
 mod schema_check;

@@ -23,6 +23,7 @@ pub(crate) fn learned() -> ValidationContext {
             amr: Vec::new(),
             auth_time: true,
             recorded_at_unix_s: 1,
+            ..ObservedMethod::default()
         };
         ((*acr).to_owned(), recorded)
     });
@@ -143,6 +144,8 @@ pub(crate) fn outcomes() -> Vec<Case> {
     for acr in ["otp", "otp sms"] {
         twins.observed.get_mut(acr).unwrap().acr = Some("otp".to_owned());
     }
+    let mut silent = learned();
+    silent.observed.get_mut("otp").unwrap().nonce = Some(false);
     let only_push = || {
         let mut context = learned();
         context.observed.retain(|acr, _| acr == "liveID push");
@@ -194,6 +197,7 @@ pub(crate) fn outcomes() -> Vec<Case> {
         (with(json!({ "max_age_min": 59 })), base(), false, "/default/max_age_min", codes::MAX_AGE_NO_REFRESH),
         (ruled(&json!({ "app": ["app_1"] }), &required(&json!({ "max_age_min": 60 }))),
          base(), false, "", codes::MAX_AGE_DIFFERS),
+        (with(json!({ "methods": ["otp"] })), silent, false, "/default/methods/0", codes::NONCE_NOT_RETURNED),
         (with(json!({ "binding": "state_only" })), base(), false, "/default/binding", codes::BINDING_STATE_ONLY),
         (with(json!({ "subject_attribute": "" })),
          base(), true, "/default/subject_attribute", codes::ATTRIBUTE_MALFORMED),

@@ -14,8 +14,10 @@
 //! | [`provider`] | BlockID, as a trait and for real |
 //! | [`users`] | the pool's users and keys, as a trait and for real |
 //! | `probe` | trying out credentials that wait to be promoted |
+//! | `pilot` | telling the control plane what the provider returns for a method |
 
 pub mod access_token;
+mod pilot;
 mod probe;
 pub mod provider;
 mod round;
@@ -122,11 +124,14 @@ impl Verify {
         let _ = tokio::join!(self.settings.get(&*self.clock), self.credentials.get());
     }
 
-    /// Answers one event: `answerCorrect`, or the outcome of a probe.
+    /// Answers one event: `answerCorrect`, or the outcome of a probe or a pilot step-up.
     pub async fn handle(&self, request_id: &str, received: Value) -> Value {
         let budget = Budget::begin();
         if let Some(probe) = probe::asked(&received) {
             return self.probe(&probe, budget).await;
+        }
+        if let Some(pilot) = pilot::asked(&received) {
+            return self.pilot(request_id, pilot, budget).await;
         }
         let event = CognitoEvent::read(&received);
         let invocation = self.reporter.invocation(request_id, &event.trigger_source);

@@ -77,19 +77,27 @@ impl Verify {
         let provider = settings.provider.as_ref().ok_or(Reason::SettingsUnavailable)?;
         let code = SecretString::from(answer.code);
         let (id_token, credentials) = self
-            .exchange(invocation, settings, provider, challenge, &code, budget)
-            .await?;
-        let claims = self
-            .claims(
+            .exchange(
                 invocation,
-                settings,
-                provider,
-                challenge,
-                &credentials,
-                &id_token,
+                (settings, provider),
+                (&code, challenge.pkce_verifier.as_deref()),
                 budget,
             )
             .await?;
+        let expected = Expectation {
+            nonce: (challenge.binding == Binding::Nonce).then_some(challenge.nonce.as_str()),
+            ..self.expected_since(challenge.issued_at_unix_s)
+        };
+        let claims = self
+            .claims(
+                invocation,
+                (settings, provider),
+                (&credentials, &id_token),
+                &expected,
+                budget,
+            )
+            .await?
+            .map_err(VerifyError::reason)?;
         let refused = |reason| Refused {
             reason,
             acr: claims.acr.clone(),
@@ -115,15 +123,23 @@ impl Verify {
         })
     }
 
+    /// What an id_token of a challenge made then must satisfy, whatever its nonce.
+    pub(super) fn expected_since(&self, issued_at_unix_s: i64) -> Expectation<'static> {
+        Expectation {
+            nonce: None,
+            issued_not_before_unix_s: issued_at_unix_s,
+            now_unix_s: self.clock.now_unix_s(),
+            leeway_s: LEEWAY_S,
+        }
+    }
+
     /// The id_token for the code. Credentials that BlockID refuses are read again, once: they may have
     /// been rotated since this function started.
-    async fn exchange(
+    pub(super) async fn exchange(
         &self,
         invocation: &Invocation<'_>,
-        settings: &TenantSettings,
-        provider: &ProviderMetadata,
-        challenge: &PrivateChallenge,
-        code: &SecretString,
+        (settings, provider): (&TenantSettings, &ProviderMetadata),
+        (code, pkce_verifier): (&SecretString, Option<&str>),
         budget: Budget,
     ) -> Result<(SecretString, Arc<Credentials>), Reason> {
         let unreadable = |error: crate::outcome::SourceError| {
@@ -136,7 +152,7 @@ impl Verify {
                 provider,
                 credentials,
                 code,
-                challenge.pkce_verifier.as_deref(),
+                pkce_verifier,
                 budget.judged_by,
             );
             invocation.hop("token", call).await
@@ -160,51 +176,38 @@ impl Verify {
     }
 
     /// The claims of the id_token, verified. An unknown key makes the key set be fetched anew, if that was
-    /// not done a moment ago.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is something the token is compared with"
-    )]
-    async fn claims(
+    /// not done a moment ago. The outer error is a key set that could not be had.
+    pub(super) async fn claims(
         &self,
         invocation: &Invocation<'_>,
-        settings: &TenantSettings,
-        provider: &ProviderMetadata,
-        challenge: &PrivateChallenge,
-        credentials: &Credentials,
-        id_token: &SecretString,
+        (settings, provider): (&TenantSettings, &ProviderMetadata),
+        (credentials, id_token): (&Credentials, &SecretString),
+        expected: &Expectation<'_>,
         budget: Budget,
-    ) -> Result<Claims, Reason> {
+    ) -> Result<Result<Claims, VerifyError>, Reason> {
         let check = |provider: &ProviderMetadata| {
             verify_id_token(
                 provider,
                 &credentials.client_id,
                 id_token.expose_secret(),
-                &Expectation {
-                    nonce: (challenge.binding == Binding::Nonce).then_some(challenge.nonce.as_str()),
-                    issued_not_before_unix_s: challenge.issued_at_unix_s,
-                    now_unix_s: self.clock.now_unix_s(),
-                    leeway_s: LEEWAY_S,
-                },
+                expected,
             )
         };
-        let known = self.provider_keys.over(provider);
-        match check(&known) {
-            Err(VerifyError::UnknownKey) => {
-                let now_ms = self.clock.now_unix_ms();
-                if !self.provider_keys.may_fetch(now_ms) {
-                    return Err(Reason::SignatureInvalid);
-                }
-                let fetch = self.provider.keys(settings, provider, budget.judged_by);
-                let keys = invocation
-                    .hop("jwks", fetch)
-                    .await
-                    .map_err(blockid::JwksError::reason)?;
-                self.provider_keys.store(provider, keys, now_ms);
-                check(&self.provider_keys.over(provider)).map_err(VerifyError::reason)
-            }
-            checked => checked.map_err(VerifyError::reason),
+        let checked = check(&self.provider_keys.over(provider));
+        if checked != Err(VerifyError::UnknownKey) {
+            return Ok(checked);
         }
+        let now_ms = self.clock.now_unix_ms();
+        if !self.provider_keys.may_fetch(now_ms) {
+            return Ok(checked);
+        }
+        let fetch = self.provider.keys(settings, provider, budget.judged_by);
+        let keys = invocation
+            .hop("jwks", fetch)
+            .await
+            .map_err(blockid::JwksError::reason)?;
+        self.provider_keys.store(provider, keys, now_ms);
+        Ok(check(&self.provider_keys.over(provider)))
     }
 
     async fn bind(

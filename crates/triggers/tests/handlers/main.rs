@@ -17,6 +17,7 @@ mod gate;
 mod gate_refresh;
 mod memory_records;
 mod outages;
+mod pilot;
 mod probe;
 mod replays;
 mod reset;

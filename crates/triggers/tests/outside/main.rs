@@ -14,6 +14,7 @@ mod functions;
 mod records_table;
 mod reset;
 mod runtime_api;
+mod session_proof;
 mod sign_in;
 mod simulator;
 mod tenant;

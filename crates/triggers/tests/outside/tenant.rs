@@ -17,6 +17,15 @@ pub(crate) struct Tenant {
 
 impl Tenant {
     pub(crate) async fn new(settings: &Value, policy: &Value) -> Self {
+        Self::made(settings, policy, false).await
+    }
+
+    /// With an app whose users may step up for one action.
+    pub(crate) async fn with_actions(settings: &Value, policy: &Value) -> Self {
+        Self::made(settings, policy, true).await
+    }
+
+    async fn made(settings: &Value, policy: &Value, action_step_up: bool) -> Self {
         let config = emulator::config().await;
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
@@ -30,6 +39,7 @@ impl Tenant {
         let item = json!({
             "generation": 1, "app_id": "app_1", "client_id": CLIENT, "policy_version": 3, "policy": policy,
             "session_validity_s": 180, "refresh_validity_s": 28_800,
+            "action_step_up": action_step_up,
         });
         dynamodb
             .put_item()

@@ -18,8 +18,49 @@ use crate::ui::{Progress, Tone, Ui, tail};
 
 const USERNAME: &str = "ada";
 
+/// A customer who was onboarded.
+pub(super) struct Onboarded {
+    user_pool_id: String,
+    client_id: String,
+}
+
 /// Does the job, a step each, and notes ids and keys in the report.
 pub(super) fn run(context: &Context, system: &System, report: &mut Report) -> anyhow::Result<()> {
+    let Onboarded {
+        user_pool_id,
+        client_id,
+    } = onboard(context, system, report)?;
+    let password = format!("Demo-{}", random_hex(8)?);
+    report.step(context, "user", |progress| {
+        create_user(context, system, &user_pool_id, &password)?;
+        progress.set_note(USERNAME);
+        Ok(())
+    })?;
+    report.username = Some(USERNAME.to_owned());
+    report.password = Some(password.clone());
+
+    let sign_in = SignIn {
+        aws_endpoint_url: &system.aws_endpoint_url,
+        blockid_url: &format!("http://{}", system.blockid_host),
+        user_pool_id: &user_pool_id,
+        client_id: &client_id,
+        username: USERNAME,
+        password: &password,
+    };
+    let signed_in = report.step(context, "sign-in", |_| sign_in.run());
+    let log = save_trigger_log(context, system)?;
+    let SignedIn {
+        id_token_claims,
+        story,
+    } = signed_in.with_context(|| format!("the triggers logged last:\n{}\n", tail(&log, 6)))?;
+    report.id_token_claims = Some(id_token_claims);
+    tell(&context.ui, "the sign-in", &story);
+    tell(&context.ui, "what the triggers logged", &logged_events(&log)?);
+    Ok(())
+}
+
+/// Onboards a customer with an app, only through the API.
+pub(super) fn onboard(context: &Context, system: &System, report: &mut Report) -> anyhow::Result<Onboarded> {
     let operator = ApiClient::new(&system.api_url, &system.operator_key);
     let (partner_id, api_key) = report.step(context, "partner + key", |progress| {
         let partner = operator.post("/v1/partners", &json!({"name": "Demo partner"}))?;
@@ -66,34 +107,10 @@ pub(super) fn run(context: &Context, system: &System, report: &mut Report) -> an
     })?;
     report.app_id = Some(app_id);
     report.client_id = Some(client_id.clone());
-
-    let password = format!("Demo-{}", random_hex(8)?);
-    report.step(context, "user", |progress| {
-        create_user(context, system, &user_pool_id, &password)?;
-        progress.set_note(USERNAME);
-        Ok(())
-    })?;
-    report.username = Some(USERNAME.to_owned());
-    report.password = Some(password.clone());
-
-    let sign_in = SignIn {
-        aws_endpoint_url: &system.aws_endpoint_url,
-        blockid_url: &format!("http://{}", system.blockid_host),
-        user_pool_id: &user_pool_id,
-        client_id: &client_id,
-        username: USERNAME,
-        password: &password,
-    };
-    let signed_in = report.step(context, "sign-in", |_| sign_in.run());
-    let log = save_trigger_log(context, system)?;
-    let SignedIn {
-        id_token_claims,
-        story,
-    } = signed_in.with_context(|| format!("the triggers logged last:\n{}\n", tail(&log, 6)))?;
-    report.id_token_claims = Some(id_token_claims);
-    tell(&context.ui, "the sign-in", &story);
-    tell(&context.ui, "what the triggers logged", &logged_events(&log)?);
-    Ok(())
+    Ok(Onboarded {
+        user_pool_id,
+        client_id,
+    })
 }
 
 /// As the customer's own administrator would: with the AWS SDK, not through Stepgate.

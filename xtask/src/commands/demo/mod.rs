@@ -5,6 +5,8 @@
 //! - [`sign_in`]: signs a user in as a client SDK and a browser would.
 //! - [`report`]: what `--json` writes.
 //!
+//! [`attacked`] starts the same system for the attack catalogue.
+//!
 //! Database and emulator start from nothing each time; tools and builds are kept. So a second run takes seconds and shows the same.
 
 mod api;
@@ -20,6 +22,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
+use serde_json::Value;
 
 use self::report::Report;
 use self::system::System;
@@ -79,6 +82,20 @@ pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCo
 fn prepare_and_do(context: &Context, options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let system = System::start(context, &Ports::from_base(options.port_base), report)?;
     job::run(context, &system, report)
+}
+
+/// Starts the system and onboards a customer; hands back what the attack catalogue is told of it: the file that `--json` writes, and
+/// the account, the client secret and the emulator's Python beside it.
+pub(crate) fn attacked(context: &Context, ports: &Ports) -> anyhow::Result<Value> {
+    let mut report = Report::default();
+    let system = System::start(context, ports, &mut report)?;
+    job::onboard(context, &system, &mut report)?;
+    let mut target = serde_json::to_value(&report)?;
+    target["aws_access_key_id"] = system::AWS_ACCESS_KEY_ID.into();
+    target["aws_secret_access_key"] = system::AWS_SECRET_ACCESS_KEY.into();
+    target["client_secret"] = system.blockid_client_secret.into();
+    target["python"] = system.tools.venv.python().display().to_string().into();
+    Ok(target)
 }
 
 /// Removes everything but what this very run has open.

@@ -24,8 +24,8 @@ const DATABASE: &str = "stepgate_demo";
 /// The emulator's own region: calls without a signature, as a client's sign-in makes them, go there.
 pub(super) const AWS_REGION: &str = "us-east-1";
 /// The emulator takes any credentials and puts these into its default account, where unsigned calls go too.
-const AWS_ACCESS_KEY_ID: &str = "stepgate-demo";
-const AWS_SECRET_ACCESS_KEY: &str = "not-a-secret";
+pub(super) const AWS_ACCESS_KEY_ID: &str = "stepgate-demo";
+pub(super) const AWS_SECRET_ACCESS_KEY: &str = "not-a-secret";
 /// The simulator's seeded client and community.
 pub(super) const BLOCKID_CLIENT_ID: &str = "demo-client";
 pub(super) const BLOCKID_COMMUNITY: &str = "default";

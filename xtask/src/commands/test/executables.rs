@@ -15,12 +15,19 @@ use crate::context::Context;
 use crate::ui::{Progress, Tone, tail};
 
 /// One test executable.
-pub(super) struct Executable {
+pub(crate) struct Executable {
     package: String,
     version: String,
     target: String,
     program: PathBuf,
     manifest: PathBuf,
+}
+
+impl Executable {
+    /// Package that it tests.
+    pub(crate) fn package(&self) -> &str {
+        &self.package
+    }
 }
 
 #[derive(Deserialize)]
@@ -61,7 +68,7 @@ struct CargoDiagnostic {
 }
 
 /// Builds every test executable that the options ask for.
-pub(super) fn build(
+pub(crate) fn build(
     context: &Context,
     options: &Options,
     progress: &Progress,
@@ -132,7 +139,7 @@ fn package(manifest: &Path) -> Option<(String, String)> {
 }
 
 /// Runs one executable and counts what it tells.
-pub(super) fn run(
+pub(crate) fn run(
     context: &Context,
     executable: &Executable,
     options: &Options,

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check and every test, with what they need started first and ended last.
 
 mod events;
-mod executables;
+pub(crate) mod executables;
 pub(crate) mod tally;
 
 use std::process::ExitCode;
@@ -34,6 +34,15 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Tests of this path, of every package.
+    pub(crate) fn only(filter: &str) -> Self {
+        Self {
+            filter: Some(filter.to_owned()),
+            package: Vec::new(),
+            no_lint: true,
+        }
+    }
+
     /// Cargo's arguments for the packages.
     fn selection(&self) -> Vec<&str> {
         if self.package.is_empty() {

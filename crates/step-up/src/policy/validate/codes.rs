@@ -82,6 +82,8 @@ codes! {
     METHOD_NOT_OBSERVED = "method_not_observed",
     /// The provider answers alike for this method and for one that the rule does not accept.
     METHOD_AMBIGUOUS = "method_ambiguous",
+    /// Warning: the provider did not return the nonce in this method's pilot step-up; a rule that binds by nonce refuses it.
+    NONCE_NOT_RETURNED = "nonce_not_returned",
     /// Warning: this method is offered, and a step-up with it can never satisfy the rule.
     METHOD_TOO_WEAK = "method_too_weak",
     /// Warning: SMS is a restricted authenticator (SP 800-63B, 5.2.10).

@@ -249,6 +249,14 @@ fn check_recognition(
             place.warning(&pointer, codes::METHOD_NOT_OBSERVED, &message);
             continue;
         };
+        if recorded.nonce == Some(false) && asked.binding == Binding::Nonce {
+            let message = format!(
+                "the provider did not return the nonce in the pilot step-up with `{}`, and the rule binds by nonce: a \
+                 step-up with it would be refused",
+                method.acr
+            );
+            place.warning(&pointer, codes::NONCE_NOT_RETURNED, &message);
+        }
         let twin = context.catalogue.iter().find(|other| {
             !asked.methods.contains(&other.acr)
                 && context

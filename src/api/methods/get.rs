@@ -1,0 +1,29 @@
+//! `GET /v1/tenants/{tenant_id}/blockid/methods`
+
+use super::Methods;
+use crate::{
+    Context,
+    api::{
+        extract::{AsReader, Caller, PathIds},
+        respond::{Answer, ok},
+    },
+    ids::TenantId,
+    usecases::methods,
+};
+use actix_web::{get, web::Data};
+
+/// Get the methods of a tenant.
+#[utoipa::path(
+    operation_id = "getMethods", tag = "tenants",
+    params(("tenant_id" = TenantId, Path, description = "The tenant")),
+    responses((status = 200, description = "Every method, with what was learned about it", body = Methods))
+)]
+#[get("/v1/tenants/{tenant_id}/blockid/methods")]
+pub(crate) async fn get_methods(
+    caller: Caller<AsReader>,
+    context: Data<Context>,
+    id: PathIds<TenantId>,
+) -> Answer {
+    let known = methods::get(&context, &caller.request, id.0).await?;
+    Ok(ok(&Methods::from(known)))
+}
