@@ -4,8 +4,11 @@
 //! `STEPGATE_LISTEN`. Everything is checked at start and every problem is reported at once. AWS access is not
 //! configured here but by the AWS SDK's standard variables (`AWS_REGION`, `AWS_ENDPOINT_URL`, …).
 
+mod webhooks;
+
+use crate::encryption::EncryptionKeys;
 use secrecy::SecretString;
-use std::{collections::BTreeMap, fmt, net::SocketAddr, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
 
 /// What the service was started with.
 #[derive(Debug, Clone)]
@@ -22,6 +25,10 @@ pub struct Config {
     pub worker: WorkerConfig,
     /// Development only: plain HTTP to a BlockID provider on loopback is accepted.
     pub dev_insecure_loopback: bool,
+    /// Seal what the database holds of secrets.
+    pub encryption_keys: Arc<EncryptionKeys>,
+    /// Networks beside the public internet in which receivers of webhooks may be.
+    pub allowed_webhook_networks: Vec<ipnet::IpNet>,
 }
 
 /// The database connection.
@@ -116,6 +123,8 @@ impl Config {
                 concurrency: settings.number("worker_concurrency", 8, 1..=256),
             },
             dev_insecure_loopback: settings.flag("dev_insecure_loopback"),
+            encryption_keys: settings.encryption_keys(),
+            allowed_webhook_networks: settings.allowed_webhook_networks(),
         };
         settings.refuse_unknown();
         if settings.problems.is_empty() {
@@ -158,6 +167,9 @@ const KEYS: &[&str] = &[
     "worker_lease_s",
     "worker_concurrency",
     "dev_insecure_loopback",
+    "encryption_key",
+    "encryption_keys_old",
+    "allowed_webhook_networks",
 ];
 
 struct Settings<'a> {
@@ -321,6 +333,8 @@ mod tests {
             ("STEPGATE_LOG", "a=b=c"),
             ("STEPGATE_WORKER_CONCURRENCY", "0"),
             ("STEPGATE_DEV_INSECURE_LOOPBACK", "maybe"),
+            ("STEPGATE_ENCRYPTION_KEY", "hunter2"),
+            ("STEPGATE_ALLOWED_WEBHOOK_NETWORKS", "10.0.0.0/8,nowhere"),
             ("STEPGATE_CONFIG", "/nonexistent/stepgate.toml"),
         ])
         .unwrap_err()
@@ -332,6 +346,8 @@ mod tests {
             "STEPGATE_LOG ",
             "CONCURRENCY",
             "LOOPBACK",
+            "ENCRYPTION_KEY",
+            "`nowhere`",
             "CONFIG",
         ] {
             assert!(error.contains(needle), "{needle} is missing in: {error}");

@@ -179,6 +179,12 @@ ids! {
     OperationId => "op",
     /// Id of an entry of the audit log.
     AuditId => "aud",
+    /// Id of a webhook.
+    WebhookId => "whk",
+    /// Id of a message to webhooks.
+    MessageId => "msg",
+    /// Id of a delivery of a message to a webhook.
+    DeliveryId => "dlv",
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ const EXTENSION: &str = "x-problems";
         (name = "tenants", description = "Customers: a BlockID connection and a user pool each."),
         (name = "apps", description = "Customer applications: an app client and a step-up policy each."),
         (name = "operations", description = "Accepted work and how far it is."),
+        (name = "audit", description = "Who did what, when and why; sealed so that a change shows."),
+        (name = "webhooks", description = "Where a partner wants to be told what happened."),
         (name = "service", description = "The service itself."),
     )
 )]

@@ -15,6 +15,7 @@
 
 pub mod api_keys;
 pub mod apps;
+pub mod audit;
 pub mod cells;
 mod docs;
 pub mod document;
@@ -29,6 +30,7 @@ pub mod respond;
 mod route_table;
 pub mod server;
 pub mod tenants;
+pub mod webhooks;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -58,6 +60,18 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(policies::diff_versions::diff_policy_versions)
         .service(policies::schema::get_policy_schema)
         .service(operations::get::get_operation)
+        .service(audit::list::list_audit)
+        .service(audit::export::export_audit)
+        .service(audit::verify::verify_audit)
+        .service(webhooks::create::create_webhook)
+        .service(webhooks::list::list_webhooks)
+        .service(webhooks::get::get_webhook)
+        .service(webhooks::update::update_webhook)
+        .service(webhooks::delete::delete_webhook)
+        .service(webhooks::test::test_webhook)
+        .service(webhooks::deliveries::list::list_webhook_deliveries)
+        .service(webhooks::deliveries::get::get_webhook_delivery)
+        .service(webhooks::deliveries::replay::replay_webhook_delivery)
         .service(health::healthz::healthz)
         .service(health::readyz::readyz);
 }

@@ -69,7 +69,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Migrate => migrate::run(Config::load()?).await,
         Command::Openapi => openapi::run(),
         Command::Cell(command) => cell::run(Config::load()?, command).await,
-        Command::Keys(command) => keys::run(Config::load()?, command).await,
+        Command::Keys(command) => keys::run(command).await,
     }
 }
 

@@ -74,6 +74,13 @@ impl OperatorScope {
     pub fn worker() -> Self {
         Self(())
     }
+
+    /// The rows of one partner, or the installation's own: to say whose an entry is.
+    pub fn narrowed(self, partner_id: Option<PartnerId>) -> ReadScope {
+        partner_id.map_or(ReadScope::Installation(self), |partner_id| {
+            ReadScope::Partner(PartnerScope { partner_id })
+        })
+    }
 }
 
 /// May read one partner's rows, or everybody's.

@@ -1,17 +1,19 @@
 //! API keys: making them, and recognising who presents one.
 
-use super::Request;
+use super::{Request, audit};
 use crate::{
     Context, Error, Result,
     domain::{
         actor::{Actor, OperatorScope, Role},
         api_key::{ApiKey, PresentedKey},
+        audit::{AuditAction, AuditEntry},
         validation::{NAME_MAX_CHARS, Problems},
     },
     error::Code,
     ids::{KeyId, PartnerId},
-    storage,
+    storage::{self, audit_log::Author},
 };
+use serde_json::json;
 
 /// A key that was just made: the only moment at which its secret is known.
 #[derive(Debug)]
@@ -44,6 +46,16 @@ pub async fn create(
     storage::partners::get(&mut tx, &scope, partner_id).await?;
     let new = make(context, Some(partner_id), role, name);
     storage::api_keys::insert(&mut tx, &scope, &new.key, &new.presented.hash()).await?;
+    let chain = request.actor.administrator_of(partner_id)?;
+    audit::record(
+        &mut tx,
+        context,
+        request,
+        &chain,
+        &created(&new.key),
+        new.key.created_at,
+    )
+    .await?;
     tx.commit().await?;
     tracing::info!(key_id = %new.key.id, %partner_id, %role, "API key created");
     Ok(new)
@@ -58,8 +70,20 @@ pub async fn bootstrap(context: &Context) -> Result<NewKey> {
     }
     let new = make(context, None, Role::Operator, "bootstrap".to_owned());
     storage::api_keys::insert(&mut tx, &scope, &new.key, &new.presented.hash()).await?;
+    let (author, entry) = (Author::COMMAND_LINE, created(&new.key));
+    audit::record_by(&mut tx, context, author, &scope, &entry, new.key.created_at).await?;
     tx.commit().await?;
     Ok(new)
+}
+
+fn created(key: &ApiKey) -> AuditEntry {
+    AuditEntry {
+        tenant_id: None,
+        resource_id: key.id.to_string(),
+        action: AuditAction::KeyCreated,
+        reason: String::new(),
+        detail: json!({"name": key.name, "role": key.role, "prefix": key.prefix}),
+    }
 }
 
 fn make(context: &Context, partner_id: Option<PartnerId>, role: Role, name: String) -> NewKey {

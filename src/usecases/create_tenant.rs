@@ -8,11 +8,12 @@
 //! A crash after 1 or 2 leaves a reservation that a repeat of the request takes over and that the worker
 //! sweeps when nobody repeats it ([`crate::storage::reservations`]).
 
-use super::{Request, operations};
+use super::{Request, audit, operations};
 use crate::{
     Context, Error, Result,
     domain::{
         actor::PartnerScope,
+        audit::{AuditAction, AuditEntry},
         blockid::{BlockIdConnection, validate_client_secret},
         cell,
         operation::OperationKind,
@@ -28,6 +29,7 @@ use blockid::EgressPolicy;
 use chrono::TimeDelta;
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use sha2::Sha256;
 use std::time::Duration;
 
@@ -194,6 +196,14 @@ async fn activate(
     };
     let operation = operations::open(&mut tx, context, request, scope, subject).await?;
     let tenant = storage::tenants::get(&mut tx, &(*scope).into(), id).await?;
+    let entry = AuditEntry {
+        tenant_id: Some(id),
+        resource_id: id.to_string(),
+        action: AuditAction::TenantCreated,
+        reason: String::new(),
+        detail: json!({"name": tenant.name, "cell_id": tenant.cell_id, "blockid": tenant.blockid, "pool": tenant.pool}),
+    };
+    audit::record(&mut tx, context, request, scope, &entry, now).await?;
     tx.commit().await?;
     tracing::info!(tenant_id = %id, cell_id = %taken.cell_id, "tenant created");
     Ok((tenant, operation))

@@ -6,9 +6,11 @@
 
 pub mod api_keys;
 pub mod apps;
-mod audit;
+pub(crate) mod audit;
+pub mod audit_trail;
 pub mod cells;
 pub mod create_tenant;
+pub mod denials;
 pub mod operations;
 pub mod partners;
 pub mod policies;
@@ -16,6 +18,8 @@ pub mod policy_checks;
 pub mod policy_versions;
 pub mod suspensions;
 pub mod tenants;
+pub mod webhook_deliveries;
+pub mod webhooks;
 
 use crate::domain::actor::Actor;
 

@@ -1,9 +1,11 @@
 //! Tenants: reading and changing them. Creating one has a file of its own.
 
-use super::{Request, operations};
+use super::{Request, audit, operations};
 use crate::{
     Context, Result,
     domain::{
+        audit::{AuditAction, AuditEntry},
+        audit_diff,
         operation::OperationKind,
         pool::PoolChange,
         tenant::Tenant,
@@ -12,6 +14,7 @@ use crate::{
     ids::TenantId,
     storage::{self, Page, PageRequest},
 };
+use serde_json::json;
 
 /// One tenant.
 pub async fn get(context: &Context, request: &Request, id: TenantId) -> Result<Tenant> {
@@ -44,6 +47,7 @@ pub async fn update(
     let scope = request.actor.partner_admin()?;
     let mut tx = context.db.begin(&scope).await?;
     let mut tenant = storage::tenants::lock(&mut tx, &scope, id).await?;
+    let before = json!({"name": tenant.name, "pool": tenant.pool});
     let mut problems = Problems::new();
     if let Some(name) = change.name {
         problems.name("/name", &name, NAME_MAX_CHARS);
@@ -60,6 +64,15 @@ pub async fn update(
     let now = context.clock.now();
     storage::tenants::update(&mut tx, &scope, &tenant).await?;
     let target_generation = storage::tenants::bump_generation(&mut tx, &scope, id, now).await?;
+    let after = json!({"name": tenant.name, "pool": tenant.pool});
+    let entry = AuditEntry {
+        tenant_id: Some(id),
+        resource_id: id.to_string(),
+        action: AuditAction::TenantUpdated,
+        reason: String::new(),
+        detail: audit_diff::diff(&before, &after)?,
+    };
+    audit::record(&mut tx, context, request, &scope, &entry, now).await?;
     let subject = operations::Subject {
         kind: OperationKind::UpdateTenant,
         tenant_id: id,

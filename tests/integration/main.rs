@@ -24,3 +24,4 @@ mod sign_in;
 mod support;
 mod suspension;
 mod third_party;
+mod webhooks;

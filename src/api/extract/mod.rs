@@ -4,11 +4,13 @@
 //! without the right role learns how a body would have been judged.
 
 mod caller;
+mod filter;
 pub mod json;
 mod paging;
 mod path;
 
 pub use caller::{AsAdministrator, AsInstallationReader, AsOperator, AsPartnerAdmin, AsReader, Caller, Door};
+pub use filter::{Filter, Filtered, unusable};
 pub use json::{Body, RequestBody};
 pub use paging::{Paging, PagingParams};
 pub use path::PathIds;

@@ -35,7 +35,7 @@ impl FromRequest for Paging {
     }
 }
 
-fn read(query: &str) -> Result<PageRequest, Error> {
+pub(super) fn read(query: &str) -> Result<PageRequest, Error> {
     let mut page = PageRequest::default();
     let mut seen = Vec::new();
     let mut problems = Vec::new();

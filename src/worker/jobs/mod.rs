@@ -1,4 +1,6 @@
 //! The jobs of the worker, one a file.
 
+pub mod deliver_webhooks;
 pub mod reconcile_tenants;
+pub mod seal_audit_log;
 pub mod sweep_reservations;

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// Who may call an operation: operator, auditor, partner admin, partner reader.
-type Roles = [bool; 4];
+pub(super) type Roles = [bool; 4];
 const OPERATOR: Roles = [true, false, false, false];
 const INSTALLATION: Roles = [true, true, false, false];
 const EVERYBODY: Roles = [true, true, true, true];
@@ -13,7 +13,7 @@ const ADMINISTRATORS: Roles = [true, false, true, false];
 const PARTNER_ADMIN: Roles = [false, false, true, false];
 
 /// The case of an operation: who may call it, and an acceptable body.
-fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
+pub(super) fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
     Some(match operation_id {
         "createPartner" => (OPERATOR, Some(json!({"name": unique}))),
         "createPartnerKey" => (OPERATOR, Some(json!({"name": unique, "role": "partner_reader"}))),
@@ -22,6 +22,12 @@ fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
         | "getPolicySchema" | "listPolicyVersions" | "getPolicyVersion" | "diffPolicyVersions" => {
             (EVERYBODY, None)
         }
+        "listAudit" | "exportAudit" => (EVERYBODY, None),
+        "verifyAudit" => (EVERYBODY, Some(json!({}))),
+        "listWebhooks" | "getWebhook" | "listWebhookDeliveries" | "getWebhookDelivery" => (EVERYBODY, None),
+        "createWebhook" => (PARTNER_ADMIN, Some(examples::webhook())),
+        "updateWebhook" => (PARTNER_ADMIN, Some(json!({"description": unique}))),
+        "deleteWebhook" | "testWebhook" | "replayWebhookDelivery" => (PARTNER_ADMIN, None),
         "simulatePolicy" => (
             EVERYBODY,
             Some(json!({"attributes": {"email": "ann@acme.example"}})),
@@ -38,17 +44,28 @@ fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
     })
 }
 
-struct Ids {
+pub(super) struct Ids {
     partner: String,
     cell: String,
     tenant: String,
     app: String,
     operation: String,
+    webhook: String,
+    /// A webhook that nothing else needs: for the operation that removes it.
+    spare_webhook: String,
+    delivery: String,
 }
 
 impl Ids {
-    fn fill(&self, template: &str) -> String {
+    pub(super) fn fill(&self, operation_id: &str, template: &str) -> String {
+        let webhook = if operation_id == "deleteWebhook" {
+            &self.spare_webhook
+        } else {
+            &self.webhook
+        };
         let path = [
+            ("{webhook_id}", webhook),
+            ("{delivery_id}", &self.delivery),
             ("{partner_id}", &self.partner),
             ("{cell_id}", &self.cell),
             ("{tenant_id}", &self.tenant),
@@ -67,7 +84,7 @@ impl Ids {
     }
 }
 
-async fn call(caller: &Caller, method: &Method, path: &str, body: Option<&Value>) -> Answer {
+pub(super) async fn call(caller: &Caller, method: &Method, path: &str, body: Option<&Value>) -> Answer {
     let mut request = caller.request(method.clone(), path);
     let policy = path.trim_end_matches(":rollback");
     if policy.ends_with("/policy") && (*method == Method::PUT || policy != path) {
@@ -81,17 +98,29 @@ async fn call(caller: &Caller, method: &Method, path: &str, body: Option<&Value>
     .await
 }
 
-#[tokio::test]
-async fn every_operation_refuses_who_may_not_call_it() {
-    let app = TestApp::start().await;
-    let (acme, other) = (app.partner("acme").await, app.partner("other").await);
+/// A partner that has one of everything, and a caller of each role.
+pub(super) struct Walk {
+    pub(super) ids: Ids,
+    /// Operator, auditor, partner admin, partner reader.
+    pub(super) callers: [Caller; 4],
+}
+
+pub(super) async fn walk(app: &TestApp) -> Walk {
+    let acme = app.partner("acme").await;
     let tenant = acme
         .post("/v1/tenants", examples::tenant("customers"))
         .await
         .expect(202);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let tenant_id = text(&tenant["tenant"]["id"]);
+    let webhook = acme.post("/v1/webhooks", examples::webhook()).await.expect(201);
+    let spare = acme.post("/v1/webhooks", examples::webhook()).await.expect(201);
+    let test = format!("/v1/webhooks/{}:test", webhook["id"].as_str().unwrap());
+    let delivery = acme.call(Method::POST, &test, None).await.expect(202);
     let ids = Ids {
+        webhook: text(&webhook["id"]),
+        spare_webhook: text(&spare["id"]),
+        delivery: text(&delivery["id"]),
         partner: acme.id.clone(),
         cell: text(&tenant["tenant"]["cell_id"]),
         app: text(&acme.app(&tenant_id, "Portal").await["id"]),
@@ -105,6 +134,14 @@ async fn every_operation_refuses_who_may_not_call_it() {
         acme.admin.clone(),
         reader,
     ];
+    Walk { ids, callers }
+}
+
+#[tokio::test]
+async fn every_operation_refuses_who_may_not_call_it() {
+    let app = TestApp::start().await;
+    let Walk { ids, callers } = walk(&app).await;
+    let other = app.partner("other").await;
     let stranger = app
         .anybody()
         .with_key(Some(format!("sgk_{}_{}", "a".repeat(12), "b".repeat(43))));
@@ -120,7 +157,7 @@ async fn every_operation_refuses_who_may_not_call_it() {
             let (roles, _) = case(operation_id, "")
                 .unwrap_or_else(|| panic!("{operation_id} has no authorization case: add one"));
             let method: Method = method.to_uppercase().parse().unwrap();
-            let path = ids.fill(template);
+            let path = ids.fill(operation_id, template);
             let body = |unique: &str| case(operation_id, unique).unwrap().1;
 
             for nobody in [app.anybody(), &stranger] {
@@ -155,7 +192,11 @@ async fn every_operation_refuses_who_may_not_call_it() {
             let answer = call(&other, &method, &path, body("other").as_ref()).await;
             match operation_id {
                 _ if !roles[2] => drop(answer.problem(403, "forbidden")),
-                "getPolicySchema" => assert!(answer.status.is_success(), "{}", answer.text),
+                "getPolicySchema" | "listAudit" | "exportAudit" | "verifyAudit" => {
+                    assert!(answer.status.is_success(), "{}", answer.text)
+                }
+                "listWebhooks" => assert_eq!(answer.expect(200)["items"], json!([])),
+                "createWebhook" => assert_eq!(answer.expect(201)["partner_id"], json!(other.id)),
                 "listTenants" => assert_eq!(answer.expect(200)["items"], json!([])),
                 "createTenant" => assert_eq!(answer.expect(202)["tenant"]["partner_id"], json!(other.id)),
                 _ => drop(answer.problem(404, "not_found")),
@@ -170,6 +211,7 @@ async fn every_operation_refuses_who_may_not_call_it() {
 /// So that the other partner's list stays empty for later operations of the walk.
 async fn forget(app: &TestApp, partner_id: &str) {
     for statement in [
+        "DELETE FROM webhooks WHERE partner_id = $1",
         "DELETE FROM operation_steps USING operations o WHERE o.id = operation_id AND o.partner_id = $1",
         "DELETE FROM operations WHERE partner_id = $1",
         "DELETE FROM tenants WHERE partner_id = $1",

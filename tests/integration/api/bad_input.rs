@@ -39,6 +39,8 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
         .to_owned();
     let second = format!("/v1/tenants/{tenant_id}/apps/{second_id}/policy");
     acme.put(&second, 1, examples::policy()).await.expect(202);
+    let webhook = acme.post("/v1/webhooks", examples::webhook()).await.expect(201);
+    let webhook = format!("/v1/webhooks/{}", webhook["id"].as_str().unwrap());
     let rollback = Endpoint {
         version: 2,
         ..endpoint(
@@ -115,6 +117,21 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             json!({"reason": "drill"}),
             small,
         ),
+        endpoint(
+            &acme,
+            Method::POST,
+            "/v1/audit:verify".into(),
+            json!({"heads": []}),
+            small,
+        ),
+        endpoint(
+            &acme,
+            Method::POST,
+            "/v1/webhooks".into(),
+            examples::webhook(),
+            small,
+        ),
+        endpoint(&acme, Method::PATCH, webhook, json!({"description": "x"}), small),
     ]
 }
 

@@ -15,6 +15,7 @@ use stepgate::{
         api_key::{ApiKey, PresentedKey},
         cell::{Architecture, Artifact, Artifacts, Cell, CellState},
     },
+    encryption::EncryptionKeys,
     ids::{CellId, IdSource, KeyId},
     provisioning::pass::Outcome,
     storage, usecases,
@@ -23,6 +24,9 @@ use stepgate::{
 
 /// Region of test cells.
 pub(crate) const REGION: &str = "eu-central-1";
+
+/// The encryption key of tests, base64.
+pub(crate) const ENCRYPTION_KEY: &str = "dGVzdHMtc2VhbC13aXRoLXRoaXMta2V5LTMyLWJ5dGU=";
 
 /// A running API. Stops and cleans up when dropped.
 pub(crate) struct TestApp {
@@ -68,6 +72,8 @@ impl TestApp {
                 concurrency: 4,
             },
             dev_insecure_loopback: true,
+            encryption_keys: Arc::new(EncryptionKeys::parse([ENCRYPTION_KEY]).unwrap()),
+            allowed_webhook_networks: vec!["127.0.0.1/32".parse().unwrap()],
         };
         let context = Context {
             db: storage::Database::connect(&config.database).await.unwrap(),
