@@ -30,6 +30,12 @@ text_enum! {
         PartnerCreated => "partner_created",
         /// An API key was made.
         KeyCreated => "key_created",
+        /// A partner was changed.
+        PartnerChanged => "partner_changed",
+        /// A key was put in the place of another.
+        KeyRotated => "key_rotated",
+        /// A key was withdrawn.
+        KeyRevoked => "key_revoked",
         /// A cell was put up, or brought to other settings.
         CellApplied => "cell_applied",
         /// A tenant was created.

@@ -121,8 +121,8 @@ async fn audit_apply(
         reason: String::new(),
         detail,
     };
-    let (author, scope) = (Author::COMMAND_LINE, OperatorScope::command_line());
-    audit::record_by(tx, context, author, &scope, &entry, after.updated_at).await?;
+    let author = Author::COMMAND_LINE;
+    audit::record_by(tx, context, author, None, &entry, after.updated_at).await?;
     Ok(())
 }
 

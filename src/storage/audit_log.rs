@@ -7,7 +7,7 @@ use super::{Cursor, Page, PageRequest};
 use crate::{
     Error, Result,
     domain::{
-        actor::{ReadScope, Rows},
+        actor::ReadScope,
         audit::{AuditEntry, AuditOutcome, AuditRecord, Head, SealHash},
     },
     ids::{AuditId, PartnerId, TenantId},
@@ -19,7 +19,7 @@ use sqlx::PgConnection;
 /// Who makes an entry.
 #[derive(Debug, Clone, Copy)]
 pub struct Author<'a> {
-    /// Id of the caller, `worker`, or `command_line`.
+    /// Id of the API key, `issuer:subject`, `worker`, or `command_line`.
     pub actor: &'a str,
     /// What the caller may do.
     pub role: Option<&'a str>,
@@ -42,10 +42,10 @@ impl Author<'static> {
     };
 }
 
-/// Adds an entry to the chain of the scope: a partner's, or the installation's.
+/// Adds an entry to the chain of a partner or, without one, of the installation. The transaction must be for its rows.
 pub async fn insert(
     tx: &mut PgConnection,
-    scope: &impl Rows,
+    partner_id: Option<PartnerId>,
     id: AuditId,
     author: Author<'_>,
     entry: &AuditEntry,
@@ -56,7 +56,7 @@ pub async fn insert(
                                 outcome, actor_role)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         id as AuditId,
-        scope.partner_id() as Option<PartnerId>,
+        partner_id as Option<PartnerId>,
         entry.tenant_id as Option<TenantId>,
         entry.resource_id,
         entry.action.as_str(),

@@ -11,6 +11,7 @@ pub mod audit_log;
 pub mod audit_seals;
 pub mod cells;
 mod database;
+pub mod idempotency_keys;
 pub mod operations;
 mod page;
 pub mod partners;

@@ -4,7 +4,7 @@ use super::Request;
 use crate::{
     Context, Result,
     domain::{actor::Rows, audit::AuditEntry},
-    ids::AuditId,
+    ids::{AuditId, PartnerId},
     storage::audit_log::{self, Author},
 };
 use chrono::{DateTime, Utc};
@@ -20,13 +20,25 @@ pub(super) async fn record(
     entry: &AuditEntry,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let actor = request.actor.key_id.to_string();
+    record_of(tx, context, request, scope.partner_id(), entry, now).await
+}
+
+/// Adds an entry about a partner, or about the installation, in a transaction for whatever it is about.
+pub(super) async fn record_of(
+    tx: &mut PgConnection,
+    context: &Context,
+    request: &Request,
+    partner_id: Option<PartnerId>,
+    entry: &AuditEntry,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let actor = request.actor.id();
     let author = Author {
         actor: &actor,
         role: Some(request.actor.role.as_str()),
         request_id: Some(&request.id),
     };
-    record_by(tx, context, author, scope, entry, now).await
+    record_by(tx, context, author, partner_id, entry, now).await
 }
 
 /// Adds an entry for somebody who is not a caller of the API: the worker, or whoever runs a command.
@@ -34,10 +46,10 @@ pub(crate) async fn record_by(
     tx: &mut PgConnection,
     context: &Context,
     author: Author<'_>,
-    scope: &impl Rows,
+    partner_id: Option<PartnerId>,
     entry: &AuditEntry,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let id = AuditId::generate(&context.ids, now);
-    audit_log::insert(tx, scope, id, author, entry, now).await
+    audit_log::insert(tx, partner_id, id, author, entry, now).await
 }

@@ -50,7 +50,7 @@ pub async fn note(
         .collect();
     let now = context.clock.now();
     let denial = Denial {
-        actor: &request.actor.key_id.to_string(),
+        actor: &request.actor.id(),
         role: request.actor.role.as_str(),
         operation,
         code: code.as_str(),
@@ -80,8 +80,15 @@ pub async fn close_windows(context: &Context) -> Result<usize> {
     let windows = audit_denials::close(&mut tx, &scope, now - WINDOW, BATCH).await?;
     let mut made = 0;
     for window in windows.into_iter().filter(|window| window.repeats > 0) {
-        let chain = scope.narrowed(window.partner_id);
-        audit::record_by(&mut tx, context, author(&window), &chain, &entry(&window), now).await?;
+        audit::record_by(
+            &mut tx,
+            context,
+            author(&window),
+            window.partner_id,
+            &entry(&window),
+            now,
+        )
+        .await?;
         made += 1;
     }
     tx.commit().await?;

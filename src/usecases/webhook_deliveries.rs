@@ -49,7 +49,7 @@ pub async fn test(context: &Context, request: &Request, webhook_id: WebhookId) -
         kind: TEST_TYPE,
         tenant_id: None,
         subject: webhook_id.to_string(),
-        data: json!({"webhook_id": webhook_id, "asked_by": request.actor.key_id.to_string()}),
+        data: json!({"webhook_id": webhook_id, "asked_by": request.actor.id()}),
     };
     let partner_id = scope.partner_id();
     let message =

@@ -1,7 +1,7 @@
 //! Webhooks of a partner: made, changed and removed by its administrators. What was sent is in
 //! [`super::webhook_deliveries`].
 
-use super::{Request, audit};
+use super::{Request, audit, idempotency::Once};
 use crate::{
     Context, Error, Result,
     domain::{
@@ -65,6 +65,7 @@ pub async fn create(
     context: &Context,
     request: &Request,
     new: NewWebhook,
+    once: &Once<'_, (Webhook, SecretString)>,
 ) -> Result<(Webhook, SecretString)> {
     let scope = request.actor.partner_admin()?;
     let keys = &context.config.encryption_keys;
@@ -101,8 +102,10 @@ pub async fn create(
     storage::webhooks::insert(&mut tx, &scope, &webhook, &sealed).await?;
     let entry = entry(&webhook, AuditAction::WebhookCreated, webhook.for_audit());
     audit::record(&mut tx, context, request, &scope, &entry, now).await?;
+    let created = (webhook, secret);
+    once.record(&mut tx, &created).await?;
     tx.commit().await?;
-    Ok((webhook, secret))
+    Ok(created)
 }
 
 /// One webhook.

@@ -4,7 +4,7 @@ pub mod export;
 pub mod list;
 pub mod verify;
 
-use super::extract::{Filter, unusable};
+use super::extract::{BadValue, Filter, unusable};
 use crate::{
     domain::audit::{AuditOutcome, AuditRecord},
     ids::{PartnerId, TenantId},
@@ -74,47 +74,50 @@ pub struct AuditParams {
 }
 
 impl Filter for AuditFilter {
-    const NAMES: &'static [&'static str] = &[
-        "partner_id",
-        "tenant_id",
-        "action",
-        "actor",
-        "outcome",
-        "from",
-        "to",
-    ];
-
-    fn set(&mut self, name: &str, value: &str) -> Result<(), (&'static str, String)> {
-        let text = || {
-            let fits = !value.is_empty() && value.chars().count() <= MAX_TEXT_CHARS;
-            fits.then(|| value.to_owned())
-                .ok_or_else(|| unusable("a text of 1 to 200 characters"))
-        };
-        let time = || {
-            DateTime::parse_from_rfc3339(value)
-                .map(|time| time.with_timezone(&Utc))
-                .map_err(|_| {
-                    unusable("a time like 2026-01-05T10:00:00Z (RFC 3339; `+` is written `%2B` in a URL)")
-                })
-        };
-        match name {
-            "partner_id" => {
-                let partner_id = value.parse();
-                self.partner_id = Some(partner_id.map_err(|_| unusable("the id of a partner"))?);
-            }
-            "tenant_id" => {
-                let tenant_id = value.parse();
-                self.tenant_id = Some(tenant_id.map_err(|_| unusable("the id of a tenant"))?);
-            }
-            "action" => self.action = Some(text()?),
-            "actor" => self.actor = Some(text()?),
-            "outcome" => {
-                let outcome = value.parse::<AuditOutcome>();
-                self.outcome = Some(outcome.map_err(|_| unusable("`done` or `denied`"))?);
-            }
-            "from" => self.from = Some(time()?),
-            _ => self.to = Some(time()?),
-        }
-        Ok(())
+    fn take(&mut self, name: &str, value: &str) -> Option<Result<(), BadValue>> {
+        const NAMES: [&str; 7] = [
+            "partner_id",
+            "tenant_id",
+            "action",
+            "actor",
+            "outcome",
+            "from",
+            "to",
+        ];
+        NAMES.contains(&name).then(|| set(self, name, value))
     }
+}
+
+fn set(filter: &mut AuditFilter, name: &str, value: &str) -> Result<(), BadValue> {
+    let text = || {
+        let fits = !value.is_empty() && !value.contains('\0') && value.chars().count() <= MAX_TEXT_CHARS;
+        fits.then(|| value.to_owned())
+            .ok_or_else(|| unusable("a text of 1 to 200 characters"))
+    };
+    let time = || {
+        DateTime::parse_from_rfc3339(value)
+            .map(|time| time.with_timezone(&Utc))
+            .map_err(|_| {
+                unusable("a time like 2026-01-05T10:00:00Z (RFC 3339; `+` is written `%2B` in a URL)")
+            })
+    };
+    match name {
+        "partner_id" => {
+            let partner_id = value.parse();
+            filter.partner_id = Some(partner_id.map_err(|_| unusable("the id of a partner"))?);
+        }
+        "tenant_id" => {
+            let tenant_id = value.parse();
+            filter.tenant_id = Some(tenant_id.map_err(|_| unusable("the id of a tenant"))?);
+        }
+        "action" => filter.action = Some(text()?),
+        "actor" => filter.actor = Some(text()?),
+        "outcome" => {
+            let outcome = value.parse::<AuditOutcome>();
+            filter.outcome = Some(outcome.map_err(|_| unusable("`done` or `denied`"))?);
+        }
+        "from" => filter.from = Some(time()?),
+        _ => filter.to = Some(time()?),
+    }
+    Ok(())
 }

@@ -4,16 +4,16 @@
 //! without the right role learns how a body would have been judged.
 
 mod caller;
-mod filter;
 pub mod json;
 mod paging;
 mod path;
+pub mod repeatable;
 
 pub use caller::{AsAdministrator, AsInstallationReader, AsOperator, AsPartnerAdmin, AsReader, Caller, Door};
-pub use filter::{Filter, Filtered, unusable};
 pub use json::{Body, RequestBody};
-pub use paging::{Paging, PagingParams};
+pub use paging::{BadValue, Filter, Filtered, Paging, PagingParams, unusable};
 pub use path::PathIds;
+pub use repeatable::{IdempotencyParams, Repeatable};
 
 use crate::{Error, error::Code, error::FieldError};
 use actix_web::HttpRequest;

@@ -2,16 +2,16 @@
 
 use super::Webhook;
 use crate::{
-    Context,
+    Context, Error,
     api::{
-        extract::{AsPartnerAdmin, Body, Caller, RequestBody},
-        respond::{Answer, created},
+        extract::{AsPartnerAdmin, Body, Caller, IdempotencyParams, Repeatable, RequestBody},
+        respond::{Answer, Reply},
     },
-    domain::{object::objects_only, webhook::EventType},
+    domain::{object::objects_only, webhook, webhook::EventType},
     usecases::webhooks,
 };
 use actix_web::{post, web::Data};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 /// A new webhook.
@@ -44,9 +44,22 @@ pub struct CreatedWebhook {
     /// The webhook.
     #[serde(flatten)]
     webhook: Webhook,
-    /// Signing secret (Standard Webhooks). Shown this once.
+    /// Signing secret (Standard Webhooks). Shown this once: `null` when the request is repeated.
     #[schema(example = "whsec_…")]
-    secret: String,
+    secret: Option<String>,
+    /// `secret_already_shown` when the request is repeated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^secret_already_shown$")]
+    code: Option<&'static str>,
+}
+
+fn reply((webhook, secret): &(webhook::Webhook, SecretString)) -> Result<Reply, Error> {
+    let shown = |secret: Option<&SecretString>| CreatedWebhook {
+        webhook: Webhook::from(webhook.clone()),
+        secret: secret.map(|secret| secret.expose_secret().to_owned()),
+        code: secret.is_none().then_some("secret_already_shown"),
+    };
+    Reply::created(&shown(Some(secret)))?.but_repeats_get(&shown(None))
 }
 
 /// Make a webhook.
@@ -55,6 +68,7 @@ pub struct CreatedWebhook {
 /// shown this once.
 #[utoipa::path(
     operation_id = "createWebhook", tag = "webhooks",
+    params(IdempotencyParams),
     request_body = NewWebhook,
     responses((status = 201, description = "The webhook, and its signing secret", body = CreatedWebhook)),
     extensions(("x-problems" = json!(["limit_reached", "not_configured"])))
@@ -63,6 +77,7 @@ pub struct CreatedWebhook {
 pub(crate) async fn create_webhook(
     caller: Caller<AsPartnerAdmin>,
     context: Data<Context>,
+    once: Repeatable,
     body: Body<NewWebhook>,
 ) -> Answer {
     let Body(NewWebhook {
@@ -75,9 +90,9 @@ pub(crate) async fn create_webhook(
         description,
         events,
     };
-    let (webhook, secret) = webhooks::create(&context, &caller.request, new).await?;
-    Ok(created(&CreatedWebhook {
-        webhook: Webhook::from(webhook),
-        secret: secret.expose_secret().to_owned(),
-    }))
+    let request = &caller.request;
+    once.run(&context, request, reply, async |once| {
+        webhooks::create(&context, request, new, once).await
+    })
+    .await
 }

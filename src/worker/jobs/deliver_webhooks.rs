@@ -195,6 +195,6 @@ async fn note_failure(
         reason,
         detail: json!({"failing_since": since, "last_error": attempt.error}),
     };
-    let chain = scope.narrowed(Some(claimed.partner_id));
-    usecases::audit::record_by(tx, context, Author::WORKER, &chain, &entry, now).await
+    let chain = Some(claimed.partner_id);
+    usecases::audit::record_by(tx, context, Author::WORKER, chain, &entry, now).await
 }

@@ -3,4 +3,5 @@
 pub mod deliver_webhooks;
 pub mod reconcile_tenants;
 pub mod seal_audit_log;
+pub mod sweep_idempotency_keys;
 pub mod sweep_reservations;

@@ -64,9 +64,9 @@ pub async fn sweep(context: &Context, owner: &str) -> crate::Result<usize> {
                 reason: String::new(),
                 detail: json!({"name": reservation.name}),
             };
-            let chain = scope.narrowed(Some(reservation.partner_id));
+            let chain = Some(reservation.partner_id);
             let now = context.clock.now();
-            audit::record_by(&mut tx, context, Author::WORKER, &chain, &entry, now).await?;
+            audit::record_by(&mut tx, context, Author::WORKER, chain, &entry, now).await?;
         }
         tx.commit().await?;
         if deleted {

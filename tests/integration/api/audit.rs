@@ -49,6 +49,7 @@ async fn an_entry_tells_who_did_what_when_and_in_which_request() {
     let change = acme
         .request(Method::PATCH, &path)
         .header("x-request-id", "trace-7")
+        .header("if-match", "\"1\"")
         .json(&json!({"pool": {"self_sign_up": true}}));
     send(change).await.expect(202);
     let entry = items(&acme, "?limit=1").await.remove(0);
@@ -89,9 +90,13 @@ async fn partners_see_their_own_chain_and_auditors_every_one() {
     );
     assert!(own.iter().all(|item| item["partner_id"] == json!(acme.id)));
     let all = items(&app.auditor().await, "").await;
-    assert_eq!(all.len(), 7, "two partners and the operator's key: {all:?}");
-    assert_eq!(all[6]["actor"], "command_line");
-    assert_eq!(all[6]["partner_id"], Value::Null);
+    assert_eq!(
+        all.len(),
+        8,
+        "two partners, the operator's and the auditor's key: {all:?}"
+    );
+    assert_eq!(all[7]["actor"], "command_line");
+    assert_eq!(all[7]["partner_id"], Value::Null);
     let foreign = format!("?partner_id={}", other.id);
     assert!(items(&acme, &foreign).await.is_empty());
     assert_eq!(items(app.operator(), &foreign).await.len(), 3);
@@ -178,10 +183,11 @@ async fn refused_attempts_are_written_down_once_and_then_counted() {
     let before = rows().await;
     for _ in 0..25 {
         other.get(&foreign).await.problem(404, "not_found");
-        other
-            .patch(&foreign, json!({"name": "mine"}))
-            .await
-            .problem(404, "not_found");
+        let change = other
+            .request(Method::PATCH, &foreign)
+            .header("if-match", "\"1\"")
+            .json(&json!({"name": "mine"}));
+        send(change).await.problem(404, "not_found");
         other
             .post("/v1/partners", json!({"name": "x"}))
             .await

@@ -1,16 +1,16 @@
 //! Every operation of the document that changes something leaves an entry in the audit log.
 
-use super::authorization::{call, case, walk};
-use crate::support::TestApp;
+use super::authorization::{call, case, new_keys, set};
 use reqwest::Method;
+use serde_json::json;
 
 /// Operations that are not `GET` and change nothing.
 const CHANGES_NOTHING: [&str; 3] = ["simulatePolicy", "validatePolicy", "verifyAudit"];
 
 #[tokio::test]
 async fn every_change_leaves_an_entry() {
-    let app = TestApp::start().await;
-    let walk = walk(&app).await;
+    let mut walk = set(false).await;
+    let app = &walk.app;
     let document = app.anybody().get("/openapi.json").await.expect(200);
     let entries = async || {
         let entries: Vec<(String, String)> =
@@ -27,7 +27,15 @@ async fn every_change_leaves_an_entry() {
             if !template.starts_with("/v1/") || method == "get" || CHANGES_NOTHING.contains(&operation_id) {
                 continue;
             }
-            let (roles, body) = case(operation_id, "walked").unwrap();
+            if operation_id.starts_with("rotate") {
+                // A key is rotated once, and not after it was revoked.
+                walk.ids.keys = new_keys(app, &walk.ids.partner).await;
+            }
+            let (roles, mut body) = case(operation_id, "walked").unwrap();
+            if operation_id == "updatePartner" {
+                // The case of the authorization test changes nothing, and nothing is what it would leave.
+                body = Some(json!({"name": "renamed"}));
+            }
             let caller = if roles[2] {
                 &walk.callers[2]
             } else {

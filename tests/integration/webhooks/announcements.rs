@@ -10,7 +10,7 @@ use stepgate::{
     },
     provisioning::pass::Outcome,
     storage::webhook_outbox,
-    usecases::{self, policies::Content, webhooks::NewWebhook},
+    usecases::{self, idempotency::Once, policies::Content, webhooks::NewWebhook},
     worker::jobs::deliver_webhooks,
 };
 
@@ -20,7 +20,7 @@ async fn webhook(rig: &Rig, receiver: &Receiver, events: &[EventType]) {
         description: String::new(),
         events: events.to_vec(),
     };
-    usecases::webhooks::create(&rig.context, &rig.request, new)
+    usecases::webhooks::create(&rig.context, &rig.request, new, &Once::never())
         .await
         .unwrap();
 }

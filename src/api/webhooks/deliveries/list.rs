@@ -4,7 +4,7 @@ use super::WebhookDelivery;
 use crate::{
     Context,
     api::{
-        extract::{AsReader, Caller, Filter, Filtered, PagingParams, PathIds, unusable},
+        extract::{AsReader, BadValue, Caller, Filter, Filtered, PagingParams, PathIds, unusable},
         respond::{Answer, ok},
     },
     domain::webhook::DeliveryState,
@@ -38,12 +38,12 @@ pub struct DeliveryParams {
 pub struct OfState(Option<DeliveryState>);
 
 impl Filter for OfState {
-    const NAMES: &'static [&'static str] = &["state"];
-
-    fn set(&mut self, _: &str, value: &str) -> Result<(), (&'static str, String)> {
-        let state = value.parse::<DeliveryState>();
-        self.0 = Some(state.map_err(|_| unusable("`pending`, `delivered` or `dead`"))?);
-        Ok(())
+    fn take(&mut self, name: &str, value: &str) -> Option<Result<(), BadValue>> {
+        (name == "state").then(|| {
+            let state = value.parse::<DeliveryState>();
+            self.0 = Some(state.map_err(|_| unusable("`pending`, `delivered` or `dead`"))?);
+            Ok(())
+        })
     }
 }
 
