@@ -107,8 +107,10 @@ pub fn status(code: Code) -> StatusCode {
         Code::NotFound | Code::RouteNotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Code::NameTaken | Code::NoCellAvailable | Code::TenantState => StatusCode::CONFLICT,
-        Code::KeyState
+        Code::NameTaken
+        | Code::NoCellAvailable
+        | Code::TenantState
+        | Code::KeyState
         | Code::IdempotencyInProgress
         | Code::ExternalIdTaken
         | Code::LimitReached
