@@ -4,9 +4,14 @@
 //! `STEPGATE_LISTEN`. Everything is checked at start and every problem is reported at once. AWS access is not
 //! configured here but by the AWS SDK's standard variables (`AWS_REGION`, `AWS_ENDPOINT_URL`, …).
 
-use crate::trust::issuer::{self, TrustedIssuer};
+mod webhooks;
+
+use crate::{
+    encryption::EncryptionKeys,
+    trust::issuer::{self, TrustedIssuer},
+};
 use secrecy::SecretString;
-use std::{collections::BTreeMap, fmt, net::SocketAddr, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
 
 /// What the service was started with.
 #[derive(Debug, Clone)]
@@ -27,6 +32,10 @@ pub struct Config {
     pub trusted_issuers: Vec<TrustedIssuer>,
     /// Development only: plain HTTP to a BlockID provider on loopback is accepted.
     pub dev_insecure_loopback: bool,
+    /// Seal what the database holds of secrets.
+    pub encryption_keys: Arc<EncryptionKeys>,
+    /// Networks beside the public internet in which receivers of webhooks may be.
+    pub allowed_webhook_networks: Vec<ipnet::IpNet>,
 }
 
 /// The database connection.
@@ -123,6 +132,8 @@ impl Config {
             rate_limit_per_min: settings.number("rate_limit_per_min", 1200, 0..=1_000_000),
             trusted_issuers: settings.trusted_issuers(),
             dev_insecure_loopback: settings.flag("dev_insecure_loopback"),
+            encryption_keys: settings.encryption_keys(),
+            allowed_webhook_networks: settings.allowed_webhook_networks(),
         };
         settings.refuse_unknown();
         if settings.problems.is_empty() {
@@ -167,6 +178,9 @@ const KEYS: &[&str] = &[
     "rate_limit_per_min",
     "trusted_issuers_file",
     "dev_insecure_loopback",
+    "encryption_key",
+    "encryption_keys_old",
+    "allowed_webhook_networks",
 ];
 
 struct Settings<'a> {
@@ -347,6 +361,8 @@ mod tests {
             ("STEPGATE_LOG", "a=b=c"),
             ("STEPGATE_WORKER_CONCURRENCY", "0"),
             ("STEPGATE_DEV_INSECURE_LOOPBACK", "maybe"),
+            ("STEPGATE_ENCRYPTION_KEY", "hunter2"),
+            ("STEPGATE_ALLOWED_WEBHOOK_NETWORKS", "10.0.0.0/8,nowhere"),
             ("STEPGATE_CONFIG", "/nonexistent/stepgate.toml"),
             ("STEPGATE_RATE_LIMIT_PER_MIN", "-1"),
             ("STEPGATE_TRUSTED_ISSUERS_FILE", "/nonexistent/issuers.toml"),
@@ -360,6 +376,8 @@ mod tests {
             "STEPGATE_LOG ",
             "CONCURRENCY",
             "LOOPBACK",
+            "ENCRYPTION_KEY",
+            "`nowhere`",
             "CONFIG",
             "RATE_LIMIT",
             "TRUSTED_ISSUERS_FILE",

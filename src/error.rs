@@ -90,6 +90,12 @@ codes! {
     PilotClosed => "pilot_closed", "Pilot closed";
     /// The pilot step-up taught nothing about the method; `detail` says why. Begin another.
     PilotFailed => "pilot_failed", "Pilot failed";
+    /// There are as many resources of this kind as there may be.
+    LimitReached => "limit_reached", "Limit reached";
+    /// The installation lacks a setting that this operation needs; its operator can add it.
+    NotConfigured => "not_configured", "Not configured";
+    /// The webhook is switched off.
+    WebhookDisabled => "webhook_disabled", "Webhook switched off";
     /// The request did not arrive in time.
     RequestTimeout => "request_timeout", "Request timeout";
     /// AWS did not do what was needed; the request may be repeated as it is.

@@ -185,6 +185,12 @@ ids! {
     ExemptionId => "exm",
     /// Id of a pilot step-up.
     PilotId => "plt",
+    /// Id of a webhook.
+    WebhookId => "whk",
+    /// Id of a message to webhooks.
+    MessageId => "msg",
+    /// Id of a delivery of a message to a webhook.
+    DeliveryId => "dlv",
 }
 
 #[cfg(test)]

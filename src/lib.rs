@@ -16,6 +16,7 @@
 //! | [`observability`] | logging | |
 //! | [`commands`] | the subcommands of the binary: read configuration, wire, run | rules |
 //!
+//! Secrets that the database must hold are sealed by [`encryption`].
 //! Time, randomness and ids come in as parameters: [`clock::Clock`], [`ids::IdSource`].
 
 pub mod api;
@@ -25,6 +26,7 @@ pub mod commands;
 pub mod config;
 pub mod context;
 pub mod domain;
+pub mod encryption;
 pub mod error;
 pub mod ids;
 pub mod observability;

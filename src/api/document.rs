@@ -46,6 +46,8 @@ const EXTENSION: &str = "x-problems";
         (name = "exemptions", description = "Time-limited passes without a step-up, asked for by one person and approved by another."),
         (name = "users", description = "Help for users of a tenant: found, linked, unlinked, signed out. They live in Cognito."),
         (name = "operations", description = "Accepted work and how far it is."),
+        (name = "audit", description = "Who did what, when and why; sealed so that a change shows."),
+        (name = "webhooks", description = "Where a partner wants to be told what happened."),
         (name = "service", description = "The service itself."),
     )
 )]

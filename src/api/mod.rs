@@ -17,6 +17,7 @@
 pub mod api_keys;
 pub mod apps;
 pub mod blockid;
+pub mod audit;
 pub mod cells;
 mod docs;
 pub mod document;
@@ -38,6 +39,7 @@ mod route_table;
 pub mod server;
 pub mod tenants;
 pub mod users;
+pub mod webhooks;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -100,6 +102,18 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(links::create::create_link)
         .service(links::unlink::unlink_user)
         .service(operations::get::get_operation)
+        .service(audit::list::list_audit)
+        .service(audit::export::export_audit)
+        .service(audit::verify::verify_audit)
+        .service(webhooks::create::create_webhook)
+        .service(webhooks::list::list_webhooks)
+        .service(webhooks::get::get_webhook)
+        .service(webhooks::update::update_webhook)
+        .service(webhooks::delete::delete_webhook)
+        .service(webhooks::test::test_webhook)
+        .service(webhooks::deliveries::list::list_webhook_deliveries)
+        .service(webhooks::deliveries::get::get_webhook_delivery)
+        .service(webhooks::deliveries::replay::replay_webhook_delivery)
         .service(problems::list::list_problems)
         .service(problems::get::get_problem)
         .service(health::healthz::healthz)

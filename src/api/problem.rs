@@ -118,13 +118,16 @@ pub fn status(code: Code) -> StatusCode {
         | Code::KeyState
         | Code::IdempotencyInProgress
         | Code::ExternalIdTaken
-        | Code::ConfirmationRequired
+        Code::ConfirmationRequired
         | Code::ConnectionChanging
         | Code::NothingToRevert
         | Code::ExemptionState
         | Code::LinkTaken
         | Code::PilotClosed
-        | Code::PilotFailed => StatusCode::CONFLICT,
+        | Code::PilotFailed
+        | Code::LimitReached
+        | Code::NotConfigured
+        | Code::WebhookDisabled => StatusCode::CONFLICT,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -76,7 +76,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Cell(command) => cell::run(Config::load()?, command).await,
-        Command::Keys(command) => keys::run(Config::load()?, command).await,
+        Command::Keys(command) => keys::run(command).await,
     }
 }
 

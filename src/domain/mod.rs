@@ -8,6 +8,7 @@ pub mod actor;
 pub mod api_key;
 pub mod app;
 pub mod audit;
+pub mod audit_diff;
 pub mod blockid;
 pub mod cell;
 pub mod connection_change;
@@ -25,6 +26,7 @@ pub mod provisioning;
 pub mod tenant;
 pub mod user;
 pub mod validation;
+pub mod webhook;
 
 /// An enum whose variants have a stable text form, in the database and in JSON.
 macro_rules! text_enum {

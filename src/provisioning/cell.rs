@@ -10,9 +10,13 @@ use crate::{
     Context,
     domain::{
         actor::OperatorScope,
+        audit::{AuditAction, AuditEntry},
+        audit_diff,
         cell::{Architecture, Cell, CellState},
     },
     ids::CellId,
+    storage::{Tx, audit_log::Author},
+    usecases::audit,
 };
 use anyhow::{Context as _, bail, ensure};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -89,9 +93,37 @@ pub async fn apply(
     let scope = OperatorScope::command_line();
     let mut tx = context.db.begin(&scope).await?;
     let cell = crate::storage::cells::upsert(&mut tx, &scope, &cell).await?;
+    audit_apply(context, &mut tx, registered.as_ref(), &cell).await?;
     tx.commit().await?;
     progress(format!("cell {} is registered", cell.id));
     Ok(cell)
+}
+
+/// Writes down what changed; a repetition that changed nothing leaves no entry.
+async fn audit_apply(
+    context: &Context,
+    tx: &mut Tx,
+    before: Option<&Cell>,
+    after: &Cell,
+) -> anyhow::Result<()> {
+    let same_time = before.cloned().map(|before| Cell {
+        updated_at: after.updated_at,
+        ..before
+    });
+    let detail = audit_diff::diff(&same_time, &Some(after))?;
+    if detail.is_null() {
+        return Ok(());
+    }
+    let entry = AuditEntry {
+        tenant_id: None,
+        resource_id: after.id.to_string(),
+        action: AuditAction::CellApplied,
+        reason: String::new(),
+        detail,
+    };
+    let author = Author::COMMAND_LINE;
+    audit::record_by(tx, context, author, None, &entry, after.updated_at).await?;
+    Ok(())
 }
 
 const CELL_TAG: &str = "stepgate:cell";

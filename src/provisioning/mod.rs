@@ -13,10 +13,12 @@
 //! | [`artifacts`] | the trigger artifacts in a folder, checked |
 //! | [`cell`] | the shared parts of a cell |
 //! | [`template`] | the templates and their digests |
+//! | `announcements` | what is told to webhooks |
 //! | [`failure`] | why a step failed, in public words, and what to do about it |
 //!
 //! To add a step: a variant of `StepName` in its place, a file in `steps/` with `run`, a line in `steps::run`.
 
+mod announcements;
 pub mod artifacts;
 pub mod cell;
 pub mod failure;

@@ -1,6 +1,7 @@
 //! One pass over a claimed tenant: the steps in order, a record of each, the outcome.
 
 use super::{
+    announcements,
     failure::{StepError, StepFailure},
     stacks::{Watcher, jittered},
     steps,
@@ -122,7 +123,11 @@ pub async fn run(context: &Context, claim: &Claim, stop: CancellationToken) -> R
         Ok(()) => {
             let now = context.clock.now();
             let mut tx = context.db.begin(&OperatorScope::worker()).await?;
+            let ending = announcements::ending(&mut tx, &pass.desired, generation).await?;
             let held = reconcile::converged(&mut tx, claim, generation, now).await?;
+            if held {
+                announcements::converged(&mut tx, context, &pass.desired, &ending, now).await?;
+            }
             tx.commit().await?;
             Ok(if held {
                 Outcome::Converged
@@ -240,7 +245,11 @@ impl Pass<'_> {
             next_attempt_at: self.next_attempt(now, failed_before, gives_up),
         };
         let mut tx = self.context.db.begin(&OperatorScope::worker()).await?;
+        let ending = announcements::ending(&mut tx, &self.desired, pass.generation).await?;
         let held = reconcile::failed(&mut tx, self.claim, &pass, now).await?;
+        if held && gives_up && !ending.is_empty() {
+            announcements::given_up(&mut tx, self.context, &self.desired, &ending, pass.failure, now).await?;
+        }
         tx.commit().await?;
         Ok(if held { Outcome::Failed } else { Outcome::LeaseLost })
     }

@@ -6,7 +6,9 @@
 
 pub mod api_keys;
 pub mod apps;
+pub mod audit_denials;
 pub mod audit_log;
+pub mod audit_seals;
 pub mod cells;
 pub mod connection_changes;
 mod database;
@@ -21,6 +23,8 @@ pub mod reconcile;
 pub mod reconcile_steps;
 pub mod reservations;
 pub mod tenants;
+pub mod webhook_outbox;
+pub mod webhooks;
 
 pub use database::{Database, Tx, WORK_CHANNEL, notify_work};
 pub use page::{Cursor, DEFAULT_LIMIT, MAX_LIMIT, Page, PageRequest};

@@ -205,6 +205,10 @@ pub async fn release(
 pub struct Stale {
     /// Tenant.
     pub id: TenantId,
+    /// Whose it was to be.
+    pub partner_id: PartnerId,
+    /// Name it was to have.
+    pub name: String,
     /// Region of its cell.
     pub region: String,
     /// Secret that may or may not be there.
@@ -229,7 +233,7 @@ pub async fn stale(
                ORDER BY updated_at LIMIT 20 FOR UPDATE SKIP LOCKED)
            UPDATE tenants t SET lease_owner = $2, lease_expires_at = $4
            FROM due, cells c WHERE t.id = due.id AND c.id = t.cell_id
-           RETURNING t.id AS "id: TenantId", c.region, t.credentials_secret_name"#,
+           RETURNING t.id AS "id: TenantId", t.partner_id AS "partner_id: PartnerId", t.name, c.region, t.credentials_secret_name"#,
         before,
         lease_owner,
         now,

@@ -14,7 +14,7 @@ use crate::{
     },
     error::Code,
     ids::KeyId,
-    storage::{self, Page, PageRequest, api_keys::Owner},
+    storage::{self, Page, PageRequest, api_keys::Owner, audit_log::Author},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -207,6 +207,17 @@ pub async fn bootstrap(context: &Context) -> Result<NewKey> {
         None,
     );
     storage::api_keys::insert(&mut tx, &new.key, &new.presented.hash()).await?;
+    let detail = json!({"role": new.key.role, "name": new.key.name});
+    let entry = entry(new.key.id, AuditAction::KeyCreated, detail);
+    audit::record_by(
+        &mut tx,
+        context,
+        Author::COMMAND_LINE,
+        None,
+        &entry,
+        new.key.created_at,
+    )
+    .await?;
     tx.commit().await?;
     Ok(new)
 }

@@ -1,10 +1,11 @@
 //! Apps of a tenant.
 
-use super::{Request, idempotency::Once, operations, policies};
+use super::{Request, audit, idempotency::Once, operations, policies};
 use crate::{
     Context, Result,
     domain::{
         app::{self, App, AppSettings},
+        audit::{AuditAction, AuditEntry},
         operation::OperationKind,
         policy::PolicyVersion,
         validation::Problems,
@@ -12,7 +13,7 @@ use crate::{
     ids::{AppId, TenantId},
     storage::{self, Page, PageRequest},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use step_up::policy::PolicyDocument;
 
 /// What a caller gives.
@@ -84,6 +85,14 @@ pub async fn create_once(
         in_force: false,
     };
     storage::policies::insert(&mut tx, &scope, &version).await?;
+    let entry = AuditEntry {
+        tenant_id: Some(tenant_id),
+        resource_id: app.id.to_string(),
+        action: AuditAction::AppCreated,
+        reason: String::new(),
+        detail: json!({"name": app.name, "settings": app.settings, "policy_version": 1}),
+    };
+    audit::record(&mut tx, context, request, &scope, &entry, now).await?;
     let subject = operations::Subject {
         kind: OperationKind::CreateApp,
         tenant_id,

@@ -8,11 +8,12 @@
 //! A crash after 1 or 2 leaves a reservation that a repeat of the request takes over and that the worker
 //! sweeps when nobody repeats it ([`crate::storage::reservations`]).
 
-use super::{Request, idempotency::Once, operations};
+use super::{Request, audit, idempotency::Once, operations};
 use crate::{
     Context, Error, Result,
     domain::{
         actor::PartnerScope,
+        audit::{AuditAction, AuditEntry},
         blockid::{BlockIdConnection, validate_client_secret},
         cell,
         operation::OperationKind,
@@ -27,6 +28,7 @@ use crate::{
 use chrono::TimeDelta;
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use sha2::Sha256;
 use std::time::Duration;
 
@@ -208,6 +210,14 @@ async fn activate(
     };
     let operation = operations::open(&mut tx, context, request, scope, subject).await?;
     let tenant = storage::tenants::get(&mut tx, &(*scope).into(), id).await?;
+    let entry = AuditEntry {
+        tenant_id: Some(id),
+        resource_id: id.to_string(),
+        action: AuditAction::TenantCreated,
+        reason: String::new(),
+        detail: json!({"name": tenant.name, "cell_id": tenant.cell_id, "blockid": tenant.blockid, "pool": tenant.pool}),
+    };
+    audit::record(&mut tx, context, request, scope, &entry, now).await?;
     let created = (tenant, operation);
     once.record(&mut tx, &created).await?;
     tx.commit().await?;

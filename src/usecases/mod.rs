@@ -6,13 +6,15 @@
 
 pub mod api_keys;
 pub mod apps;
-mod audit;
+pub(crate) mod audit;
+pub mod audit_trail;
 pub mod callers;
 pub mod cells;
 pub mod connection_checks;
 pub mod connections;
 pub mod create_tenant;
 pub mod exemptions;
+pub mod denials;
 pub mod idempotency;
 pub mod links;
 pub mod methods;
@@ -25,6 +27,8 @@ pub mod policy_versions;
 pub mod suspensions;
 pub mod tenants;
 pub mod users;
+pub mod webhook_deliveries;
+pub mod webhooks;
 
 use crate::domain::actor::Actor;
 

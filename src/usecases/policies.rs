@@ -1,6 +1,6 @@
 //! Policies of apps: the document is read and judged by the `step-up` crate, the same code the triggers run.
 
-use super::{Request, operations};
+use super::{Request, audit, operations};
 use crate::{
     Context, Error, Result,
     domain::{
@@ -9,6 +9,7 @@ use crate::{
         blockid::BlockIdConnection,
         connection_check::ConnectionReport,
         method::TenantMethods,
+        audit::{AuditAction, AuditEntry},
         operation::OperationKind,
         policy::PolicyVersion,
         pool::PoolSettings,
@@ -19,7 +20,7 @@ use crate::{
     ids::{AppId, TenantId},
     storage,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use step_up::policy::{self, Finding, PolicyDocument, ValidationContext};
 
 /// The newest version of an app's policy.
@@ -32,6 +33,9 @@ pub async fn get(
     let scope = request.actor.reader()?;
     storage::policies::current(&mut *context.db.begin(&scope).await?, &scope, tenant_id, app_id).await
 }
+
+/// Changed rules and fields that an audit entry lists.
+const MAX_TOLD_CHANGES: usize = 50;
 
 /// What a new version says.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +92,16 @@ pub async fn put(
     tenant.require_active()?;
 
     let now = context.clock.now();
+    let (_, former) =
+        storage::policies::version(&mut tx, &scope.into(), (tenant_id, app_id), replaces).await?;
+    let entry = AuditEntry {
+        tenant_id: Some(tenant_id),
+        resource_id: app_id.to_string(),
+        action: AuditAction::PolicyChanged,
+        reason: String::new(),
+        detail: told(&former, &accepted.document, replaces, says)?,
+    };
+    audit::record(&mut tx, context, request, &scope, &entry, now).await?;
     let target_generation = storage::tenants::bump_generation(&mut tx, &scope, tenant_id, now).await?;
     let author = request.actor.id();
     let version = PolicyVersion {
@@ -114,6 +128,25 @@ pub async fn put(
         operation,
         warnings: accepted.warnings,
     })
+}
+
+/// What the audit log says of a new version. The documents themselves stay where versions are kept.
+fn told(before: &PolicyDocument, after: &PolicyDocument, replaces: i64, says: Content<'_>) -> Result<Value> {
+    let written_again = match says {
+        Content::Document(_) => None,
+        Content::Version(version) => Some(version),
+    };
+    let changes = policy::diff(before, after);
+    let more = changes.len().saturating_sub(MAX_TOLD_CHANGES);
+    let told: Vec<_> = changes
+        .iter()
+        .take(MAX_TOLD_CHANGES)
+        .map(|change| Ok(json!({"rule": change.rule, "field": change.field, "kind": serde_json::to_value(change.kind)?})))
+        .collect::<Result<_>>()?;
+    Ok(json!({
+        "version": replaces + 1, "replaces": replaces, "written_again": written_again, "rules_changed": told,
+        "more_changes": more,
+    }))
 }
 
 /// The document of an older version, judged as if it were new: the app's settings may have changed since.

@@ -1,9 +1,11 @@
 //! Tenants: reading and changing them. Creating one has a file of its own.
 
-use super::{Request, operations};
+use super::{Request, audit, operations};
 use crate::{
     Context, Error, Result,
     domain::{
+        audit::{AuditAction, AuditEntry},
+        audit_diff,
         operation::OperationKind,
         pool::PoolChange,
         tenant::{Labels, Tenant, TenantFilter, validate_external_id, validate_labels},
@@ -13,6 +15,7 @@ use crate::{
     ids::TenantId,
     storage::{self, Page, PageRequest},
 };
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// One tenant.
@@ -63,6 +66,7 @@ pub async fn update(
         );
         return Err(Error::new(Code::PreconditionFailed, detail));
     }
+    let before = told(&tenant);
     let mut problems = Problems::new();
     if let Some(external_id) = change.external_id {
         tenant.external_id = external_id;
@@ -85,6 +89,15 @@ pub async fn update(
     let now = context.clock.now();
     storage::tenants::update(&mut tx, &scope, &tenant).await?;
     let target_generation = storage::tenants::bump_generation(&mut tx, &scope, id, now).await?;
+    let after = told(&tenant);
+    let entry = AuditEntry {
+        tenant_id: Some(id),
+        resource_id: id.to_string(),
+        action: AuditAction::TenantUpdated,
+        reason: String::new(),
+        detail: audit_diff::diff(&before, &after)?,
+    };
+    audit::record(&mut tx, context, request, &scope, &entry, now).await?;
     let subject = operations::Subject {
         kind: OperationKind::UpdateTenant,
         tenant_id: id,
@@ -96,6 +109,13 @@ pub async fn update(
     let tenant = storage::tenants::get(&mut tx, &scope.into(), id).await?;
     tx.commit().await?;
     Ok((tenant, operation))
+}
+
+/// What of a tenant a change is told by.
+fn told(tenant: &Tenant) -> serde_json::Value {
+    json!({
+        "name": tenant.name, "external_id": tenant.external_id, "labels": tenant.labels, "pool": tenant.pool,
+    })
 }
 
 fn change_labels(labels: &mut Labels, change: BTreeMap<String, Option<String>>) {

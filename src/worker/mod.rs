@@ -19,7 +19,9 @@ pub async fn run(context: &Context, stop: CancellationToken) {
         jobs::reconcile_tenants::run(context, &owner, stop.clone()),
         jobs::expire_exemptions::run(context, stop.clone()),
         jobs::sweep_idempotency_keys::run(context, stop.clone()),
-        jobs::sweep_reservations::run(context, &owner, stop),
+        jobs::sweep_reservations::run(context, &owner, stop.clone()),
+        jobs::seal_audit_log::run(context, stop.clone()),
+        jobs::deliver_webhooks::run(context, stop),
     );
     tracing::info!(worker = owner, "worker stopped");
 }

@@ -30,3 +30,4 @@ mod support;
 mod suspension;
 mod third_party;
 mod users;
+mod webhooks;

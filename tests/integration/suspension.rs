@@ -92,7 +92,7 @@ fn a_suspended_tenant_issues_nothing_until_it_is_resumed() {
 
         let mut database = installation.database().await;
         let logged: Vec<(String, String)> =
-            sqlx::query_as("SELECT action, reason FROM audit_log WHERE tenant_id = $1 ORDER BY position")
+            sqlx::query_as("SELECT action, reason FROM audit_log WHERE tenant_id = $1 AND action IN ('tenant_suspended', 'tenant_resumed') ORDER BY position")
                 .bind(&tenant.id)
                 .fetch_all(&mut database)
                 .await
@@ -108,7 +108,7 @@ fn a_suspended_tenant_issues_nothing_until_it_is_resumed() {
         for change in [
             "UPDATE audit_log SET reason = 'none'",
             "DELETE FROM audit_log",
-            "TRUNCATE audit_log",
+            "TRUNCATE audit_log CASCADE",
         ] {
             let error = sqlx::query(change)
                 .execute(&mut database)

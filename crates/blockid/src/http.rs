@@ -285,6 +285,28 @@ impl HttpClient {
         self.send(request, limit_bytes, deadline).await
     }
 
+    /// POST of a message; of the answer only the status is read.
+    pub async fn deliver(
+        &self,
+        url: &str,
+        headers: reqwest::header::HeaderMap,
+        body: String,
+        deadline: Instant,
+    ) -> Result<u16, HttpError> {
+        let request = self.inner.post(self.check_url(url)?).headers(headers).body(body);
+        let exchange = async {
+            let status = request.send().await.map_err(|error| classify(&error))?.status();
+            if status.is_redirection() {
+                Err(HttpError::Redirect(status.as_u16()))
+            } else {
+                Ok(status.as_u16())
+            }
+        };
+        tokio::time::timeout_at(deadline.into(), exchange)
+            .await
+            .unwrap_or(Err(HttpError::Timeout))
+    }
+
     async fn send(
         &self,
         request: reqwest::RequestBuilder,

@@ -39,6 +39,11 @@ impl FromRequest for Paging {
 /// Code and detail of a value that cannot be read.
 pub type BadValue = (&'static str, String);
 
+/// The value does not have the form of its parameter.
+pub fn unusable(what: &str) -> BadValue {
+    ("invalid", format!("must be {what}"))
+}
+
 /// Query parameters of a list beside those of its pages.
 pub trait Filter: Default {
     /// Takes a parameter; `None` when it has no such.

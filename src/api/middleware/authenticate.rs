@@ -2,10 +2,11 @@
 
 use crate::{
     Context, Error, Result,
-    api::{problem::ApiError, rate_limit::Quota, rate_limit::RateLimiter},
+    api::{middleware::RequestId, problem::ApiError, rate_limit::Quota, rate_limit::RateLimiter},
     domain::actor::Actor,
     error::Code,
-    usecases,
+    observability::counters,
+    usecases::{self, denials},
 };
 use actix_web::{
     HttpMessage,
@@ -27,12 +28,49 @@ pub async fn authenticate<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
     if request.path().starts_with("/v1/") {
-        let actor = recognise(&request).await.map_err(ApiError::from)?;
+        let actor = recognise(&request).await.map_err(|error| {
+            if error.code() == Code::Unauthenticated {
+                counters::UNKNOWN_CALLERS.add_one();
+            }
+            ApiError::from(error)
+        })?;
         tracing::debug!(caller = %actor.identity, role = %actor.role, "caller recognised");
         count(&request, &actor).map_err(ApiError::from)?;
-        request.extensions_mut().insert(actor);
+        request.extensions_mut().insert(actor.clone());
+        let response = next.call(request).await?;
+        note_denial(&response, actor).await;
+        return Ok(response);
     }
     next.call(request).await
+}
+
+/// Has a refused attempt written down. The answer does not wait for more than the database, and does not fail with it:
+/// it is a refusal either way.
+async fn note_denial<B>(response: &ServiceResponse<B>, actor: Actor) {
+    let denied = response
+        .response()
+        .error()
+        .and_then(|error| error.as_error::<ApiError>());
+    let Some(code) = denied
+        .map(|error| error.error.code())
+        .filter(|code| denials::is_denial(*code))
+    else {
+        return;
+    };
+    let request = response.request();
+    let Some(context) = request.app_data::<Data<Context>>() else {
+        return;
+    };
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
+    let operation = format!(
+        "{} {}",
+        request.method(),
+        request.match_pattern().unwrap_or_default()
+    );
+    let asked = usecases::Request::new(actor, id.unwrap_or_default());
+    if let Err(error) = denials::note(context, &asked, &operation, request.path(), code).await {
+        tracing::error!(%error, operation, "a refused attempt could not be written down");
+    }
 }
 
 fn context(request: &ServiceRequest) -> Result<&Data<Context>> {

@@ -1,6 +1,8 @@
 //! The jobs of the worker, one a file.
 
 pub mod expire_exemptions;
+pub mod deliver_webhooks;
 pub mod reconcile_tenants;
+pub mod seal_audit_log;
 pub mod sweep_idempotency_keys;
 pub mod sweep_reservations;

@@ -2,8 +2,17 @@
 //! repeated. Workers share by the lease of
 //! each reservation; what a killed sweep left is taken up once its lease has ended.
 
-use crate::{Context, domain::actor::OperatorScope, storage::reservations};
+use crate::{
+    Context,
+    domain::{
+        actor::OperatorScope,
+        audit::{AuditAction, AuditEntry},
+    },
+    storage::{audit_log::Author, reservations},
+    usecases::audit,
+};
 use chrono::TimeDelta;
+use serde_json::json;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +56,18 @@ pub async fn sweep(context: &Context, owner: &str) -> crate::Result<usize> {
         }
         let mut tx = context.db.begin(&scope).await?;
         let deleted = reservations::delete(&mut tx, &scope, reservation.id, owner).await?;
+        if deleted {
+            let entry = AuditEntry {
+                tenant_id: Some(reservation.id),
+                resource_id: reservation.id.to_string(),
+                action: AuditAction::TenantAbandoned,
+                reason: String::new(),
+                detail: json!({"name": reservation.name}),
+            };
+            let chain = Some(reservation.partner_id);
+            let now = context.clock.now();
+            audit::record_by(&mut tx, context, Author::WORKER, chain, &entry, now).await?;
+        }
         tx.commit().await?;
         if deleted {
             tracing::info!(

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// Who may call an operation: operator, auditor, partner admin, partner reader.
-type Roles = [bool; 4];
+pub(super) type Roles = [bool; 4];
 const OPERATOR: Roles = [true, false, false, false];
 const INSTALLATION: Roles = [true, true, false, false];
 const EVERYBODY: Roles = [true, true, true, true];
@@ -14,7 +14,7 @@ const ADMINISTRATORS: Roles = [true, false, true, false];
 const PARTNER_ADMIN: Roles = [false, false, true, false];
 
 /// The case of an operation: who may call it, and an acceptable body.
-fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
+pub(super) fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
     Some(match operation_id {
         "createPartner" => (OPERATOR, Some(json!({"name": unique}))),
         "updatePartner" => (OPERATOR, Some(json!({}))),
@@ -43,6 +43,12 @@ fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
             (ADMINISTRATORS, Some(json!({"reason": "drill"})))
         }
         "createLink" => (ADMINISTRATORS, Some(json!({"subject": "s", "reason": "drill"}))),
+        "listAudit" | "exportAudit" => (EVERYBODY, None),
+        "verifyAudit" => (EVERYBODY, Some(json!({}))),
+        "listWebhooks" | "getWebhook" | "listWebhookDeliveries" | "getWebhookDelivery" => (EVERYBODY, None),
+        "createWebhook" => (PARTNER_ADMIN, Some(examples::webhook())),
+        "updateWebhook" => (PARTNER_ADMIN, Some(json!({"description": unique}))),
+        "deleteWebhook" | "testWebhook" | "replayWebhookDelivery" => (PARTNER_ADMIN, None),
         "simulatePolicy" => (
             EVERYBODY,
             Some(json!({"attributes": {"email": "ann@acme.example"}})),
@@ -82,23 +88,34 @@ const NEED_A_POOL: [&str; 6] = [
     "unlinkUser",
 ];
 
-struct Ids {
+pub(super) struct Ids {
     exemption: String,
-    partner: String,
+    pub(super) partner: String,
     cell: String,
     tenant: String,
     app: String,
     operation: String,
     /// A key of the partner's, and one of the installation's.
-    keys: [String; 2],
+    pub(super) keys: [String; 2],
     pilot: String,
+    webhook: String,
+    /// A webhook that nothing else needs: for the operation that removes it.
+    spare_webhook: String,
+    delivery: String,
 }
 
 impl Ids {
-    fn fill(&self, template: &str) -> String {
+    pub(super) fn fill(&self, operation_id: &str, template: &str) -> String {
+        let webhook = if operation_id == "deleteWebhook" {
+            &self.spare_webhook
+        } else {
+            &self.webhook
+        };
         let key = &self.keys[usize::from(template.starts_with("/v1/keys"))];
         let path = [
             ("{key_id}", key),
+            ("{webhook_id}", webhook),
+            ("{delivery_id}", &self.delivery),
             ("{partner_id}", &self.partner),
             ("{cell_id}", &self.cell),
             ("{tenant_id}", &self.tenant),
@@ -121,7 +138,7 @@ impl Ids {
     }
 }
 
-async fn call(caller: &Caller, method: &Method, path: &str, body: Option<&Value>) -> Answer {
+pub(super) async fn call(caller: &Caller, method: &Method, path: &str, body: Option<&Value>) -> Answer {
     let mut request = caller.request(method.clone(), path);
     let policy = path.trim_end_matches(":rollback");
     if *method == Method::PATCH || policy.ends_with("/policy") && (*method == Method::PUT || policy != path) {
@@ -146,11 +163,11 @@ async fn every_operation_refuses_whose_token_does_not_open_it() {
 }
 
 /// What is called, and by whom.
-struct Stage {
-    app: TestApp,
-    ids: Ids,
+pub(super) struct Stage {
+    pub(super) app: TestApp,
+    pub(super) ids: Ids,
     /// Operator, auditor, partner admin, partner reader.
-    callers: [Caller; 4],
+    pub(super) callers: [Caller; 4],
     /// Administrator who is none of them.
     asker: Caller,
     /// Administrator of another partner.
@@ -163,7 +180,7 @@ struct Stage {
 }
 
 /// Callers by API key, or by the token of an issuer that hands out the same roles.
-async fn set(by_token: bool) -> Stage {
+pub(super) async fn set(by_token: bool) -> Stage {
     let issuers = ["own", "acme", "strange"].map(Issuer::start);
     let [own, of_partner, strange] = &issuers;
     // Which partner an issuer is bound to is known before there is one: its id is chosen here.
@@ -183,8 +200,15 @@ async fn set(by_token: bool) -> Stage {
     super::pilots::provision(&app, &tenant_id).await;
     let pilot = json!({"method": "otp", "username": "ann"});
     let pilots = format!("/v1/tenants/{tenant_id}/blockid/pilots");
+    let webhook = acme.post("/v1/webhooks", examples::webhook()).await.expect(201);
+    let spare = acme.post("/v1/webhooks", examples::webhook()).await.expect(201);
+    let test = format!("/v1/webhooks/{}:test", webhook["id"].as_str().unwrap());
+    let delivery = acme.call(Method::POST, &test, None).await.expect(202);
     let mut ids = Ids {
         pilot: text(&acme.post(&pilots, pilot).await.expect(201)["pilot"]["id"]),
+        webhook: text(&webhook["id"]),
+        spare_webhook: text(&spare["id"]),
+        delivery: text(&delivery["id"]),
         keys: new_keys(&app, &acme.id).await,
         partner: acme.id.clone(),
         cell: text(&tenant["tenant"]["cell_id"]),
@@ -230,7 +254,7 @@ async fn set(by_token: bool) -> Stage {
 }
 
 /// A key of a partner's, and one of the installation's.
-async fn new_keys(app: &TestApp, partner_id: &str) -> [String; 2] {
+pub(super) async fn new_keys(app: &TestApp, partner_id: &str) -> [String; 2] {
     let key = async |path: &str, role: &str| {
         let body = json!({"name": "walked", "role": role});
         let made = app.operator().post(path, body).await.expect(201);
@@ -266,7 +290,7 @@ async fn walk(by_token: bool) {
             let (roles, _) = case(operation_id, "")
                 .unwrap_or_else(|| panic!("{operation_id} has no authorization case: add one"));
             let method: Method = method.to_uppercase().parse().unwrap();
-            let mut path = ids.fill(template);
+            let mut path = ids.fill(operation_id, template);
             let app_id = ids.app.clone();
             let body = |unique: &str| {
                 let body = case(operation_id, unique).unwrap().1?;
@@ -282,11 +306,11 @@ async fn walk(by_token: bool) {
                 if operation_id.starts_with("rotate") {
                     // A key is rotated once.
                     ids.keys = new_keys(app, &ids.partner).await;
-                    path = ids.fill(template);
+                    path = ids.fill(operation_id, template);
                 }
                 if template.contains("{exemption_id}:") {
                     ids.exemption = ask(&stage.asker, ids).await;
-                    path = ids.fill(template);
+                    path = ids.fill(operation_id, template);
                 }
                 let answer = call(
                     caller,
@@ -321,9 +345,11 @@ async fn walk(by_token: bool) {
             let answer = call(other, &method, &path, body("other").as_ref()).await;
             match operation_id {
                 _ if !roles[2] => drop(answer.problem(403, "forbidden")),
-                "checkConnection" | "getPolicySchema" => {
-                    assert!(answer.status.is_success(), "{}", answer.text)
+                "checkConnection" | "getPolicySchema" | "listAudit" | "exportAudit" | "verifyAudit" => {
+                    assert!(answer.status.is_success(), "{}", answer.text);
                 }
+                "listWebhooks" => assert_eq!(answer.expect(200)["items"], json!([])),
+                "createWebhook" => assert_eq!(answer.expect(201)["partner_id"], json!(stage.other_id)),
                 "listTenants" => assert_eq!(answer.expect(200)["items"], json!([])),
                 "createTenant" => {
                     assert_eq!(answer.expect(202)["tenant"]["partner_id"], json!(stage.other_id))
@@ -340,6 +366,7 @@ async fn walk(by_token: bool) {
 /// So that the other partner's list stays empty for later operations of the walk.
 async fn forget(app: &TestApp, partner_id: &str) {
     for statement in [
+        "DELETE FROM webhooks WHERE partner_id = $1",
         "DELETE FROM operation_steps USING operations o WHERE o.id = operation_id AND o.partner_id = $1",
         "DELETE FROM operations WHERE partner_id = $1",
         "DELETE FROM tenants WHERE partner_id = $1",

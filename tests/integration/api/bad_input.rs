@@ -41,6 +41,8 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
     acme.put(&second, 1, examples::policy()).await.expect(202);
     let changed_id = acme.tenant("changed").await["id"].as_str().unwrap().to_owned();
     changed_before(app, &changed_id).await;
+    let webhook = acme.post("/v1/webhooks", examples::webhook()).await.expect(201);
+    let webhook = format!("/v1/webhooks/{}", webhook["id"].as_str().unwrap());
     let rollback = Endpoint {
         version: 2,
         ..endpoint(
@@ -216,6 +218,27 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             small,
         ),
     ];
+    endpoints.push(endpoint(
+        &acme,
+        Method::POST,
+        "/v1/audit:verify".into(),
+        json!({"heads": []}),
+        small,
+    ));
+    endpoints.push(endpoint(
+        &acme,
+        Method::POST,
+        "/v1/webhooks".into(),
+        examples::webhook(),
+        small,
+    ));
+    endpoints.push(endpoint(
+        &acme,
+        Method::PATCH,
+        webhook,
+        json!({"description": "x"}),
+        small,
+    ));
     for path in rotations {
         endpoints.push(endpoint(
             app.operator(),

@@ -158,10 +158,13 @@ async fn tenants_are_found_by_what_their_partner_calls_them() {
     let found = async |query: &str| {
         let page = acme.get(&format!("/v1/tenants?{query}")).await.expect(200);
         let items = page["items"].as_array().unwrap().clone();
-        items
+        // Made at the same moment, they are listed in the order of their random ids.
+        let mut names: Vec<_> = items
             .iter()
             .map(|item| item["name"].as_str().unwrap().to_owned())
-            .collect::<Vec<_>>()
+            .collect();
+        names.sort();
+        names
     };
     for (query, names) in [
         ("name_prefix=North", &["North 1", "North 2"][..]),

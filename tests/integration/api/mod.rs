@@ -1,6 +1,9 @@
 //! The API over HTTP, one module a resource, and what holds for all operations.
 
 mod apps;
+mod audit;
+mod audit_seals;
+mod audit_walk;
 mod authorization;
 mod bad_fields;
 mod bad_input;

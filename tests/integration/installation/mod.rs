@@ -12,7 +12,7 @@ mod tenant;
 
 pub(crate) use tenant::Tenant;
 
-use crate::support::env::required as given;
+use crate::support::{ENCRYPTION_KEY, env::required as given};
 use attacks::stepgate::Stepgate;
 use process::{Child, Program, free_port};
 use serde_json::{Value, json};
@@ -95,6 +95,8 @@ impl Installation {
                 .variable("STEPGATE_DATABASE_URL", &database_url)
                 .variable("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
                 .variable("STEPGATE_WORKER_POLL_MS", "200")
+                .variable("STEPGATE_ENCRYPTION_KEY", ENCRYPTION_KEY)
+                .variable("STEPGATE_ALLOWED_WEBHOOK_NETWORKS", "127.0.0.1/32")
                 .variable("STEPGATE_LOG", "info,stepgate=debug")
                 .variable("STEPGATE_RATE_LIMIT_PER_MIN", "0")
                 .variable("AWS_ENDPOINT_URL", aws_url.as_str().trim_end_matches('/'))

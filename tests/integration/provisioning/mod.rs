@@ -6,7 +6,7 @@ mod failures;
 mod fencing;
 mod holdings;
 mod kills;
-mod rig;
+pub(crate) mod rig;
 mod sweeps;
 mod templates;
 mod tenants;

@@ -14,6 +14,7 @@ use stepgate::{
         actor::OperatorScope,
         cell::{Architecture, Artifact, Artifacts, Cell, CellState},
     },
+    encryption::EncryptionKeys,
     ids::{CellId, IdSource},
     provisioning::pass::Outcome,
     storage,
@@ -24,6 +25,9 @@ use stepgate::{
 
 /// Region of test cells.
 pub(crate) const REGION: &str = "eu-central-1";
+
+/// The encryption key of tests, base64.
+pub(crate) const ENCRYPTION_KEY: &str = "dGVzdHMtc2VhbC13aXRoLXRoaXMta2V5LTMyLWJ5dGU=";
 
 /// A running API. Stops and cleans up when dropped.
 pub(crate) struct TestApp {
@@ -76,6 +80,8 @@ impl TestApp {
             rate_limit_per_min: 0,
             trusted_issuers: Vec::new(),
             dev_insecure_loopback: true,
+            encryption_keys: Arc::new(EncryptionKeys::parse([ENCRYPTION_KEY]).unwrap()),
+            allowed_webhook_networks: vec!["127.0.0.1/32".parse().unwrap()],
         };
         adjust(&mut config);
         let context = Context {
@@ -176,7 +182,16 @@ impl TestApp {
             .execute(&mut *tx)
             .await
             .unwrap();
-        for table in ["api_keys", "tenants", "apps", "policy_versions", "operations"] {
+        for table in [
+            "api_keys",
+            "tenants",
+            "apps",
+            "policy_versions",
+            "operations",
+            "webhooks",
+            "webhook_messages",
+            "webhook_deliveries",
+        ] {
             let statement = format!("UPDATE {table} SET partner_id = $2 WHERE partner_id = $1");
             sqlx::query(sqlx::AssertSqlSafe(statement))
                 .bind(from)

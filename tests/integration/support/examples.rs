@@ -65,3 +65,8 @@ pub(crate) fn policy() -> Value {
         "default": {"step_up": "required", "methods": ["liveID push", "otp sms", "otp email", "otp"], "attempts": 3},
     })
 }
+
+/// A webhook to where nobody listens.
+pub(crate) fn webhook() -> Value {
+    json!({"url": "http://127.0.0.1:9/hook", "description": "Portal", "events": ["tenant.ready", "policy.changed"]})
+}

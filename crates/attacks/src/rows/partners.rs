@@ -104,7 +104,7 @@ fn fill(template: &str, ids: &BTreeMap<String, String>, invented: bool) -> Strin
         match ids.get(name) {
             Some(id) if invented => {
                 let kind = id.split_once('_').map_or("", |(kind, _)| kind);
-                path.push_str(&format!("{kind}_{INVENTED}"));
+                path.extend([kind, "_", INVENTED]);
             }
             Some(id) => path.push_str(id),
             // Versions are numbers; of other kinds this partner has none, which is as good as an invented one.

@@ -13,7 +13,7 @@ use crate::artifacts;
 use crate::context::Context;
 use crate::http;
 use crate::process::{MARKER, Service};
-use crate::random::random_hex;
+use crate::random::{random_base64, random_hex};
 use crate::services::ministack::MiniStack;
 use crate::services::ports::{Listener, Ports};
 use crate::services::postgres::Postgres;
@@ -68,6 +68,7 @@ impl System {
             context,
             postgres: &postgres,
             ministack: &ministack,
+            encryption_key: random_base64(32)?,
             api_port,
         };
         report.step(context, "migrations", |progress| service.migrate(progress))?;
@@ -137,6 +138,8 @@ struct ServiceProgram<'a> {
     context: &'a Context,
     postgres: &'a Postgres,
     ministack: &'a MiniStack,
+    /// The demonstration's database lives as long as this.
+    encryption_key: String,
     api_port: u16,
 }
 
@@ -160,6 +163,8 @@ impl ServiceProgram<'_> {
             .env("STEPGATE_LISTEN", format!("127.0.0.1:{}", self.api_port))
             .env("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
             .env("STEPGATE_WORKER_POLL_MS", "250")
+            .env("STEPGATE_ENCRYPTION_KEY", &self.encryption_key)
+            .env("STEPGATE_ALLOWED_WEBHOOK_NETWORKS", "127.0.0.1/32")
             .current_dir(&self.context.root)
             .args(arguments);
         command

@@ -1,0 +1,31 @@
+//! `GET /v1/webhooks/{webhook_id}`
+
+use super::Webhook;
+use crate::{
+    Context,
+    api::{
+        extract::{AsReader, Caller, PathIds},
+        respond::{Answer, ok},
+    },
+    ids::WebhookId,
+    usecases,
+};
+use actix_web::{get, web::Data};
+
+/// Get a webhook.
+///
+/// Its signing secret is not shown again.
+#[utoipa::path(
+    operation_id = "getWebhook", tag = "webhooks",
+    params(("webhook_id" = WebhookId, Path, description = "The webhook")),
+    responses((status = 200, description = "The webhook", body = Webhook))
+)]
+#[get("/v1/webhooks/{webhook_id}")]
+pub(crate) async fn get_webhook(
+    caller: Caller<AsReader>,
+    context: Data<Context>,
+    id: PathIds<WebhookId>,
+) -> Answer {
+    let webhook = usecases::webhooks::get(&context, &caller.request, id.0).await?;
+    Ok(ok(&Webhook::from(webhook)))
+}
