@@ -118,7 +118,7 @@ pub fn status(code: Code) -> StatusCode {
         | Code::KeyState
         | Code::IdempotencyInProgress
         | Code::ExternalIdTaken
-        Code::ConfirmationRequired
+        | Code::ConfirmationRequired
         | Code::ConnectionChanging
         | Code::NothingToRevert
         | Code::ExemptionState
