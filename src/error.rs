@@ -60,6 +60,8 @@ codes! {
     NoCellAvailable => "no_cell_available", "No cell available";
     /// The tenant's state does not allow this operation.
     TenantState => "tenant_state", "Tenant state does not allow this";
+    /// The operation has ended, or is of a kind that is carried through once it was asked for.
+    OperationState => "operation_state", "Operation state does not allow this";
     /// `If-Match` is required: read the resource first and send its `ETag`.
     PreconditionRequired => "precondition_required", "Precondition required";
     /// The resource was changed since it was read: read it again.

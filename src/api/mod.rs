@@ -28,6 +28,7 @@ pub mod problem;
 pub mod respond;
 mod route_table;
 pub mod server;
+pub mod templates;
 pub mod tenants;
 
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -45,9 +46,13 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(tenants::update::update_tenant)
         .service(tenants::suspend::suspend_tenant)
         .service(tenants::resume::resume_tenant)
+        .service(tenants::template::get_template)
         .service(apps::create::create_app)
         .service(apps::list::list_apps)
         .service(apps::get::get_app)
+        .service(apps::update::update_app)
+        .service(apps::delete::delete_app)
+        .service(apps::integration::get_integration)
         .service(policies::get::get_policy)
         .service(policies::put::put_policy)
         .service(policies::rollback::rollback_policy)
@@ -57,7 +62,11 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(policies::get_version::get_policy_version)
         .service(policies::diff_versions::diff_policy_versions)
         .service(policies::schema::get_policy_schema)
+        .service(templates::standalone::get_standalone_template)
+        .service(operations::list::list_operations)
         .service(operations::get::get_operation)
+        .service(operations::events::watch_operation)
+        .service(operations::cancel::cancel_operation)
         .service(health::healthz::healthz)
         .service(health::readyz::readyz);
 }

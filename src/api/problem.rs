@@ -97,7 +97,9 @@ pub fn status(code: Code) -> StatusCode {
         Code::NotFound | Code::RouteNotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Code::NameTaken | Code::NoCellAvailable | Code::TenantState => StatusCode::CONFLICT,
+        Code::NameTaken | Code::NoCellAvailable | Code::TenantState | Code::OperationState => {
+            StatusCode::CONFLICT
+        }
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -14,6 +14,12 @@ text_enum! {
         TenantSuspended => "tenant_suspended",
         /// A tenant was resumed.
         TenantResumed => "tenant_resumed",
+        /// An app's name or settings were changed.
+        AppChanged => "app_changed",
+        /// An app was deleted.
+        AppDeleted => "app_deleted",
+        /// The work on an operation was stopped.
+        OperationCancelled => "operation_cancelled",
     }
 }
 

@@ -54,9 +54,10 @@ impl StepName {
         match kind {
             OperationKind::CreateTenant | OperationKind::UpdateTenant => &Self::ALL,
             // A policy's maximum age is the refresh validity of its app client.
-            OperationKind::CreateApp | OperationKind::UpdatePolicy => {
-                &[Self::AppClients, Self::PolicyItems, Self::ReadBack]
-            }
+            OperationKind::CreateApp
+            | OperationKind::UpdateApp
+            | OperationKind::DeleteApp
+            | OperationKind::UpdatePolicy => &[Self::AppClients, Self::PolicyItems, Self::ReadBack],
             OperationKind::SuspendTenant | OperationKind::ResumeTenant => &[Self::Suspension],
         }
     }
@@ -147,12 +148,16 @@ pub struct Desired {
     pub generation: i64,
     /// Whether its triggers refuse everybody.
     pub suspended: bool,
+    /// Whether it is for trying out: then nothing of it is protected against deletion.
+    pub sandbox: bool,
     /// Passes that failed since the last good one.
     pub failed_passes: i32,
     /// What was found before.
     pub observed: Observed,
     /// Its apps.
     pub apps: Vec<DesiredApp>,
+    /// Apps that were deleted and may still have something in AWS.
+    pub deleted_apps: Vec<DeletedApp>,
     /// Steps that are needed to get from the last observed generation to this one.
     pub steps: Vec<StepName>,
 }
@@ -172,6 +177,15 @@ pub struct DesiredApp {
     pub policy: PolicyDocument,
 }
 
+/// An app that is not to be any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletedApp {
+    /// Its id.
+    pub id: AppId,
+    /// Its app client, if one was made that we know of.
+    pub client_id: Option<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +195,7 @@ mod tests {
         for kind in [
             OperationKind::CreateTenant,
             OperationKind::CreateApp,
+            OperationKind::DeleteApp,
             OperationKind::UpdatePolicy,
             OperationKind::SuspendTenant,
         ] {

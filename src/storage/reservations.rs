@@ -32,6 +32,8 @@ pub struct NewTenant<'a> {
     pub blockid: &'a BlockIdConnection,
     /// Pool settings.
     pub pool: &'a PoolSettings,
+    /// Whether it is for trying out.
+    pub sandbox: bool,
     /// Whoever makes it.
     pub lease_owner: &'a str,
     /// Until when nobody else may take it over.
@@ -83,7 +85,7 @@ async fn take_over(
     }
     sqlx::query!(
         "UPDATE tenants SET blockid_tenant_dns = $2, blockid_community = $3, blockid_client_id = $4, pool = $5,
-                lease_owner = $6, lease_expires_at = $7, updated_at = $8
+                lease_owner = $6, lease_expires_at = $7, updated_at = $8, sandbox = $9
          WHERE id = $1",
         row.id as TenantId,
         new.blockid.tenant_dns,
@@ -92,7 +94,8 @@ async fn take_over(
         Json(new.pool) as _,
         new.lease_owner,
         new.lease_expires_at,
-        new.now
+        new.now,
+        new.sandbox
     )
     .execute(tx)
     .await?;
@@ -116,8 +119,8 @@ async fn insert(tx: &mut PgConnection, scope: &PartnerScope, new: NewTenant<'_>)
     sqlx::query!(
         "INSERT INTO tenants (id, partner_id, cell_id, name, state, blockid_tenant_dns, blockid_community,
                               blockid_client_id, pool, credentials_secret_name, settings_secret_name, event_hash_key,
-                              next_attempt_at, lease_owner, lease_expires_at, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, 'awaiting_secret', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $12, $12)",
+                              next_attempt_at, lease_owner, lease_expires_at, created_at, updated_at, sandbox)
+         VALUES ($1, $2, $3, $4, 'awaiting_secret', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $12, $12, $15)",
         new.reservation.id as TenantId,
         scope.partner_id() as PartnerId,
         new.cell_id as CellId,
@@ -131,7 +134,8 @@ async fn insert(tx: &mut PgConnection, scope: &PartnerScope, new: NewTenant<'_>)
         &new.reservation.event_hash_key[..],
         new.now,
         new.lease_owner,
-        new.lease_expires_at
+        new.lease_expires_at,
+        new.sandbox
     )
     .execute(tx)
     .await

@@ -31,6 +31,7 @@ struct Row {
     generation: i64,
     observed_generation: i64,
     user_pool_id: Option<String>,
+    sandbox: bool,
     suspended_at: Option<DateTime<Utc>>,
     suspension_reason: Option<String>,
     last_error: Option<Json<Failure>>,
@@ -58,6 +59,7 @@ impl TryFrom<Row> for Tenant {
             generation: row.generation,
             observed_generation: row.observed_generation,
             user_pool_id: row.user_pool_id,
+            sandbox: row.sandbox,
             suspension: row
                 .suspended_at
                 .zip(row.suspension_reason)
@@ -77,7 +79,7 @@ pub async fn get(db: &mut PgConnection, scope: &ReadScope, id: TenantId) -> Resu
                   c.region, t.name, t.state, t.blockid_tenant_dns, t.blockid_community, t.blockid_client_id,
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
-                  t.suspended_at, t.suspension_reason, t.created_at, t.updated_at
+                  t.sandbox, t.suspended_at, t.suspension_reason, t.created_at, t.updated_at
            FROM tenants t JOIN cells c ON c.id = t.cell_id
            WHERE t.id = $1 AND ($2::text IS NULL OR t.partner_id = $2)"#,
         id as TenantId,
@@ -110,7 +112,7 @@ pub async fn list(db: &mut PgConnection, scope: &ReadScope, request: &PageReques
                   c.region, t.name, t.state, t.blockid_tenant_dns, t.blockid_community, t.blockid_client_id,
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
-                  t.suspended_at, t.suspension_reason, t.created_at, t.updated_at
+                  t.sandbox, t.suspended_at, t.suspension_reason, t.created_at, t.updated_at
            FROM tenants t JOIN cells c ON c.id = t.cell_id
            WHERE ($1::text IS NULL OR t.partner_id = $1) AND t.state <> 'deleted'
              AND ($2::timestamptz IS NULL OR (t.created_at, t.id) > ($2, $3))

@@ -49,6 +49,8 @@ pub struct NewTenant {
     pub client_secret: SecretString,
     /// Pool settings.
     pub pool: PoolSettings,
+    /// Whether it is for trying out.
+    pub sandbox: bool,
 }
 
 /// Creates a tenant, or completes its abandoned creation.
@@ -107,6 +109,7 @@ async fn reserve(
             name: &new.name,
             blockid: &new.blockid,
             pool: &new.pool,
+            sandbox: new.sandbox,
             lease_owner: &request.id,
             lease_expires_at: now + LEASE,
             now,

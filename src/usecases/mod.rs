@@ -9,12 +9,14 @@ pub mod apps;
 mod audit;
 pub mod cells;
 pub mod create_tenant;
+pub mod integrations;
 pub mod operations;
 pub mod partners;
 pub mod policies;
 pub mod policy_checks;
 pub mod policy_versions;
 pub mod suspensions;
+pub mod templates;
 pub mod tenants;
 
 use crate::domain::actor::Actor;

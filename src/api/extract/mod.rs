@@ -10,7 +10,7 @@ mod path;
 
 pub use caller::{AsAdministrator, AsInstallationReader, AsOperator, AsPartnerAdmin, AsReader, Caller, Door};
 pub use json::{Body, RequestBody};
-pub use paging::{Paging, PagingParams};
+pub use paging::{BadValue, Filter, Filtered, Paging, PagingParams, parse_filter};
 pub use path::PathIds;
 
 use crate::{Error, error::Code, error::FieldError};

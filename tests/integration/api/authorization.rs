@@ -1,6 +1,6 @@
 //! Every operation of the document has an authorization case: no key, each role, another partner.
 
-use crate::support::{Answer, Caller, TestApp, client::send, examples};
+use crate::support::{Answer, Caller, Partner, TestApp, client::send, examples};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -18,26 +18,43 @@ fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
         "createPartner" => (OPERATOR, Some(json!({"name": unique}))),
         "createPartnerKey" => (OPERATOR, Some(json!({"name": unique, "role": "partner_reader"}))),
         "listCells" | "getCell" => (INSTALLATION, None),
-        "listTenants" | "getTenant" | "listApps" | "getApp" | "getPolicy" | "getOperation"
-        | "getPolicySchema" | "listPolicyVersions" | "getPolicyVersion" | "diffPolicyVersions" => {
-            (EVERYBODY, None)
-        }
+        "listTenants"
+        | "getTenant"
+        | "listApps"
+        | "getApp"
+        | "getPolicy"
+        | "getOperation"
+        | "listOperations"
+        | "watchOperation"
+        | "getAppIntegration"
+        | "getTenantTemplate"
+        | "getStandaloneTemplate"
+        | "getPolicySchema"
+        | "listPolicyVersions"
+        | "getPolicyVersion"
+        | "diffPolicyVersions" => (EVERYBODY, None),
         "simulatePolicy" => (
             EVERYBODY,
             Some(json!({"attributes": {"email": "ann@acme.example"}})),
         ),
         "validatePolicy" => (EVERYBODY, Some(json!({"document": examples::policy()}))),
-        "suspendTenant" | "resumeTenant" => (ADMINISTRATORS, Some(json!({"reason": "drill"}))),
+        "suspendTenant" | "resumeTenant" | "cancelOperation" => {
+            (ADMINISTRATORS, Some(json!({"reason": "drill"})))
+        }
         // The walk has put a second version before it comes to this.
         "rollbackPolicy" => (PARTNER_ADMIN, Some(json!({"version": 1}))),
         "createTenant" => (PARTNER_ADMIN, Some(examples::tenant(unique))),
         "updateTenant" => (PARTNER_ADMIN, Some(json!({"pool": {"self_sign_up": true}}))),
+        "updateApp" => (PARTNER_ADMIN, Some(json!({"session_validity_min": 4}))),
+        // Each caller that may gets an app of its own to delete.
+        "deleteApp" => (PARTNER_ADMIN, None),
         "createApp" => (PARTNER_ADMIN, Some(examples::app(unique))),
         "putPolicy" => (PARTNER_ADMIN, Some(examples::policy())),
         _ => return None,
     })
 }
 
+#[derive(Clone)]
 struct Ids {
     partner: String,
     cell: String,
@@ -67,11 +84,43 @@ impl Ids {
     }
 }
 
+/// Ids for one call of an operation: what a call uses up is made anew for each.
+async fn fresh(acme: &Partner, ids: &Ids, operation_id: &str) -> Ids {
+    if !matches!(operation_id, "deleteApp" | "cancelOperation" | "watchOperation") {
+        return ids.clone();
+    }
+    let path = format!("/v1/tenants/{}/apps", ids.tenant);
+    let count = acme.get(&format!("{path}?limit=200")).await.expect(200)["items"]
+        .as_array()
+        .unwrap()
+        .len();
+    let made = acme
+        .post(&path, json!({"name": format!("{operation_id} {count}")}))
+        .await
+        .expect(202);
+    let operation = made["operation"]["id"].as_str().unwrap().to_owned();
+    if operation_id == "watchOperation" {
+        // A stream of one that goes on would have no end.
+        acme.post(
+            &format!("/v1/operations/{operation}:cancel"),
+            json!({"reason": "walk"}),
+        )
+        .await
+        .expect(200);
+    }
+    Ids {
+        app: made["app"]["id"].as_str().unwrap().to_owned(),
+        operation,
+        ..ids.clone()
+    }
+}
+
 async fn call(caller: &Caller, method: &Method, path: &str, body: Option<&Value>) -> Answer {
     let mut request = caller.request(method.clone(), path);
-    let policy = path.trim_end_matches(":rollback");
-    if policy.ends_with("/policy") && (*method == Method::PUT || policy != path) {
-        let current = caller.get(policy).await.headers.get("etag").cloned();
+    let read = path.trim_end_matches(":rollback");
+    let has_versions = read.ends_with("/policy") && (*method == Method::PUT || read != path);
+    if has_versions || (read.contains("/apps/") && *method == Method::PATCH) {
+        let current = caller.get(read).await.headers.get("etag").cloned();
         request = request.header("if-match", current.unwrap_or_else(|| "\"1\"".parse().unwrap()));
     }
     send(match body {
@@ -120,7 +169,7 @@ async fn every_operation_refuses_who_may_not_call_it() {
             let (roles, _) = case(operation_id, "")
                 .unwrap_or_else(|| panic!("{operation_id} has no authorization case: add one"));
             let method: Method = method.to_uppercase().parse().unwrap();
-            let path = ids.fill(template);
+            let path = fresh(&acme, &ids, operation_id).await.fill(template);
             let body = |unique: &str| case(operation_id, unique).unwrap().1;
 
             for nobody in [app.anybody(), &stranger] {
@@ -129,6 +178,7 @@ async fn every_operation_refuses_who_may_not_call_it() {
                     .problem(401, "unauthenticated");
             }
             for (index, (caller, allowed)) in callers.iter().zip(roles).enumerate() {
+                let path = fresh(&acme, &ids, operation_id).await.fill(template);
                 let answer = call(
                     caller,
                     &method,
@@ -155,8 +205,10 @@ async fn every_operation_refuses_who_may_not_call_it() {
             let answer = call(&other, &method, &path, body("other").as_ref()).await;
             match operation_id {
                 _ if !roles[2] => drop(answer.problem(403, "forbidden")),
-                "getPolicySchema" => assert!(answer.status.is_success(), "{}", answer.text),
-                "listTenants" => assert_eq!(answer.expect(200)["items"], json!([])),
+                "getPolicySchema" | "getStandaloneTemplate" => {
+                    assert!(answer.status.is_success(), "{}", answer.text)
+                }
+                "listTenants" | "listOperations" => assert_eq!(answer.expect(200)["items"], json!([])),
                 "createTenant" => assert_eq!(answer.expect(202)["tenant"]["partner_id"], json!(other.id)),
                 _ => drop(answer.problem(404, "not_found")),
             }

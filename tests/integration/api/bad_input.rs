@@ -49,6 +49,8 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             small,
         )
     };
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let newest = acme.get("/v1/operations?limit=1").await.expect(200);
     vec![
         endpoint(
             app.operator(),
@@ -85,6 +87,13 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             examples::app("x"),
             320 * 1024,
         ),
+        endpoint(
+            &acme,
+            Method::PATCH,
+            format!("/v1/tenants/{tenant_id}/apps/{second_id}"),
+            json!({"name": "x", "allowed_origins": ["https://portal.acme.example", "http://localhost:3000"]}),
+            small,
+        ),
         endpoint(&acme, Method::PUT, policy.clone(), examples::policy(), 257 * 1024),
         endpoint(
             &acme,
@@ -112,6 +121,13 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             &acme,
             Method::POST,
             format!("/v1/tenants/{tenant_id}:resume"),
+            json!({"reason": "drill"}),
+            small,
+        ),
+        endpoint(
+            &acme,
+            Method::POST,
+            format!("/v1/operations/{}:cancel", text(&newest["items"][0]["id"])),
             json!({"reason": "drill"}),
             small,
         ),
