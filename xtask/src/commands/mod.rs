@@ -3,6 +3,7 @@
 pub(crate) mod artifacts;
 pub(crate) mod demo;
 pub(crate) mod lint;
+pub(crate) mod openapi_lint;
 pub(crate) mod package;
 pub(crate) mod services;
 pub(crate) mod sqlx;
