@@ -18,9 +18,11 @@
 mod api;
 mod attacks;
 mod canary;
+mod guide;
 mod installation;
 mod provisioning;
 mod sign_in;
+mod standalone;
 mod support;
 mod suspension;
 mod third_party;

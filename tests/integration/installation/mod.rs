@@ -47,6 +47,7 @@ pub(crate) struct Installation {
     pub(crate) partner: Stepgate,
     api_url: Url,
     partner_key: String,
+    operator_key: String,
     database_url: String,
     folder: PathBuf,
     /// Tenant of the sign-in tests; its apps and policies change.
@@ -135,7 +136,7 @@ impl Installation {
 
         let http = attacks::http::client().expect("a client");
         let operator_key = bootstrap["key"].as_str().expect("a key").to_owned();
-        let operator = Stepgate::new(http.clone(), api_url.clone(), operator_key);
+        let operator = Stepgate::new(http.clone(), api_url.clone(), operator_key.clone());
         let made = operator
             .post("/v1/partners", &json!({ "name": "e2e" }))
             .await
@@ -152,6 +153,7 @@ impl Installation {
             partner: Stepgate::new(http, api_url.clone(), partner_key.clone()),
             api_url,
             partner_key,
+            operator_key,
             database_url,
             folder,
             sign_in_tenant: OnceCell::new(),
@@ -170,6 +172,16 @@ impl Installation {
         self.attacked_tenant
             .get_or_init(|| self.onboard("Attacked"))
             .await
+    }
+
+    /// Address of the API.
+    pub(crate) fn api_url(&self) -> &Url {
+        &self.api_url
+    }
+
+    /// The operator's key.
+    pub(crate) fn operator_key(&self) -> &str {
+        &self.operator_key
     }
 
     /// Address of the simulator, as tenants name it.
