@@ -76,6 +76,8 @@ codes! {
     LinkTaken => "link_taken", "Link taken";
     /// The key is revoked, expired or replaced already.
     KeyState => "key_state", "Key state does not allow this";
+    /// The operation has ended, or is of a kind that is carried through once it was asked for.
+    OperationState => "operation_state", "Operation state does not allow this";
     /// `If-Match` is required: read the resource first and send its `ETag`.
     PreconditionRequired => "precondition_required", "Precondition required";
     /// The resource was changed since it was read: read it again.

@@ -111,6 +111,9 @@ fn complete(operation: &mut Operation, authenticated: bool) {
     if authenticated {
         operation.security = Some(vec![SecurityRequirement::new(SCHEME, Vec::<String>::new())]);
         codes.extend([Code::Unauthenticated, Code::Forbidden, Code::RateLimited]);
+    } else {
+        // Said, so that nobody takes it for forgotten.
+        operation.security = Some(Vec::new());
     }
     let parameters = operation.parameters.iter().flatten();
     for parameter in parameters {

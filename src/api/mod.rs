@@ -37,6 +37,7 @@ pub mod rate_limit;
 pub mod respond;
 mod route_table;
 pub mod server;
+pub mod templates;
 pub mod tenants;
 pub mod users;
 pub mod webhooks;
@@ -78,9 +79,13 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(pilots::complete::complete_pilot)
         .service(methods::get::get_methods)
         .service(methods::put::put_methods)
+        .service(tenants::template::get_template)
         .service(apps::create::create_app)
         .service(apps::list::list_apps)
         .service(apps::get::get_app)
+        .service(apps::update::update_app)
+        .service(apps::delete::delete_app)
+        .service(apps::integration::get_integration)
         .service(policies::get::get_policy)
         .service(policies::put::put_policy)
         .service(policies::rollback::rollback_policy)
@@ -116,6 +121,11 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(webhooks::deliveries::replay::replay_webhook_delivery)
         .service(problems::list::list_problems)
         .service(problems::get::get_problem)
+        .service(templates::standalone::get_standalone_template)
+        .service(operations::list::list_operations)
+        .service(operations::get::get_operation)
+        .service(operations::events::watch_operation)
+        .service(operations::cancel::cancel_operation)
         .service(health::healthz::healthz)
         .service(health::readyz::readyz);
 }

@@ -115,6 +115,7 @@ pub fn status(code: Code) -> StatusCode {
         Code::NameTaken
         | Code::NoCellAvailable
         | Code::TenantState
+        | Code::OperationState
         | Code::KeyState
         | Code::IdempotencyInProgress
         | Code::ExternalIdTaken

@@ -101,6 +101,19 @@ impl DynamoDb {
         }
     }
 
+    /// Removes the item of an app client that is gone; one that is not there counts as removed.
+    pub async fn delete_policy(&self, table: &str, client_id: &str) -> Result<Answered<()>, AwsError> {
+        let deleted = self
+            .client
+            .delete_item()
+            .table_name(table)
+            .key("pk", AttributeValue::S(client_id.to_owned()))
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk("dynamodb:DeleteItem", &error))?;
+        Ok(Answered::new((), deleted.request_id()))
+    }
+
     /// Lifts the deletion protection of a table, so that a stack that never came up can be cleaned away.
     pub async fn lift_deletion_protection(&self, table: &str) -> Result<(), AwsError> {
         let update = self

@@ -77,10 +77,91 @@ pub struct App {
     pub client_id: Option<String>,
     /// Policy version in force.
     pub policy_version: i64,
+    /// Grows with every change of name and settings.
+    pub revision: i64,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+/// A change of an app; what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AppChange {
+    /// Name.
+    pub name: Option<String>,
+    /// Lifetime of ID tokens, min.
+    pub id_token_validity_min: Option<u32>,
+    /// Lifetime of access tokens, min.
+    pub access_token_validity_min: Option<u32>,
+    /// Lifetime of refresh tokens, min.
+    pub refresh_token_validity_min: Option<u32>,
+    /// How long Cognito keeps a challenge open, min.
+    pub session_validity_min: Option<u32>,
+    /// The whole list of origins.
+    pub allowed_origins: Option<Vec<String>>,
+    /// Whether signed-in users may step up for one action.
+    pub action_step_up: Option<bool>,
+}
+
+impl App {
+    /// Applies a change. Returns the names of the fields that are not as they were.
+    pub fn change(&mut self, change: AppChange) -> Vec<&'static str> {
+        let mut changed = Vec::new();
+        let settings = &mut self.settings;
+        replace(&mut self.name, change.name, "name", &mut changed);
+        for (field, value, name) in [
+            (
+                &mut settings.id_token_validity_min,
+                change.id_token_validity_min,
+                "id_token_validity_min",
+            ),
+            (
+                &mut settings.access_token_validity_min,
+                change.access_token_validity_min,
+                "access_token_validity_min",
+            ),
+            (
+                &mut settings.refresh_token_validity_min,
+                change.refresh_token_validity_min,
+                "refresh_token_validity_min",
+            ),
+            (
+                &mut settings.session_validity_min,
+                change.session_validity_min,
+                "session_validity_min",
+            ),
+        ] {
+            replace(field, value, name, &mut changed);
+        }
+        replace(
+            &mut settings.allowed_origins,
+            change.allowed_origins,
+            "allowed_origins",
+            &mut changed,
+        );
+        replace(
+            &mut settings.action_step_up,
+            change.action_step_up,
+            "action_step_up",
+            &mut changed,
+        );
+        changed
+    }
+}
+
+fn replace<T: PartialEq>(
+    field: &mut T,
+    value: Option<T>,
+    name: &'static str,
+    changed: &mut Vec<&'static str>,
+) {
+    if let Some(value) = value
+        && value != *field
+    {
+        *field = value;
+        changed.push(name);
+    }
 }
 
 /// Checks an app's name and settings.

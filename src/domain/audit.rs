@@ -74,6 +74,12 @@ text_enum! {
         TenantAbandoned => "tenant_abandoned",
         /// An app was added to a tenant.
         AppCreated => "app_created",
+        /// An app's name or settings were changed.
+        AppChanged => "app_changed",
+        /// An app was deleted.
+        AppDeleted => "app_deleted",
+        /// The work on an operation was stopped.
+        OperationCancelled => "operation_cancelled",
         /// A policy got a new version.
         PolicyChanged => "policy_changed",
         /// An attempt of a known caller was refused.

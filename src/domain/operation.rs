@@ -14,6 +14,10 @@ text_enum! {
         UpdateTenant => "update_tenant",
         /// Make an app client and its policy item.
         CreateApp => "create_app",
+        /// Bring an app's settings to its client and the triggers.
+        UpdateApp => "update_app",
+        /// Remove an app's client and policy item.
+        DeleteApp => "delete_app",
         /// Bring a new policy version to the triggers.
         UpdatePolicy => "update_policy",
         /// Have the triggers refuse everybody.
@@ -71,6 +75,30 @@ pub struct Failure {
     pub at: DateTime<Utc>,
 }
 
+impl OperationKind {
+    /// Whether a caller may have the work stopped. What shuts or opens a tenant is never stopped half-way: nobody
+    /// could tell from its row whether its triggers refuse.
+    pub const fn may_be_cancelled(self) -> bool {
+        !matches!(self, Self::SuspendTenant | Self::ResumeTenant)
+    }
+}
+
+text_enum! {
+    /// How far an operation is, without the data.
+    OperationStateName {
+        /// No worker took it yet.
+        Pending => "pending",
+        /// A worker is at it.
+        Running => "running",
+        /// AWS is as asked.
+        Succeeded => "succeeded",
+        /// It was given up.
+        Failed => "failed",
+        /// A caller had it stopped.
+        Cancelled => "cancelled",
+    }
+}
+
 /// How far an operation is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OperationState {
@@ -97,17 +125,30 @@ pub enum OperationState {
         /// Why.
         error: Failure,
     },
+    /// A caller had it stopped.
+    Cancelled {
+        /// When a worker took it, if one did.
+        started_at: Option<DateTime<Utc>>,
+        /// When it was stopped.
+        finished_at: DateTime<Utc>,
+    },
 }
 
 impl OperationState {
-    /// The stable text form.
-    pub const fn as_str(&self) -> &'static str {
+    /// Its name.
+    pub const fn name(&self) -> OperationStateName {
         match self {
-            Self::Pending => "pending",
-            Self::Running { .. } => "running",
-            Self::Succeeded { .. } => "succeeded",
-            Self::Failed { .. } => "failed",
+            Self::Pending => OperationStateName::Pending,
+            Self::Running { .. } => OperationStateName::Running,
+            Self::Succeeded { .. } => OperationStateName::Succeeded,
+            Self::Failed { .. } => OperationStateName::Failed,
+            Self::Cancelled { .. } => OperationStateName::Cancelled,
         }
+    }
+
+    /// Whether nothing will change any more.
+    pub const fn has_ended(&self) -> bool {
+        !matches!(self, Self::Pending | Self::Running { .. })
     }
 }
 
@@ -128,6 +169,8 @@ pub struct Operation {
     pub target_generation: i64,
     /// How far it is.
     pub state: OperationState,
+    /// Grows with every change of the operation itself; its steps have revisions of their own.
+    pub revision: i64,
     /// Request that asked for it.
     pub request_id: Option<String>,
     /// W3C trace context of that request.
@@ -156,4 +199,29 @@ pub struct Step {
     pub started_at: Option<DateTime<Utc>>,
     /// When it was done or given up.
     pub finished_at: Option<DateTime<Utc>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_shuts_or_opens_a_tenant_is_carried_through() {
+        assert!(OperationKind::CreateTenant.may_be_cancelled());
+        assert!(!OperationKind::SuspendTenant.may_be_cancelled());
+        assert!(!OperationKind::ResumeTenant.may_be_cancelled());
+    }
+
+    #[test]
+    fn an_operation_that_has_ended_changes_no_more() {
+        let at = DateTime::UNIX_EPOCH;
+        assert!(!OperationState::Pending.has_ended());
+        assert!(!OperationState::Running { started_at: at }.has_ended());
+        let stopped = OperationState::Cancelled {
+            started_at: None,
+            finished_at: at,
+        };
+        assert!(stopped.has_ended());
+        assert_eq!(stopped.name().as_str(), "cancelled");
+    }
 }

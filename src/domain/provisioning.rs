@@ -60,9 +60,10 @@ impl StepName {
         match kind {
             OperationKind::CreateTenant | OperationKind::UpdateTenant => &Self::ALL,
             // A policy's maximum age is the refresh validity of its app client.
-            OperationKind::CreateApp | OperationKind::UpdatePolicy => {
-                &[Self::AppClients, Self::PolicyItems, Self::ReadBack]
-            }
+            OperationKind::CreateApp
+            | OperationKind::UpdateApp
+            | OperationKind::DeleteApp
+            | OperationKind::UpdatePolicy => &[Self::AppClients, Self::PolicyItems, Self::ReadBack],
             OperationKind::ChangeConnection => &[
                 Self::ConnectionChange,
                 Self::ProviderDiscovery,
@@ -162,12 +163,16 @@ pub struct Desired {
     pub generation: i64,
     /// Whether its triggers refuse everybody.
     pub suspended: bool,
+    /// Whether it is for trying out: then nothing of it is protected against deletion.
+    pub sandbox: bool,
     /// Passes that failed since the last good one.
     pub failed_passes: i32,
     /// What was found before.
     pub observed: Observed,
     /// Its apps.
     pub apps: Vec<DesiredApp>,
+    /// Apps that were deleted and may still have something in AWS.
+    pub deleted_apps: Vec<DeletedApp>,
     /// Steps that are needed to get from the last observed generation to this one.
     pub steps: Vec<StepName>,
 }
@@ -189,6 +194,15 @@ pub struct DesiredApp {
     pub exemptions: Vec<step_up::policy_item::Exemption>,
 }
 
+/// An app that is not to be any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletedApp {
+    /// Its id.
+    pub id: AppId,
+    /// Its app client, if one was made that we know of.
+    pub client_id: Option<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,6 +212,7 @@ mod tests {
         for kind in [
             OperationKind::CreateTenant,
             OperationKind::CreateApp,
+            OperationKind::DeleteApp,
             OperationKind::UpdatePolicy,
             OperationKind::SuspendTenant,
             OperationKind::ChangeConnection,

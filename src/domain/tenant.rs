@@ -107,6 +107,8 @@ pub struct Tenant {
     pub observed_generation: i64,
     /// Its pool, once there is one.
     pub user_pool_id: Option<String>,
+    /// Whether it is for trying out: nothing of it is protected against deletion. Fixed at creation.
+    pub sandbox: bool,
     /// Since when it is suspended, and why; `None` when it is not.
     pub suspension: Option<Suspension>,
     /// Why the last pass of the worker failed, while it does.

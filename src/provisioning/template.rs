@@ -22,6 +22,11 @@ pub fn cell() -> Template {
     Template::new(include_str!("templates/cell.yaml"))
 }
 
+/// The template for people who deploy by hand; see its own description.
+pub fn standalone() -> Template {
+    Template::new(include_str!("templates/standalone.yaml"))
+}
+
 impl Template {
     fn new(body: &'static str) -> Self {
         Self {
@@ -51,7 +56,7 @@ mod tests {
     /// CloudFormation takes 51,200 bytes of template in a request.
     #[test]
     fn templates_fit_into_a_request() {
-        for template in [tenant(), cell()] {
+        for template in [tenant(), cell(), standalone()] {
             assert!(template.body.len() < 51_200, "{} bytes", template.body.len());
         }
     }

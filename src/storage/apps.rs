@@ -20,6 +20,7 @@ struct Row {
     settings: Json<AppSettings>,
     client_id: Option<String>,
     policy_version: i64,
+    revision: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -34,6 +35,7 @@ impl From<Row> for App {
             settings: row.settings.0,
             client_id: row.client_id,
             policy_version: row.policy_version,
+            revision: row.revision,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -64,8 +66,9 @@ pub async fn get(db: &mut PgConnection, scope: &ReadScope, tenant_id: TenantId, 
     let row = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: AppId", tenant_id AS "tenant_id: TenantId", partner_id AS "partner_id: PartnerId", name,
-                  settings AS "settings: Json<AppSettings>", client_id, policy_version, created_at, updated_at
-           FROM apps WHERE id = $1 AND tenant_id = $2 AND ($3::text IS NULL OR partner_id = $3)"#,
+                  settings AS "settings: Json<AppSettings>", client_id, policy_version, revision, created_at,
+                  updated_at
+           FROM apps WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL AND ($3::text IS NULL OR partner_id = $3)"#,
         id as AppId,
         tenant_id as TenantId,
         scope.partner_id() as Option<PartnerId>
@@ -85,8 +88,9 @@ pub async fn list(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: AppId", tenant_id AS "tenant_id: TenantId", partner_id AS "partner_id: PartnerId", name,
-                  settings AS "settings: Json<AppSettings>", client_id, policy_version, created_at, updated_at
-           FROM apps WHERE tenant_id = $1 AND ($2::text IS NULL OR partner_id = $2)
+                  settings AS "settings: Json<AppSettings>", client_id, policy_version, revision, created_at,
+                  updated_at
+           FROM apps WHERE tenant_id = $1 AND deleted_at IS NULL AND ($2::text IS NULL OR partner_id = $2)
              AND ($3::timestamptz IS NULL OR (created_at, id) > ($3, $4))
            ORDER BY created_at, id LIMIT $5"#,
         tenant_id as TenantId,
@@ -102,6 +106,46 @@ pub async fn list(
         created_at: app.created_at,
         id: app.id.to_string(),
     }))
+}
+
+/// Writes name and settings of an app; its tenant must be locked by this transaction. Returns the new revision.
+pub async fn update(
+    tx: &mut PgConnection,
+    scope: &PartnerScope,
+    app: &App,
+    now: DateTime<Utc>,
+) -> Result<i64> {
+    sqlx::query_scalar!(
+        "UPDATE apps SET name = $3, settings = $4, revision = revision + 1, updated_at = $5
+         WHERE id = $1 AND partner_id = $2 AND deleted_at IS NULL RETURNING revision",
+        app.id as AppId,
+        scope.partner_id() as PartnerId,
+        app.name,
+        Json(&app.settings) as _,
+        now
+    )
+    .fetch_optional(tx)
+    .await
+    .map_err(|error| name_taken(error, "apps_tenant_id_name_key", "app"))?
+    .ok_or_else(|| Error::not_found("app"))
+}
+
+/// Says that an app is not to be any more; its tenant must be locked by this transaction.
+pub async fn delete(
+    tx: &mut PgConnection,
+    scope: &PartnerScope,
+    id: AppId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        "UPDATE apps SET deleted_at = $3, updated_at = $3 WHERE id = $1 AND partner_id = $2 AND deleted_at IS NULL",
+        id as AppId,
+        scope.partner_id() as PartnerId,
+        now
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// Puts another policy version in force.

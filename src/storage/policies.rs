@@ -48,7 +48,7 @@ pub async fn current(
            FROM apps a
            JOIN tenants t ON t.id = a.tenant_id
            JOIN policy_versions p ON p.app_id = a.id AND p.version = a.policy_version
-           WHERE a.id = $1 AND a.tenant_id = $2 AND ($3::text IS NULL OR a.partner_id = $3)"#,
+           WHERE a.id = $1 AND a.tenant_id = $2 AND a.deleted_at IS NULL AND ($3::text IS NULL OR a.partner_id = $3)"#,
         app_id as AppId,
         tenant_id as TenantId,
         scope.partner_id() as Option<PartnerId>
@@ -76,7 +76,8 @@ pub async fn version(
     let row = sqlx::query!(
         r#"SELECT p.version, p.document AS "document: Json<Value>", p.author, p.created_at
            FROM policy_versions p JOIN apps a ON a.id = p.app_id
-           WHERE a.id = $1 AND a.tenant_id = $2 AND p.version = $3 AND ($4::text IS NULL OR a.partner_id = $4)"#,
+           WHERE a.id = $1 AND a.tenant_id = $2 AND a.deleted_at IS NULL AND p.version = $3
+             AND ($4::text IS NULL OR a.partner_id = $4)"#,
         app_id as AppId,
         tenant_id as TenantId,
         version,

@@ -7,12 +7,12 @@
 use crate::{
     Error, Result,
     domain::{
-        actor::OperatorScope,
+        actor::{OperatorScope, ReadScope},
         blockid::BlockIdConnection,
         method::TenantMethods,
         operation::{Failure, OperationKind},
         pool::PoolSettings,
-        provisioning::{Claim, Desired, DesiredApp, Observed, StepName},
+        provisioning::{Claim, DeletedApp, Desired, DesiredApp, Observed, StepName},
     },
     ids::{AppId, CellId, PartnerId, TenantId},
 };
@@ -88,32 +88,49 @@ pub async fn release(db: &mut PgConnection, claim: &Claim) -> Result<()> {
 
 /// Everything a pass needs to know; `None` when the claim is lost.
 pub async fn load(db: &mut PgConnection, claim: &Claim) -> Result<Option<Desired>> {
+    load_where(db, claim.tenant_id, Some(claim)).await
+}
+
+/// What a pass would be told of a tenant at this moment. For showing: nothing may be written on its strength. That the
+/// caller may see the tenant is the caller's to check.
+pub async fn look(db: &mut PgConnection, _scope: &ReadScope, tenant_id: TenantId) -> Result<Desired> {
+    load_where(db, tenant_id, None)
+        .await?
+        .ok_or_else(|| Error::not_found("tenant"))
+}
+
+async fn load_where(
+    db: &mut PgConnection,
+    tenant_id: TenantId,
+    claim: Option<&Claim>,
+) -> Result<Option<Desired>> {
     let row = sqlx::query!(
         r#"SELECT partner_id AS "partner_id: PartnerId", cell_id AS "cell_id: CellId", blockid_tenant_dns,
                   blockid_community, blockid_client_id, blockid_extra_ca_pem, pool AS "pool: Json<PoolSettings>", credentials_secret_arn,
                   settings_secret_name, event_hash_key, generation, observed_generation, failed_passes,
-                  suspended_at IS NOT NULL AS "suspended!", methods AS "methods: Json<TenantMethods>",
+                  suspended_at IS NOT NULL AS "suspended!", methods AS "methods: Json<TenantMethods>", sandbox,
                   observed AS "observed: Json<Observed>"
-           FROM tenants WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3"#,
-        claim.tenant_id as TenantId,
-        claim.owner,
-        claim.fencing_token
+           FROM tenants
+           WHERE id = $1 AND ($2::text IS NULL OR (lease_owner = $2 AND fencing_token = $3))"#,
+        tenant_id as TenantId,
+        claim.map(|claim| claim.owner.as_str()),
+        claim.map(|claim| claim.fencing_token)
     )
     .fetch_optional(&mut *db)
     .await?;
     let Some(row) = row else { return Ok(None) };
     // Apps are read after the generation: what is newer than it is brought about early, and again in its turn.
-    let apps = load_apps(&mut *db, claim.tenant_id).await?;
-    let steps = steps_needed(&mut *db, claim.tenant_id, row.observed_generation, row.generation).await?;
+    let apps = load_apps(&mut *db, tenant_id).await?;
+    let deleted_apps = load_deleted_apps(&mut *db, tenant_id).await?;
+    let steps = steps_needed(&mut *db, tenant_id, row.observed_generation, row.generation).await?;
     let cell = super::cells::get(&mut *db, &OperatorScope::worker(), row.cell_id).await?;
     let no_secret = || {
         Error::internal(anyhow::anyhow!(
-            "active tenant {} has no credentials secret",
-            claim.tenant_id
+            "active tenant {tenant_id} has no credentials secret"
         ))
     };
     Ok(Some(Desired {
-        tenant_id: claim.tenant_id,
+        tenant_id,
         partner_id: row.partner_id,
         cell,
         connection: BlockIdConnection {
@@ -129,9 +146,11 @@ pub async fn load(db: &mut PgConnection, claim: &Claim) -> Result<Option<Desired
         event_hash_key: row.event_hash_key,
         generation: row.generation,
         suspended: row.suspended,
+        sandbox: row.sandbox,
         failed_passes: row.failed_passes,
         observed: row.observed.0,
         apps,
+        deleted_apps,
         steps,
     }))
 }
@@ -141,7 +160,7 @@ async fn load_apps(db: &mut PgConnection, tenant_id: TenantId) -> Result<Vec<Des
         r#"SELECT apps.id AS "id: AppId", settings AS "settings: Json<crate::domain::app::AppSettings>", client_id,
                   policy_version, document AS "document: Json<PolicyDocument>"
            FROM apps JOIN policy_versions ON app_id = apps.id AND version = policy_version
-           WHERE tenant_id = $1 ORDER BY apps.id"#,
+           WHERE tenant_id = $1 AND deleted_at IS NULL ORDER BY apps.id"#,
         tenant_id as TenantId
     )
     .fetch_all(&mut *db)
@@ -158,6 +177,18 @@ async fn load_apps(db: &mut PgConnection, tenant_id: TenantId) -> Result<Vec<Des
             policy: row.document.0,
         })
         .collect())
+}
+
+async fn load_deleted_apps(db: &mut PgConnection, tenant_id: TenantId) -> Result<Vec<DeletedApp>> {
+    let apps = sqlx::query_as!(
+        DeletedApp,
+        r#"SELECT id AS "id: AppId", client_id FROM apps
+           WHERE tenant_id = $1 AND deleted_at IS NOT NULL AND removed_at IS NULL ORDER BY id"#,
+        tenant_id as TenantId
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(apps)
 }
 
 /// The steps between two generations: those of the open operations when they account for every generation in
@@ -204,6 +235,32 @@ pub async fn store_client(db: &mut PgConnection, claim: &Claim, app: AppId, clie
         claim.fencing_token,
         app as AppId,
         client_id
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(held == 1)
+}
+
+/// A deleted app has nothing in AWS any more.
+pub async fn app_removed(
+    db: &mut PgConnection,
+    claim: &Claim,
+    app: AppId,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let held = sqlx::query_scalar!(
+        r#"WITH held AS (
+               SELECT id FROM tenants WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3 FOR UPDATE
+           ), removed AS (
+               UPDATE apps SET removed_at = $5
+               FROM held WHERE apps.id = $4 AND tenant_id = held.id AND deleted_at IS NOT NULL
+           )
+           SELECT count(*) AS "held!" FROM held"#,
+        claim.tenant_id as TenantId,
+        claim.owner,
+        claim.fencing_token,
+        app as AppId,
+        now
     )
     .fetch_one(db)
     .await?;

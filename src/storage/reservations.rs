@@ -36,6 +36,8 @@ pub struct NewTenant<'a> {
     pub blockid: &'a BlockIdConnection,
     /// Pool settings.
     pub pool: &'a PoolSettings,
+    /// Whether it is for trying out.
+    pub sandbox: bool,
     /// Whoever makes it.
     pub lease_owner: &'a str,
     /// Until when nobody else may take it over.
@@ -89,7 +91,7 @@ async fn take_over(
     sqlx::query!(
         "UPDATE tenants SET blockid_tenant_dns = $2, blockid_community = $3, blockid_client_id = $4, pool = $5,
                 lease_owner = $6, lease_expires_at = $7, updated_at = $8, external_id = $9, labels = $10,
-                blockid_extra_ca_pem = $11
+                blockid_extra_ca_pem = $11, sandbox = $12
          WHERE id = $1",
         row.id as TenantId,
         new.blockid.tenant_dns,
@@ -101,7 +103,8 @@ async fn take_over(
         new.now,
         new.external_id,
         Json(new.labels) as _,
-        new.blockid.extra_ca_pem
+        new.blockid.extra_ca_pem,
+        new.sandbox
     )
     .execute(tx)
     .await
@@ -127,8 +130,8 @@ async fn insert(tx: &mut PgConnection, scope: &PartnerScope, new: NewTenant<'_>)
         "INSERT INTO tenants (id, partner_id, cell_id, name, state, blockid_tenant_dns, blockid_community,
                               blockid_client_id, pool, credentials_secret_name, settings_secret_name, event_hash_key,
                               next_attempt_at, lease_owner, lease_expires_at, created_at, updated_at, external_id, labels,
-                              blockid_extra_ca_pem)
-         VALUES ($1, $2, $3, $4, 'awaiting_secret', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $12, $12, $15, $16, $17)",
+                              blockid_extra_ca_pem, sandbox)
+         VALUES ($1, $2, $3, $4, 'awaiting_secret', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $12, $12, $15, $16, $17, $18)",
         new.reservation.id as TenantId,
         scope.partner_id() as PartnerId,
         new.cell_id as CellId,
@@ -145,7 +148,8 @@ async fn insert(tx: &mut PgConnection, scope: &PartnerScope, new: NewTenant<'_>)
         new.lease_expires_at,
         new.external_id,
         Json(new.labels) as _,
-        new.blockid.extra_ca_pem
+        new.blockid.extra_ca_pem,
+        new.sandbox
     )
     .execute(tx)
     .await

@@ -39,6 +39,7 @@ struct Row {
     generation: i64,
     observed_generation: i64,
     user_pool_id: Option<String>,
+    sandbox: bool,
     suspended_at: Option<DateTime<Utc>>,
     suspension_reason: Option<String>,
     last_error: Option<Json<Failure>>,
@@ -71,6 +72,7 @@ impl TryFrom<Row> for Tenant {
             generation: row.generation,
             observed_generation: row.observed_generation,
             user_pool_id: row.user_pool_id,
+            sandbox: row.sandbox,
             suspension: row
                 .suspended_at
                 .zip(row.suspension_reason)
@@ -91,7 +93,7 @@ pub async fn get(db: &mut PgConnection, scope: &ReadScope, id: TenantId) -> Resu
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
                   t.blockid_extra_ca_pem, t.blockid_check AS "blockid_check: Json<ConnectionReport>",
-                  t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at
+                  t.sandbox, t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at
            FROM tenants t JOIN cells c ON c.id = t.cell_id
            WHERE t.id = $1 AND ($2::text IS NULL OR t.partner_id = $2)"#,
         id as TenantId,
@@ -130,7 +132,7 @@ pub async fn list(
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
                   t.blockid_extra_ca_pem, t.blockid_check AS "blockid_check: Json<ConnectionReport>",
-                  t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at
+                  t.sandbox, t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at
            FROM tenants t JOIN cells c ON c.id = t.cell_id
            WHERE ($1::text IS NULL OR t.partner_id = $1) AND t.state <> 'deleted'
              AND ($5::text IS NULL OR starts_with(t.name, $5)) AND ($6::text IS NULL OR t.state = $6)

@@ -54,6 +54,8 @@ pub struct NewTenant {
     pub client_secret: SecretString,
     /// Pool settings.
     pub pool: PoolSettings,
+    /// Whether it is for trying out.
+    pub sandbox: bool,
 }
 
 /// Creates a tenant, or completes its abandoned creation.
@@ -126,6 +128,7 @@ async fn reserve(
             labels: &new.labels,
             blockid: &new.blockid,
             pool: &new.pool,
+            sandbox: new.sandbox,
             lease_owner: owner,
             lease_expires_at: now + LEASE,
             now,

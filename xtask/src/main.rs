@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    artifacts as artifacts_command, attacks, demo, fuzz, lint, package, services as services_command, sqlx,
+    artifacts as artifacts_command, attacks, demo, fuzz, lint, openapi_lint, package, services as services_command, sqlx,
     test,
 };
 use crate::context::Context;
@@ -69,6 +69,8 @@ enum Command {
     Services(services_command::Options),
     /// Check formatting, clippy, the CloudFormation templates and the dependency rules.
     Lint,
+    /// Have other people's tools judge the API document, and compile a TypeScript program against it.
+    OpenapiLint,
     /// Refresh the query metadata in `.sqlx/`, which lets the service build without a database.
     Sqlx(sqlx::Options),
     /// Build the triggers for this machine and zip them into `.stepgate/artifacts/`.
@@ -101,6 +103,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Fuzz(options) => fuzz::run(&context, &options),
         Command::Services(options) => services_command::run(&context, &options),
         Command::Lint => lint::run(&context),
+        Command::OpenapiLint => openapi_lint::run(&context),
         Command::Sqlx(options) => sqlx::run(&context, &options),
         Command::Package(options) => package::run(&context, &options),
         Command::Artifacts => artifacts_command::run(&context),

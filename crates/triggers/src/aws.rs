@@ -24,6 +24,8 @@ pub struct Environment {
     pub credentials_secret_arn: String,
     /// `STEPGATE_POLICIES_TABLE`
     pub policies_table: String,
+    /// `STEPGATE_POLICY_SECRET_ARN`; only of the standalone template, whose one policy item is there instead.
+    pub policy_secret_arn: Option<String>,
     /// `STEPGATE_RECORDS_TABLE`
     pub records_table: String,
     /// `STEPGATE_DEV_INSECURE_LOOPBACK`: plain HTTP to loopback, for development. Never set by the template.
@@ -42,6 +44,7 @@ impl Environment {
             settings_secret_arn: variable("STEPGATE_SETTINGS_SECRET_ARN"),
             credentials_secret_arn: variable("STEPGATE_CREDENTIALS_SECRET_ARN"),
             policies_table: variable("STEPGATE_POLICIES_TABLE"),
+            policy_secret_arn: Some(variable("STEPGATE_POLICY_SECRET_ARN")).filter(|arn| !arn.is_empty()),
             records_table: variable("STEPGATE_RECORDS_TABLE"),
             insecure_loopback: variable("STEPGATE_DEV_INSECURE_LOOPBACK") == "1",
             endpoint: Some(variable("AWS_ENDPOINT_URL")).filter(|url| !url.is_empty()),

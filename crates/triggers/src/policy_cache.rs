@@ -1,10 +1,12 @@
-//! The policy of an app, from the tenant's `policies` table.
+//! The policy of an app, from the tenant's `policies` table; where people deploy by hand, from a secret.
 
 use crate::cache::{LastReading, Served};
 use crate::clock::Clock;
 use crate::outcome::SourceError;
+use crate::settings_cache::{CURRENT, Secrets};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
+use secrecy::ExposeSecret as _;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use step_up::policy_item::PolicyItem;
@@ -44,6 +46,24 @@ impl Policies for PoliciesTable {
         serde_json::from_str(document)
             .map(Some)
             .map_err(|_| SourceError::malformed("PolicyNotReadable"))
+    }
+}
+
+/// The one policy item of a stack that was deployed by hand: CloudFormation can write a secret, but no item of a table.
+pub struct PolicySecret {
+    /// Where it is read.
+    pub secrets: Arc<dyn Secrets>,
+    /// Name or ARN of the secret.
+    pub secret_arn: String,
+}
+
+#[async_trait]
+impl Policies for PolicySecret {
+    async fn read(&self, client_id: &str) -> Result<Option<PolicyItem>, SourceError> {
+        let text = self.secrets.read(&self.secret_arn, CURRENT).await?;
+        let item: PolicyItem = serde_json::from_str(text.expose_secret())
+            .map_err(|_| SourceError::malformed("PolicyNotReadable"))?;
+        Ok((item.client_id == client_id).then_some(item))
     }
 }
 

@@ -5,10 +5,10 @@ use crate::aws::{self, Environment};
 use crate::challenge::{self, Challenge};
 use crate::clock::SystemClock;
 use crate::events::Stdout;
-use crate::policy_cache::PoliciesTable;
+use crate::policy_cache::{Policies, PoliciesTable, PolicySecret};
 use crate::random::OsRandom;
 use crate::records::RecordsTable;
-use crate::settings_cache::SecretsManager;
+use crate::settings_cache::{Secrets, SecretsManager};
 use crate::verify::provider::BlockId;
 use crate::verify::users::Cognito;
 use crate::verify::{self, Verify};
@@ -23,15 +23,23 @@ pub async fn serve_challenge() -> Result<(), Error> {
     let environment = Environment::read();
     let config = aws::config().await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+    let secrets: Arc<dyn Secrets> = Arc::new(SecretsManager(aws_sdk_secretsmanager::Client::new(&config)));
+    let policies: Arc<dyn Policies> = match environment.policy_secret_arn {
+        Some(secret_arn) => Arc::new(PolicySecret {
+            secrets: Arc::clone(&secrets),
+            secret_arn,
+        }),
+        None => Arc::new(PoliciesTable {
+            client: dynamodb.clone(),
+            table: environment.policies_table,
+        }),
+    };
     let function = Challenge::new(
         &environment.tenant_id,
         &environment.settings_secret_arn,
         challenge::Outside {
-            secrets: Arc::new(SecretsManager(aws_sdk_secretsmanager::Client::new(&config))),
-            policies: Arc::new(PoliciesTable {
-                client: dynamodb.clone(),
-                table: environment.policies_table,
-            }),
+            secrets,
+            policies,
             records: Arc::new(RecordsTable {
                 client: dynamodb,
                 table: environment.records_table,

@@ -38,7 +38,7 @@ impl Secrets for SecretsManager {
 }
 
 /// The stage whose value holds.
-const CURRENT: &str = "AWSCURRENT";
+pub(crate) const CURRENT: &str = "AWSCURRENT";
 /// The stage of the value that held before.
 const PREVIOUS: &str = "AWSPREVIOUS";
 /// The stage of a value that is being tried out before it holds.

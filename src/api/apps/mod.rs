@@ -1,8 +1,12 @@
 //! Apps of a tenant.
 
 pub mod create;
+pub mod delete;
 pub mod get;
+pub mod integration;
 pub mod list;
+pub mod snippets;
+pub mod update;
 
 use crate::{
     domain::app::{self, AppSettings},
@@ -29,6 +33,9 @@ pub struct App {
     pub settings: AppSettings,
     /// Newest version of its policy.
     pub policy_version: i64,
+    /// Grows with every change of name and settings; its `ETag`.
+    #[schema(minimum = 1)]
+    pub revision: i64,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -44,8 +51,14 @@ impl From<app::App> for App {
             client_id: app.client_id,
             settings: app.settings,
             policy_version: app.policy_version,
+            revision: app.revision,
             created_at: app.created_at,
             updated_at: app.updated_at,
         }
     }
+}
+
+/// The `ETag` of a revision.
+fn etag(revision: i64) -> (&'static str, String) {
+    ("etag", format!("\"{revision}\""))
 }

@@ -50,6 +50,16 @@ pub trait Filter: Default {
     fn take(&mut self, name: &str, value: &str) -> Option<Result<(), BadValue>>;
 }
 
+/// Reads a value into its place.
+pub fn parse_filter<T: std::str::FromStr>(
+    value: &str,
+    expected: &str,
+    place: &mut Option<T>,
+) -> Result<(), BadValue> {
+    *place = Some(value.parse().map_err(|_| ("invalid", expected.to_owned()))?);
+    Ok(())
+}
+
 impl Filter for () {
     fn take(&mut self, _: &str, _: &str) -> Option<Result<(), BadValue>> {
         None

@@ -14,7 +14,8 @@ use actix_web::{get, web::Data};
 
 /// Get an operation.
 ///
-/// Ask again every second or two until `state` is `succeeded` or `failed`.
+/// Ask again every second or two until `state` is `succeeded`, `failed` or `cancelled`; or watch
+/// `GET /v1/operations/{operation_id}/events`.
 #[utoipa::path(
     operation_id = "getOperation", tag = "operations",
     params(("operation_id" = OperationId, Path, description = "The operation")),

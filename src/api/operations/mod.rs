@@ -1,9 +1,13 @@
 //! Operations: accepted work and how far it is.
 
+pub mod cancel;
+pub mod events;
+pub mod feed;
 pub mod get;
+pub mod list;
 
 use crate::{
-    domain::operation::{self, Failure, OperationKind, OperationState, Step},
+    domain::operation::{self, Failure, OperationKind, OperationState, OperationStateName, Step},
     ids::{OperationId, TenantId},
 };
 use chrono::{DateTime, Utc};
@@ -16,9 +20,8 @@ pub struct Operation {
     pub id: OperationId,
     /// What was asked for.
     pub kind: OperationKind,
-    /// `pending`, `running`, `succeeded` or `failed`.
-    #[schema(pattern = "^(pending|running|succeeded|failed)$")]
-    pub state: &'static str,
+    /// How far it is; the last three are final.
+    pub state: OperationStateName,
     /// Tenant it works on.
     pub tenant_id: TenantId,
     /// What is created or changed: a tenant's or an app's id.
@@ -38,7 +41,7 @@ pub struct Operation {
 impl Operation {
     /// An operation with its steps.
     pub fn new(operation: operation::Operation, steps: Vec<Step>) -> Self {
-        let state = operation.state.as_str();
+        let state = operation.state.name();
         let (started_at, finished_at, error) = match operation.state {
             OperationState::Pending => (None, None, None),
             OperationState::Running { started_at } => (Some(started_at), None, None),
@@ -51,6 +54,10 @@ impl Operation {
                 finished_at,
                 error,
             } => (started_at, Some(finished_at), Some(error)),
+            OperationState::Cancelled {
+                started_at,
+                finished_at,
+            } => (started_at, Some(finished_at), None),
         };
         Self {
             id: operation.id,

@@ -26,6 +26,8 @@ pub struct StoredPolicyVersion {
 }
 
 /// Get a version of a policy.
+///
+/// Versions are kept for good, also those that were replaced.
 #[utoipa::path(
     operation_id = "getPolicyVersion", tag = "apps",
     params(("tenant_id" = TenantId, Path, description = "The tenant"), ("app_id" = AppId, Path, description = "The app"),

@@ -47,6 +47,11 @@ pub struct NewTenant {
     /// Settings of the user pool.
     #[serde(default)]
     pub pool: PoolSettings,
+    /// Whether it is for trying out. A sandbox signs users in like any other tenant, but its pool and records are not
+    /// protected against deletion and no earlier state of its tables can be had again; everything that it has in AWS is
+    /// tagged `stepgate:sandbox`. Fixed at creation.
+    #[serde(default)]
+    pub sandbox: bool,
 }
 
 /// A BlockID connection with its secret.
@@ -109,6 +114,7 @@ pub(crate) async fn create_tenant(
         labels,
         blockid,
         pool,
+        sandbox,
     }) = body;
     let NewBlockIdConnection {
         tenant_dns,
@@ -131,6 +137,7 @@ pub(crate) async fn create_tenant(
         blockid,
         client_secret,
         pool,
+        sandbox,
     };
     let request = &caller.request;
     once.run(&context, request, reply, async |once| {

@@ -13,6 +13,8 @@ use crate::{
 use actix_web::{get, web::Data};
 
 /// Get a tenant.
+///
+/// `ready` tells whether every change that was accepted has arrived in AWS.
 #[utoipa::path(
     operation_id = "getTenant", tag = "tenants",
     params(("tenant_id" = TenantId, Path, description = "The tenant")),

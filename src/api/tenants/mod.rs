@@ -5,6 +5,7 @@ pub mod get;
 pub mod list;
 pub mod resume;
 pub mod suspend;
+pub mod template;
 pub mod update;
 
 use super::operations::Operation;
@@ -51,6 +52,8 @@ pub struct Tenant {
     pub blockid: BlockIdConnection,
     /// Settings of its user pool.
     pub pool: PoolSettings,
+    /// Whether it is for trying out: nothing of it is protected against deletion.
+    pub sandbox: bool,
     /// Its Cognito user pool, once there is one.
     #[schema(example = "eu-central-1_a1B2c3D4e")]
     pub user_pool_id: Option<String>,
@@ -82,6 +85,7 @@ impl From<tenant::Tenant> for Tenant {
             observed_generation: tenant.observed_generation,
             blockid: tenant.blockid,
             pool: tenant.pool,
+            sandbox: tenant.sandbox,
             user_pool_id: tenant.user_pool_id,
             region: tenant.region,
             suspension: tenant.suspension,

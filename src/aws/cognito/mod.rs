@@ -218,7 +218,7 @@ impl Cognito {
         Ok(Answered::new((), updated.request_id()))
     }
 
-    /// Deletes an app client that nobody was ever told of; one that is not there counts as deleted.
+    /// Deletes an app client; one that is not there counts as deleted.
     pub async fn delete_client(&self, pool_id: &str, client_id: &str) -> Result<(), AwsError> {
         let deleted = self
             .client

@@ -1,4 +1,4 @@
-//! Makes an app client for every app, and brings those that are there to what is asked.
+//! Makes an app client for every app, brings those that are there to what is asked, and removes those of deleted apps.
 //!
 //! Cognito makes a client without a token, so that a worker killed between the call and the row would make a second
 //! one. Therefore clients are named by their app's id, and before one is made the pool's clients are looked through.
@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(super) async fn run(pass: &mut Pass<'_>) -> Result<Done, StepError> {
-    if pass.desired.apps.is_empty() {
+    if pass.desired.apps.is_empty() && pass.desired.deleted_apps.is_empty() {
         return Ok(Done::skipped("the tenant has no apps"));
     }
     let pool_id = pool_id(pass)?;
@@ -30,6 +30,7 @@ pub(super) async fn run(pass: &mut Pass<'_>) -> Result<Done, StepError> {
         .clone()
         .into_iter()
         .partition(|app| app.client_id.is_some());
+    let removed = remove_deleted(pass, &cognito, &pool_id).await?;
     if !unknown.is_empty() {
         let present = cognito.clients(&pool_id).await?;
         for app in unknown {
@@ -54,9 +55,29 @@ pub(super) async fn run(pass: &mut Pass<'_>) -> Result<Done, StepError> {
     }
     let all = pass.desired.apps.len();
     Ok(Done::with(
-        format!("{all} app clients: {made} made, {changed} changed"),
+        format!("{all} app clients: {made} made, {changed} changed, {removed} removed"),
         request_id,
     ))
+}
+
+/// Removes the clients of deleted apps: the one in the row, and any whose answer was lost. Returns of how many apps.
+async fn remove_deleted(pass: &Pass<'_>, cognito: &Cognito, pool_id: &str) -> Result<usize, StepError> {
+    let deleted = &pass.desired.deleted_apps;
+    if deleted.is_empty() {
+        return Ok(0);
+    }
+    let present = cognito.clients(pool_id).await?;
+    for app in deleted {
+        let name = app.id.to_string();
+        let named = present
+            .iter()
+            .filter(|client| client.name == name)
+            .map(|client| &client.client_id);
+        for client_id in named {
+            cognito.delete_client(pool_id, client_id).await?;
+        }
+    }
+    Ok(deleted.len())
 }
 
 async fn adopt_or_make(

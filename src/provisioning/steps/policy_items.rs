@@ -1,8 +1,9 @@
-//! Writes what the triggers must know of each app into the tenant's `policies` table.
+//! Writes what the triggers must know of each app into the tenant's `policies` table, and removes what they knew of
+//! deleted ones. Those have no client any more (the step before this saw to it), so nobody misses the item.
 
 use super::super::{
     failure::{StepError, StepFailure},
-    pass::{Done, Pass},
+    pass::{Done, Pass, still},
     wanted,
 };
 use super::{differs, known, outputs};
@@ -14,7 +15,7 @@ use crate::{
 use step_up::policy_item::{MAX_ITEM_BYTES, PolicyItem};
 
 pub(super) async fn run(pass: &mut Pass<'_>) -> Result<Done, StepError> {
-    if pass.desired.apps.is_empty() {
+    if pass.desired.apps.is_empty() && pass.desired.deleted_apps.is_empty() {
         return Ok(Done::skipped("the tenant has no apps"));
     }
     let table = outputs(pass)?.policies_table;
@@ -27,11 +28,25 @@ pub(super) async fn run(pass: &mut Pass<'_>) -> Result<Done, StepError> {
             request_id = answered.or(request_id);
         }
     }
+    let removed = remove_deleted(pass, &dynamodb, &table).await?;
     let all = pass.desired.apps.len();
     Ok(Done::with(
-        format!("{all} policies: {written} written"),
+        format!("{all} policies: {written} written, {removed} removed"),
         request_id,
     ))
+}
+
+/// Removes the items of deleted apps, after which nothing of them is left in AWS.
+async fn remove_deleted(pass: &Pass<'_>, dynamodb: &DynamoDb, table: &str) -> Result<usize, StepError> {
+    for app in &pass.desired.deleted_apps {
+        if let Some(client_id) = &app.client_id {
+            dynamodb.delete_policy(table, client_id).await?;
+        }
+        let mut tx = pass.context.db.begin(&OperatorScope::worker()).await?;
+        still(reconcile::app_removed(&mut tx, pass.claim, app.id, pass.context.clock.now()).await?)?;
+        tx.commit().await.map_err(crate::Error::from)?;
+    }
+    Ok(pass.desired.deleted_apps.len())
 }
 
 /// Writes the item if it differs, and reads it back. Returns the request id of a write.

@@ -29,11 +29,15 @@ pub fn stack_name(desired: &Desired) -> String {
 
 /// Tags of everything that a tenant has.
 pub fn tags(desired: &Desired) -> Vec<(&'static str, String)> {
-    vec![
+    let mut tags = vec![
         ("stepgate:tenant", desired.tenant_id.to_string()),
         ("stepgate:cell", desired.cell.id.to_string()),
         ("stepgate:partner", desired.partner_id.to_string()),
-    ]
+    ];
+    if desired.sandbox {
+        tags.push(("stepgate:sandbox", "true".to_owned()));
+    }
+    tags
 }
 
 /// The tenant's stack.
@@ -52,6 +56,7 @@ pub fn stack<'a>(desired: &Desired, template: &'a Template, settings_secret_arn:
         ("LogGroupName", cell.log_group_name.clone()),
         ("SettingsSecretArn", settings_secret_arn.to_owned()),
         ("CredentialsSecretArn", desired.credentials_secret_arn.clone()),
+        ("Sandbox", desired.sandbox.to_string()),
         ("SignInWith", pool.sign_in_with.to_string()),
         ("SelfSignUp", pool.self_sign_up.to_string()),
         ("Tier", tier(pool.tier)),
@@ -90,7 +95,7 @@ pub fn stack<'a>(desired: &Desired, template: &'a Template, settings_secret_arn:
         parameters,
         tags: tags(desired),
         guarded: &["UserPool", "RecordsTable"],
-        create_only: &["TenantUlid", "SignInWith"],
+        create_only: &["TenantUlid", "SignInWith", "Sandbox"],
         failed_before: desired.observed.failed_stacks,
     }
 }
@@ -113,7 +118,7 @@ pub fn pool_settings(desired: &Desired, outputs: &StackOutputs) -> PoolSettings 
     PoolSettings {
         tier: tier(pool.tier),
         native_mfa: "OFF".to_owned(),
-        deletion_protection: "ACTIVE".to_owned(),
+        deletion_protection: if desired.sandbox { "INACTIVE" } else { "ACTIVE" }.to_owned(),
         remembers_devices: false,
         case_sensitive: false,
         sign_in_attributes: if pool.sign_in_with == SignInWith::Email {

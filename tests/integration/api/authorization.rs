@@ -49,12 +49,19 @@ pub(super) fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Va
         "createWebhook" => (PARTNER_ADMIN, Some(examples::webhook())),
         "updateWebhook" => (PARTNER_ADMIN, Some(json!({"description": unique}))),
         "deleteWebhook" | "testWebhook" | "replayWebhookDelivery" => (PARTNER_ADMIN, None),
+        "listOperations"
+        | "watchOperation"
+        | "getAppIntegration"
+        | "getTenantTemplate"
+        | "getStandaloneTemplate" => (EVERYBODY, None),
         "simulatePolicy" => (
             EVERYBODY,
             Some(json!({"attributes": {"email": "ann@acme.example"}})),
         ),
         "validatePolicy" => (EVERYBODY, Some(json!({"document": examples::policy()}))),
-        "suspendTenant" | "resumeTenant" => (ADMINISTRATORS, Some(json!({"reason": "drill"}))),
+        "suspendTenant" | "resumeTenant" | "cancelOperation" => {
+            (ADMINISTRATORS, Some(json!({"reason": "drill"})))
+        }
         "getConnection" => (EVERYBODY, None),
         "checkConnection" => (PARTNER_ADMIN, Some(examples::connection("other-secret"))),
         "checkTenantConnection" => (ADMINISTRATORS, None),
@@ -72,6 +79,9 @@ pub(super) fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Va
             Some(json!({"code": "c", "state": "of another pilot"})),
         ),
         "putMethods" => (PARTNER_ADMIN, Some(json!({"extra_methods": []}))),
+        "updateApp" => (PARTNER_ADMIN, Some(json!({"session_validity_min": 4}))),
+        // Each caller that may gets an app of its own to delete.
+        "deleteApp" => (PARTNER_ADMIN, None),
         "createApp" => (PARTNER_ADMIN, Some(examples::app(unique))),
         "putPolicy" => (PARTNER_ADMIN, Some(examples::policy())),
         _ => return None,
@@ -88,6 +98,7 @@ const NEED_A_POOL: [&str; 6] = [
     "unlinkUser",
 ];
 
+#[derive(Clone)]
 pub(super) struct Ids {
     exemption: String,
     pub(super) partner: String,
@@ -135,6 +146,40 @@ impl Ids {
             "{template} has a parameter that the test does not know"
         );
         path
+    }
+}
+
+/// Operations after which what they were called with is no more.
+const USED_UP: [&str; 3] = ["deleteApp", "cancelOperation", "watchOperation"];
+
+/// Ids for one call of an operation: what a call uses up is made anew for each.
+async fn fresh(acme: &Caller, ids: &Ids, operation_id: &str) -> Ids {
+    if !USED_UP.contains(&operation_id) {
+        return ids.clone();
+    }
+    let path = format!("/v1/tenants/{}/apps", ids.tenant);
+    let count = acme.get(&format!("{path}?limit=200")).await.expect(200)["items"]
+        .as_array()
+        .unwrap()
+        .len();
+    let made = acme
+        .post(&path, json!({"name": format!("{operation_id} {count}")}))
+        .await
+        .expect(202);
+    let operation = made["operation"]["id"].as_str().unwrap().to_owned();
+    if operation_id == "watchOperation" {
+        // A stream of one that goes on would have no end.
+        acme.post(
+            &format!("/v1/operations/{operation}:cancel"),
+            json!({"reason": "walk"}),
+        )
+        .await
+        .expect(200);
+    }
+    Ids {
+        app: made["app"]["id"].as_str().unwrap().to_owned(),
+        operation,
+        ..ids.clone()
     }
 }
 
@@ -290,7 +335,7 @@ async fn walk(by_token: bool) {
             let (roles, _) = case(operation_id, "")
                 .unwrap_or_else(|| panic!("{operation_id} has no authorization case: add one"));
             let method: Method = method.to_uppercase().parse().unwrap();
-            let mut path = ids.fill(operation_id, template);
+            let mut path = fresh(&stage.asker, ids, operation_id).await.fill(operation_id, template);
             let app_id = ids.app.clone();
             let body = |unique: &str| {
                 let body = case(operation_id, unique).unwrap().1?;
@@ -311,6 +356,9 @@ async fn walk(by_token: bool) {
                 if template.contains("{exemption_id}:") {
                     ids.exemption = ask(&stage.asker, ids).await;
                     path = ids.fill(operation_id, template);
+                }
+                if USED_UP.contains(&operation_id) {
+                    path = fresh(&stage.asker, ids, operation_id).await.fill(operation_id, template);
                 }
                 let answer = call(
                     caller,
@@ -345,12 +393,12 @@ async fn walk(by_token: bool) {
             let answer = call(other, &method, &path, body("other").as_ref()).await;
             match operation_id {
                 _ if !roles[2] => drop(answer.problem(403, "forbidden")),
-                "checkConnection" | "getPolicySchema" | "listAudit" | "exportAudit" | "verifyAudit" => {
+                "checkConnection" | "getPolicySchema" | "getStandaloneTemplate" | "listAudit" | "exportAudit" | "verifyAudit" => {
                     assert!(answer.status.is_success(), "{}", answer.text);
                 }
                 "listWebhooks" => assert_eq!(answer.expect(200)["items"], json!([])),
                 "createWebhook" => assert_eq!(answer.expect(201)["partner_id"], json!(stage.other_id)),
-                "listTenants" => assert_eq!(answer.expect(200)["items"], json!([])),
+                "listTenants" | "listOperations" => assert_eq!(answer.expect(200)["items"], json!([])),
                 "createTenant" => {
                     assert_eq!(answer.expect(202)["tenant"]["partner_id"], json!(stage.other_id))
                 }

@@ -79,6 +79,7 @@ fn rows(endpoint: &str) -> Vec<Row> {
             ("/blockid/client_secret", long(1025), "too_long"),
             ("/blockid/client_secret", json!(4242), "wrong_type"),
             ("/blockid/no_such", json!(1), "unknown_field"),
+            ("/sandbox", json!("yes"), "wrong_type"),
             ("/pool", json!([]), "wrong_type"),
             ("/pool/self_sign_up", json!("yes"), "wrong_type"),
             ("/pool/sign_in_with", json!("phone"), "unknown_value"),
@@ -128,6 +129,7 @@ fn rows(endpoint: &str) -> Vec<Row> {
             ("/labels", json!({"-": "x"}), "bad_label_name /-"),
             ("/blockid", json!({}), "unknown_field"),
             ("/cell_id", json!("x"), "unknown_field"),
+            ("/sandbox", json!(true), "unknown_field"),
         ],
         "POST apps" => vec![
             ("/name", json!("a/b"), "invalid_character"),
@@ -146,6 +148,17 @@ fn rows(endpoint: &str) -> Vec<Row> {
                 "duplicate",
             ),
             ("/action_step_up", json!(1), "wrong_type"),
+            ("/client_id", json!("x"), "unknown_field"),
+        ],
+        "PATCH apps" => vec![
+            ("/name", json!("a/b"), "invalid_character"),
+            ("/id_token_validity_min", json!(4), "out_of_range"),
+            ("/access_token_validity_min", json!("15"), "wrong_type"),
+            ("/refresh_token_validity_min", json!(14), "out_of_range"),
+            ("/session_validity_min", json!(2), "out_of_range"),
+            ("/allowed_origins/1", json!("http://a.example"), "not_an_origin"),
+            ("/action_step_up", json!(1), "wrong_type"),
+            ("/policy", examples::policy(), "unknown_field"),
             ("/client_id", json!("x"), "unknown_field"),
         ],
         other => panic!("no rows for {other}"),
@@ -172,6 +185,7 @@ async fn fields_that_are_not_acceptable() {
         "POST tenants",
         "PATCH tenants",
         "POST apps",
+        "PATCH apps",
     ];
     for (endpoint, name) in endpoints.iter().zip(names) {
         for (pointer, value, rule) in rows(name) {
@@ -261,7 +275,11 @@ async fn query_parameters_that_are_not_acceptable() {
     let app = TestApp::start().await;
     let acme = app.partner("acme").await;
     let tenant_id = acme.tenant("customers").await["id"].as_str().unwrap().to_owned();
-    for path in ["/v1/tenants".to_owned(), format!("/v1/tenants/{tenant_id}/apps")] {
+    for path in [
+        "/v1/tenants".to_owned(),
+        "/v1/operations".to_owned(),
+        format!("/v1/tenants/{tenant_id}/apps"),
+    ] {
         for (query, pointer) in [
             ("limit=0", "limit"),
             ("limit=201", "limit"),

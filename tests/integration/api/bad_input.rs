@@ -53,6 +53,8 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             small,
         )
     };
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let newest = acme.get("/v1/operations?limit=1").await.expect(200);
     let new_key = async |path: &str, role: &str| {
         let body = json!({"name": "to be rotated", "role": role});
         let key = app.operator().post(path, body).await.expect(201);
@@ -110,6 +112,13 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             examples::app("x"),
             320 * 1024,
         ),
+        endpoint(
+            &acme,
+            Method::PATCH,
+            format!("/v1/tenants/{tenant_id}/apps/{second_id}"),
+            json!({"name": "x", "allowed_origins": ["https://portal.acme.example", "http://localhost:3000"]}),
+            small,
+        ),
         endpoint(&acme, Method::PUT, policy.clone(), examples::policy(), 257 * 1024),
         endpoint(
             &acme,
@@ -137,6 +146,13 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             &acme,
             Method::POST,
             format!("/v1/tenants/{tenant_id}:resume"),
+            json!({"reason": "drill"}),
+            small,
+        ),
+        endpoint(
+            &acme,
+            Method::POST,
+            format!("/v1/operations/{}:cancel", text(&newest["items"][0]["id"])),
             json!({"reason": "drill"}),
             small,
         ),

@@ -57,6 +57,7 @@ fn new_tenant(name: &str, client_secret: &str) -> create_tenant::NewTenant {
         },
         client_secret: SecretString::from(client_secret),
         pool: PoolSettings::default(),
+        sandbox: false,
     }
 }
 
@@ -173,6 +174,7 @@ async fn reserve_and_die(app: &TestApp, partner_id: &str) -> reservations::Taken
             labels: &new.labels,
             blockid: &new.blockid,
             pool: &new.pool,
+            sandbox: false,
             lease_owner: "dead",
             lease_expires_at: now + TimeDelta::seconds(60),
             now,

@@ -1,5 +1,6 @@
 //! The API over HTTP, one module a resource, and what holds for all operations.
 
+mod app_changes;
 mod apps;
 mod audit;
 mod audit_seals;
@@ -16,6 +17,8 @@ mod exemptions;
 mod idempotency;
 mod keys;
 mod openapi;
+mod operation_control;
+mod operation_events;
 mod operations;
 mod partners;
 mod pilots;
@@ -24,6 +27,7 @@ mod policy_checks;
 mod policy_versions;
 mod service;
 mod stored_queries;
+mod templates;
 mod tenants;
 mod tokens;
 mod two_walls;

@@ -48,6 +48,7 @@ pub(crate) struct Installation {
     api_url: Url,
     partner_key: String,
     other_partner_key: String,
+    operator_key: String,
     database_url: String,
     folder: PathBuf,
     /// Tenant of the sign-in tests; its apps and policies change.
@@ -139,7 +140,7 @@ impl Installation {
 
         let http = attacks::http::client().expect("a client");
         let operator_key = bootstrap["key"].as_str().expect("a key").to_owned();
-        let operator = Stepgate::new(http.clone(), api_url.clone(), operator_key);
+        let operator = Stepgate::new(http.clone(), api_url.clone(), operator_key.clone());
         let partner_key = make_partner(&operator, "e2e").await;
         let other_partner_key = make_partner(&operator, "other").await;
         Self {
@@ -151,6 +152,7 @@ impl Installation {
             api_url,
             partner_key,
             other_partner_key,
+            operator_key,
             database_url,
             folder,
             sign_in_tenant: OnceCell::new(),
@@ -169,6 +171,16 @@ impl Installation {
         self.attacked_tenant
             .get_or_init(|| self.onboard("Attacked"))
             .await
+    }
+
+    /// Address of the API.
+    pub(crate) fn api_url(&self) -> &Url {
+        &self.api_url
+    }
+
+    /// The operator's key.
+    pub(crate) fn operator_key(&self) -> &str {
+        &self.operator_key
     }
 
     /// Address of the simulator, as tenants name it.

@@ -1,5 +1,6 @@
 //! Provisioning: templates, cells, the worker's passes, killed workers, lost claims, failing stacks.
 
+mod app_changes;
 mod cells;
 mod exemptions;
 mod failures;

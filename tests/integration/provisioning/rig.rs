@@ -106,6 +106,7 @@ impl Rig {
             blockid,
             client_secret,
             pool,
+            sandbox: false,
         };
         let created = usecases::create_tenant::create(&self.context, &self.request, new).await;
         let (tenant, (operation, _)) = created.unwrap();

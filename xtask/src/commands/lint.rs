@@ -105,7 +105,7 @@ fn dependencies(context: &Context, tally: &mut Tally, progress: &Progress) -> an
 }
 
 /// Runs one check and counts it; what it printed is shown when it fails.
-fn check(
+pub(crate) fn check(
     context: &Context,
     name: &str,
     mends: &str,

@@ -5,6 +5,7 @@ pub(crate) mod attacks;
 pub(crate) mod demo;
 pub(crate) mod fuzz;
 pub(crate) mod lint;
+pub(crate) mod openapi_lint;
 pub(crate) mod package;
 pub(crate) mod services;
 pub(crate) mod sqlx;

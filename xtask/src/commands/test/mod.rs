@@ -11,7 +11,7 @@ use clap::Args;
 
 use self::tally::{Budget, Tally};
 use crate::artifacts;
-use crate::commands::lint;
+use crate::commands::{lint, openapi_lint};
 use crate::context::Context;
 use crate::process::Interrupted;
 use crate::services::ports::Ports;
@@ -114,6 +114,9 @@ fn run_stages(context: &Context, options: &Options, tally: &mut Tally) -> anyhow
     if !options.no_lint {
         stages.run("templates", Budget::Test, |tally, progress| {
             lint::templates(context, &tools.venv, tally, progress)
+        })?;
+        stages.run("API document", Budget::Test, |tally, progress| {
+            openapi_lint::judge(context, tally, progress)
         })?;
     }
     Ok(())

@@ -1,0 +1,88 @@
+//! The commands, one file each.
+
+mod apps;
+mod call;
+mod onboard;
+mod operations;
+mod policy;
+mod status;
+
+use crate::{
+    args::{Arguments, Command},
+    output::{self, Print},
+    profile,
+};
+use anyhow::Context as _;
+use clap::CommandFactory as _;
+use std::{io::Read as _, path::Path, process::ExitCode};
+
+/// Runs a command.
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if let Command::Completion { shell } = arguments.command {
+        clap_complete::generate(
+            shell,
+            &mut Arguments::command(),
+            "stepgatectl",
+            &mut std::io::stdout(),
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    let client = profile::client(arguments.profile.as_deref())?;
+    let print = Print {
+        output: arguments.output,
+        pick: arguments.pick,
+    };
+    match arguments.command {
+        Command::Onboard(onboard) => onboard::run(&client, &print, &onboard).await,
+        Command::Status(status) => status::run(&client, &print, &status).await,
+        Command::Tenants => status::list(&client, &print).await,
+        Command::Apps(command) => apps::run(&client, &print, command).await,
+        Command::Policy(command) => policy::run(&client, &print, command).await,
+        Command::Operations(command) => operations::run(&client, &print, command).await,
+        Command::Template { tenant } => template(&client, &print, tenant.as_deref()).await,
+        Command::Call {
+            method,
+            path,
+            body,
+            if_match,
+        } => call::run(&client, &print, (&method, &path), body.as_deref(), if_match).await,
+        Command::Completion { .. } => Ok(ExitCode::SUCCESS),
+    }
+}
+
+async fn template(
+    client: &stepgate_client::Client,
+    print: &Print,
+    tenant: Option<&str>,
+) -> anyhow::Result<ExitCode> {
+    match tenant {
+        Some(tenant) => {
+            let shown = client.get_tenant_template(tenant).await?;
+            output::result(print, &shown, || {
+                shown["template"].as_str().unwrap_or_default().to_owned()
+            })?;
+        }
+        None => {
+            let text = client.get_standalone_template().await?;
+            output::result(print, &serde_json::json!({ "template": text }), || text.clone())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A file as text; `-` is standard input.
+fn read(path: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let result = if path == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text).map(drop)
+    } else {
+        std::fs::read_to_string(path).map(|read| text = read)
+    };
+    result.with_context(|| format!("{} cannot be read", path.display()))?;
+    Ok(text)
+}
+
+/// A file as JSON; `-` is standard input.
+fn read_json(path: &Path) -> anyhow::Result<serde_json::Value> {
+    serde_json::from_str(&read(path)?).with_context(|| format!("{} is not JSON", path.display()))
+}

@@ -1,0 +1,3 @@
+//! Templates for people who deploy by hand.
+
+pub mod standalone;
