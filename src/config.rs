@@ -20,6 +20,8 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// The worker's loop.
     pub worker: WorkerConfig,
+    /// Step-up events.
+    pub events: EventsConfig,
     /// Development only: plain HTTP to a BlockID provider on loopback is accepted.
     pub dev_insecure_loopback: bool,
 }
@@ -71,6 +73,13 @@ pub struct WorkerConfig {
     pub concurrency: usize,
 }
 
+/// Step-up events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventsConfig {
+    /// Days for which single events, and counts by the minute, are kept. Counts by hour and day stay.
+    pub retention_days: u16,
+}
+
 /// Everything that is wrong with the configuration, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError(Vec<String>);
@@ -115,6 +124,9 @@ impl Config {
                 lease: Duration::from_secs(settings.number("worker_lease_s", 60, 1..=3600)),
                 concurrency: settings.number("worker_concurrency", 8, 1..=256),
             },
+            events: EventsConfig {
+                retention_days: settings.number("events_retention_days", 30, 1..=365),
+            },
             dev_insecure_loopback: settings.flag("dev_insecure_loopback"),
         };
         settings.refuse_unknown();
@@ -157,6 +169,7 @@ const KEYS: &[&str] = &[
     "worker_poll_ms",
     "worker_lease_s",
     "worker_concurrency",
+    "events_retention_days",
     "dev_insecure_loopback",
 ];
 

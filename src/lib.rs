@@ -11,6 +11,7 @@
 //! | [`aws`] | the only AWS SDK users, one file a service, narrow verbs of ours | decisions |
 //! | [`api`] | HTTP: one operation a file with its OpenAPI block | SQL, rules |
 //! | [`provisioning`] | the reconciler's steps and the templates | HTTP |
+//! | [`reporting`] | step-up events in, reports out | SQL, HTTP |
 //! | [`worker`] | what runs by itself, and the loop that runs it | HTTP |
 //! | [`observability`] | logging | |
 //! | [`commands`] | the subcommands of the binary: read configuration, wire, run | rules |
@@ -28,6 +29,7 @@ pub mod error;
 pub mod ids;
 pub mod observability;
 pub mod provisioning;
+pub mod reporting;
 pub mod storage;
 pub mod usecases;
 pub mod worker;

@@ -41,6 +41,7 @@ const EXTENSION: &str = "x-problems";
         (name = "tenants", description = "Customers: a BlockID connection and a user pool each."),
         (name = "apps", description = "Customer applications: an app client and a step-up policy each."),
         (name = "operations", description = "Accepted work and how far it is."),
+        (name = "metrics", description = "What became of step-ups: reports, and the events behind them."),
         (name = "service", description = "The service itself."),
     )
 )]

@@ -18,8 +18,10 @@ pub mod apps;
 pub mod cells;
 mod docs;
 pub mod document;
+pub mod events;
 pub mod extract;
 pub mod health;
+pub mod metrics;
 pub mod middleware;
 pub mod operations;
 pub mod partners;
@@ -58,6 +60,9 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(policies::diff_versions::diff_policy_versions)
         .service(policies::schema::get_policy_schema)
         .service(operations::get::get_operation)
+        .service(metrics::tenant_step_up::get_tenant_step_up_metrics)
+        .service(metrics::step_up::get_step_up_metrics)
+        .service(events::list::list_events)
         .service(health::healthz::healthz)
         .service(health::readyz::readyz);
 }

@@ -16,6 +16,8 @@ pub mod policies;
 pub mod reconcile;
 pub mod reconcile_steps;
 pub mod reservations;
+pub mod step_up_events;
+pub mod step_up_rollups;
 pub mod tenants;
 
 pub use database::{Database, Tx, WORK_CHANNEL, notify_work};

@@ -14,6 +14,7 @@ pub mod partners;
 pub mod policies;
 pub mod policy_checks;
 pub mod policy_versions;
+pub mod step_up_reports;
 pub mod suspensions;
 pub mod tenants;
 

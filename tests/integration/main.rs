@@ -18,6 +18,7 @@
 mod api;
 mod attacks;
 mod canary;
+mod events;
 mod installation;
 mod provisioning;
 mod sign_in;

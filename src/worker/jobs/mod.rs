@@ -1,4 +1,6 @@
 //! The jobs of the worker, one a file.
 
+pub mod ingest_events;
+pub mod keep_partitions;
 pub mod reconcile_tenants;
 pub mod sweep_reservations;

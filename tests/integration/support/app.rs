@@ -9,7 +9,7 @@ use stepgate::{
     Context, api,
     aws::Aws,
     clock::SteppedClock,
-    config::{Config, LogConfig, WorkerConfig},
+    config::{Config, EventsConfig, LogConfig, WorkerConfig},
     domain::{
         actor::{OperatorScope, Role},
         api_key::{ApiKey, PresentedKey},
@@ -67,6 +67,7 @@ impl TestApp {
                 lease: Duration::from_mins(1),
                 concurrency: 4,
             },
+            events: EventsConfig { retention_days: 30 },
             dev_insecure_loopback: true,
         };
         let context = Context {
@@ -112,10 +113,12 @@ impl TestApp {
             state: CellState::Ready,
             artifact_bucket: format!("stepgate-{}-{region}", self.account_id),
             log_group_name: "/stepgate/cell".into(),
+            event_queue_url: None,
             artifacts: Artifacts {
                 version: "0".into(),
                 challenge: artifact("challenge"),
                 verify: artifact("verify"),
+                forwarder: None,
             },
             allowed_provider_networks: vec!["127.0.0.1/32".parse().unwrap()],
             created_at: now,
