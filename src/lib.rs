@@ -13,6 +13,7 @@
 //! | [`provisioning`] | the reconciler's steps and the templates | HTTP |
 //! | [`reporting`] | step-up events in, reports out | SQL, HTTP |
 //! | [`worker`] | what runs by itself, and the loop that runs it | HTTP |
+//! | [`trust`] | tokens of issuers that the operator trusts | rights that a token gives itself |
 //! | [`observability`] | logging | |
 //! | [`commands`] | the subcommands of the binary: read configuration, wire, run | rules |
 //!
@@ -31,6 +32,7 @@ pub mod observability;
 pub mod provisioning;
 pub mod reporting;
 pub mod storage;
+pub mod trust;
 pub mod usecases;
 pub mod worker;
 

@@ -1,6 +1,6 @@
 //! Apps of a tenant.
 
-use super::{Request, operations, policies};
+use super::{Request, idempotency::Once, operations, policies};
 use crate::{
     Context, Result,
     domain::{
@@ -33,6 +33,17 @@ pub async fn create(
     tenant_id: TenantId,
     new: NewApp,
 ) -> Result<(App, operations::Watched)> {
+    create_once(context, request, tenant_id, new, &Once::never()).await
+}
+
+/// The same, once for all repeats of the request.
+pub async fn create_once(
+    context: &Context,
+    request: &Request,
+    tenant_id: TenantId,
+    new: NewApp,
+    once: &Once<'_, (App, operations::Watched)>,
+) -> Result<(App, operations::Watched)> {
     let scope = request.actor.partner_admin()?;
     let mut tx = context.db.begin(&scope).await?;
     let tenant = storage::tenants::lock(&mut tx, &scope, tenant_id).await?;
@@ -63,7 +74,7 @@ pub async fn create(
         updated_at: now,
     };
     storage::apps::insert(&mut tx, &scope, &app).await?;
-    let author = request.actor.key_id.to_string();
+    let author = request.actor.id();
     let version = PolicyVersion {
         app_id: app.id,
         version: 1,
@@ -81,8 +92,10 @@ pub async fn create(
         now,
     };
     let operation = operations::open(&mut tx, context, request, &scope, subject).await?;
+    let created = (app, operation);
+    once.record(&mut tx, &created).await?;
     tx.commit().await?;
-    Ok((app, operation))
+    Ok(created)
 }
 
 /// One app.

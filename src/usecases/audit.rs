@@ -4,7 +4,7 @@ use super::Request;
 use crate::{
     Context, Result,
     domain::{actor::PartnerScope, audit::AuditEntry},
-    ids::AuditId,
+    ids::{AuditId, PartnerId},
     storage::audit_log,
 };
 use chrono::{DateTime, Utc};
@@ -19,11 +19,23 @@ pub(super) async fn record(
     entry: &AuditEntry,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    record_of(tx, context, request, Some(scope.partner_id()), entry, now).await
+}
+
+/// Adds an entry about a partner, or about the installation, in a transaction for whatever it is about.
+pub(super) async fn record_of(
+    tx: &mut PgConnection,
+    context: &Context,
+    request: &Request,
+    partner_id: Option<PartnerId>,
+    entry: &AuditEntry,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let id = AuditId::generate(&context.ids, now);
-    let actor = request.actor.key_id.to_string();
+    let actor = request.actor.id();
     let author = audit_log::Author {
         actor: &actor,
         request_id: Some(&request.id),
     };
-    audit_log::insert(tx, scope, id, author, entry, now).await
+    audit_log::insert(tx, partner_id, id, author, entry, now).await
 }

@@ -48,6 +48,7 @@ pub(super) async fn open(
         target_generation: subject.target_generation,
         state: OperationState::Pending,
         request_id: Some(request.id.clone()),
+        traceparent: request.traceparent.clone(),
         created_at: subject.now,
     };
     storage::operations::insert(tx, scope, &operation).await?;

@@ -85,7 +85,7 @@ pub async fn put(
 
     let now = context.clock.now();
     let target_generation = storage::tenants::bump_generation(&mut tx, &scope, tenant_id, now).await?;
-    let author = request.actor.key_id.to_string();
+    let author = request.actor.id();
     let version = PolicyVersion {
         app_id,
         version: replaces + 1,

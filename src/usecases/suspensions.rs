@@ -65,7 +65,7 @@ async fn change(
         (OperationKind::ResumeTenant, AuditAction::TenantResumed)
     };
     let entry = AuditEntry {
-        tenant_id: id,
+        tenant_id: Some(id),
         resource_id: id.to_string(),
         action,
         reason,

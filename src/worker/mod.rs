@@ -19,6 +19,7 @@ pub async fn run(context: &Context, stop: CancellationToken) {
         jobs::ingest_events::run(context, stop.clone()),
         jobs::keep_partitions::run(context, stop.clone()),
         jobs::reconcile_tenants::run(context, &owner, stop.clone()),
+        jobs::sweep_idempotency_keys::run(context, stop.clone()),
         jobs::sweep_reservations::run(context, &owner, stop),
     );
     tracing::info!(worker = owner, "worker stopped");

@@ -24,6 +24,8 @@ pub enum Capability {
     ProviderFaults,
     /// An API key that may make apps of the tenant.
     Api,
+    /// An API key of another partner of the installation.
+    OtherPartner,
     /// An emulator that evaluates IAM policies can be started, to try the tenant's policies on.
     Iam,
 }
@@ -35,6 +37,7 @@ impl Capability {
             Self::AwsAdmin => "needs AWS credentials of the tenant's account",
             Self::ProviderFaults => "needs the provider simulator",
             Self::Api => "needs an API key that may make apps",
+            Self::OtherPartner => "needs an API key of another partner",
             Self::Iam => "needs STEPGATE_TEST_PYTHON, a virtual environment with the emulator",
         }
     }
@@ -69,6 +72,9 @@ pub struct TargetFile {
     /// API key of the tenant's partner.
     #[serde(default)]
     pub api_key: Option<String>,
+    /// API key of another partner's administrator, who tries to reach this one's.
+    #[serde(default)]
+    pub other_partner_api_key: Option<String>,
     /// The provider, when it is the simulator.
     #[serde(default)]
     pub blockid_url: Option<Url>,
@@ -144,6 +150,9 @@ impl TargetFile {
     fn with_environment(self) -> Self {
         Self {
             api_key: self.api_key.or_else(|| variable("STEPGATE_API_KEY")),
+            other_partner_api_key: self
+                .other_partner_api_key
+                .or_else(|| variable("STEPGATE_OTHER_PARTNER_API_KEY")),
             aws_access_key_id: self.aws_access_key_id.or_else(|| variable("AWS_ACCESS_KEY_ID")),
             aws_secret_access_key: self
                 .aws_secret_access_key
@@ -167,6 +176,7 @@ impl TargetFile {
             Capability::AwsAdmin => self.aws_access_key_id.is_some() && self.aws_secret_access_key.is_some(),
             Capability::ProviderFaults => self.blockid_url.is_some(),
             Capability::Api => self.api_url.is_some() && self.api_key.is_some(),
+            Capability::OtherPartner => self.has(Capability::Api) && self.other_partner_api_key.is_some(),
             Capability::Iam => self.has(Capability::AwsAdmin) && self.python.is_some(),
         }
     }

@@ -1,4 +1,4 @@
-//! `limit` and `cursor` of lists. Unknown query parameters are refused.
+//! `limit` and `cursor` of lists, and their filters. Unknown query parameters are refused.
 
 use crate::{
     Error,
@@ -31,37 +31,85 @@ impl FromRequest for Paging {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(read(request.query_string()).map(Self).map_err(ApiError::from))
+        let read = read(request.query_string(), &mut ());
+        ready(read.map(Self).map_err(ApiError::from))
     }
 }
 
-fn read(query: &str) -> Result<PageRequest, Error> {
+/// Code and detail of a value that cannot be read.
+pub type BadValue = (&'static str, String);
+
+/// Query parameters of a list beside those of its pages.
+pub trait Filter: Default {
+    /// Takes a parameter; `None` when it has no such.
+    fn take(&mut self, name: &str, value: &str) -> Option<Result<(), BadValue>>;
+}
+
+impl Filter for () {
+    fn take(&mut self, _: &str, _: &str) -> Option<Result<(), BadValue>> {
+        None
+    }
+}
+
+/// The part of a filtered list that was asked for.
+#[derive(Debug)]
+pub struct Filtered<F> {
+    /// What the list is limited to.
+    pub filter: F,
+    /// Which part of it.
+    pub page: PageRequest,
+}
+
+impl<F: Filter> FromRequest for Filtered<F> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let mut filter = F::default();
+        let read = read(request.query_string(), &mut filter);
+        ready(read.map(|page| Self { filter, page }).map_err(ApiError::from))
+    }
+}
+
+fn read(query: &str, filter: &mut impl Filter) -> Result<PageRequest, Error> {
     let mut page = PageRequest::default();
+    read_query(query, |name, value| {
+        let taken = match name {
+            "limit" => match value.parse() {
+                Ok(limit @ 1..=MAX_LIMIT) => {
+                    page.limit = limit;
+                    Ok(())
+                }
+                _ => Err(("out_of_range", format!("must be a number from 1 to {MAX_LIMIT}"))),
+            },
+            "cursor" => Cursor::decode(value)
+                .map(|cursor| page.after = Some(cursor))
+                .map_err(|error| ("invalid", error.detail().to_owned())),
+            _ => return filter.take(name, value),
+        };
+        Some(taken)
+    })?;
+    Ok(page)
+}
+
+/// Hands every parameter to `take`, which gives `None` for one that it does not know. Everything at fault is named at
+/// once, doubled and unknown parameters too.
+pub fn read_query(
+    query: &str,
+    mut take: impl FnMut(&str, &str) -> Option<Result<(), BadValue>>,
+) -> Result<(), Error> {
     let mut seen = Vec::new();
     let mut problems = Vec::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let problem = if seen.contains(&name) {
             Some(("duplicate", "is there twice".to_owned()))
         } else {
-            match name.as_ref() {
-                "limit" => match value.parse() {
-                    Ok(limit @ 1..=MAX_LIMIT) => {
-                        page.limit = limit;
-                        None
-                    }
-                    _ => Some(("out_of_range", format!("must be a number from 1 to {MAX_LIMIT}"))),
-                },
-                "cursor" => match Cursor::decode(&value) {
-                    Ok(cursor) => {
-                        page.after = Some(cursor);
-                        None
-                    }
-                    Err(error) => Some(("invalid", error.detail().to_owned())),
-                },
-                _ => Some((
+            match take(&name, &value) {
+                None => Some((
                     "unknown_parameter",
                     "is not a parameter of this operation".to_owned(),
                 )),
+                Some(taken) => taken.err(),
             }
         };
         if let Some((code, detail)) = problem {
@@ -71,7 +119,7 @@ fn read(query: &str) -> Result<PageRequest, Error> {
         seen.push(name);
     }
     if problems.is_empty() {
-        return Ok(page);
+        return Ok(());
     }
     let names: Vec<_> = problems
         .iter()
@@ -87,8 +135,8 @@ mod tests {
 
     #[test]
     fn every_parameter_at_fault_is_named() {
-        assert_eq!(read("limit=7").unwrap().limit, 7);
-        let error = read("limit=0&cursor=nonsense&colour=red&limit=5").unwrap_err();
+        assert_eq!(read("limit=7", &mut ()).unwrap().limit, 7);
+        let error = read("limit=0&cursor=nonsense&colour=red&limit=5", &mut ()).unwrap_err();
         let found: Vec<_> = error
             .fields()
             .iter()

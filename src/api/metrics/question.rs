@@ -3,7 +3,7 @@
 use crate::{
     Context, Error,
     api::{
-        extract::{BadValue, Filter, read_query},
+        extract::{BadValue, read_query},
         problem::ApiError,
     },
     reporting::report::{self, GroupBy, Question, Step},
@@ -52,7 +52,7 @@ struct Asked {
     reason: Option<String>,
 }
 
-impl Filter for Asked {
+impl Asked {
     fn take(&mut self, name: &str, value: &str) -> Option<Result<(), BadValue>> {
         let taken = match name {
             "from" => time(value).map(|time| self.from = Some(time)),
@@ -113,7 +113,7 @@ impl FromRequest for MetricsQuestion {
 
 fn read(request: &HttpRequest) -> Result<MetricsQuestion, Error> {
     let mut asked = Asked::default();
-    read_query(request.query_string(), &mut asked)?;
+    read_query(request.query_string(), |name, value| asked.take(name, value))?;
     let now = request
         .app_data::<Data<Context>>()
         .map(|context| context.clock.now())

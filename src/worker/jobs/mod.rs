@@ -3,4 +3,5 @@
 pub mod ingest_events;
 pub mod keep_partitions;
 pub mod reconcile_tenants;
+pub mod sweep_idempotency_keys;
 pub mod sweep_reservations;

@@ -10,6 +10,7 @@ use stepgate::{
         actor::{Actor, OperatorScope, Role},
         blockid::BlockIdConnection,
         pool::PoolSettings,
+        tenant::Labels,
     },
     error::Code,
     ids::{KeyId, PartnerId},
@@ -39,18 +40,15 @@ async fn stored(app: &TestApp) -> Vec<(String, Value)> {
 fn request(app: &TestApp, partner_id: &str, id: &str) -> usecases::Request {
     let key_id = KeyId::generate(&app.context.ids, app.clock.now());
     let partner_id: PartnerId = partner_id.parse().unwrap();
-    let actor = Actor {
-        key_id,
-        role: Role::PartnerAdmin,
-        partner_id: Some(partner_id),
-    };
-    usecases::Request { actor, id: id.into() }
+    usecases::Request::new(Actor::key(key_id, Role::PartnerAdmin, Some(partner_id)), id)
 }
 
 fn new_tenant(name: &str, client_secret: &str) -> create_tenant::NewTenant {
     create_tenant::NewTenant {
         name: name.into(),
         cell_id: None,
+        external_id: None,
+        labels: Labels::new(),
         blockid: BlockIdConnection {
             tenant_dns: "127.0.0.1:9".into(),
             community: "default".into(),
@@ -170,6 +168,8 @@ async fn reserve_and_die(app: &TestApp, partner_id: &str) -> reservations::Taken
             reservation: stepgate::domain::tenant::Reservation::new(&app.context.ids, now),
             cell_id: cell.id,
             name: &new.name,
+            external_id: None,
+            labels: &new.labels,
             blockid: &new.blockid,
             pool: &new.pool,
             lease_owner: "dead",

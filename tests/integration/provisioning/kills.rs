@@ -110,11 +110,10 @@ async fn workers_killed_while_a_stack_changes_bring_it_to_the_last_word() {
             ..PoolChange::default()
         };
         let change = TenantChange {
-            name: None,
             pool: Some(pool),
+            ..TenantChange::default()
         };
-        let updated = usecases::tenants::update(&rig.context, &rig.request, tenant.id, change);
-        let (_, (update, _)) = updated.await.unwrap();
+        let (_, update) = rig.update(tenant.id, change).await;
         while !operation_begun(&rig, &update).await {
             let worker = rig.spawn_worker();
             while !operation_begun(&rig, &update).await {

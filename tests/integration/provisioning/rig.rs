@@ -22,14 +22,14 @@ use stepgate::{
         cell::{Architecture, Cell},
         operation::{Operation, Step},
         pool::PoolSettings,
-        tenant::Tenant,
+        tenant::{Labels, Tenant},
     },
     ids::{IdSource, KeyId, TenantId},
     provisioning::{
         cell::{CellRequest, apply},
         pass::Outcome,
     },
-    usecases::{self, Request, apps::NewApp, create_tenant::NewTenant},
+    usecases::{self, Request, apps::NewApp, create_tenant::NewTenant, tenants::TenantChange},
 };
 
 pub(crate) use crate::support::REGION;
@@ -100,6 +100,8 @@ impl Rig {
         let new = NewTenant {
             name: name.to_owned(),
             cell_id: None,
+            external_id: None,
+            labels: Labels::new(),
             blockid,
             client_secret,
             pool,
@@ -118,6 +120,14 @@ impl Rig {
         let created = usecases::apps::create(&self.context, &self.request, tenant, new).await;
         let (app, (operation, _)) = created.unwrap();
         (app, operation)
+    }
+
+    /// Changes a tenant as it is now.
+    pub(crate) async fn update(&self, id: TenantId, change: TenantChange) -> (Tenant, Operation) {
+        let replaces = self.read(id).await.generation;
+        let changed = usecases::tenants::update(&self.context, &self.request, id, replaces, change).await;
+        let (tenant, (operation, _)) = changed.unwrap();
+        (tenant, operation)
     }
 
     /// Takes everything that is due through a pass.
@@ -239,15 +249,10 @@ pub(crate) fn placeholder_artifacts(version: &str) -> PathBuf {
 async fn partner(context: &Context) -> Request {
     let request = |role, partner_id| {
         let key_id = KeyId::generate(&context.ids, context.clock.now());
-        let actor = Actor {
-            key_id,
-            role,
-            partner_id,
-        };
-        Request {
-            actor,
-            id: format!("req-{}", context.ids.suffix(8)),
-        }
+        Request::new(
+            Actor::key(key_id, role, partner_id),
+            format!("req-{}", context.ids.suffix(8)),
+        )
     };
     let operator = request(Role::Operator, None);
     let partner = usecases::partners::create(context, &operator, "acme".to_owned())

@@ -273,12 +273,10 @@ async fn changes_of_the_pool_go_through_and_those_that_lose_users_are_refused() 
         ..PoolChange::default()
     };
     let change = TenantChange {
-        name: None,
         pool: Some(change),
+        ..TenantChange::default()
     };
-    let (_, (update, _)) = usecases::tenants::update(&rig.context, &rig.request, tenant.id, change)
-        .await
-        .unwrap();
+    let (_, update) = rig.update(tenant.id, change).await;
     assert_eq!(rig.run_worker().await, [Outcome::Converged]);
     assert!(matches!(
         rig.operation(&update).await.0.state,

@@ -11,13 +11,14 @@ use stepgate::{
     clock::SteppedClock,
     config::{Config, EventsConfig, LogConfig, WorkerConfig},
     domain::{
-        actor::{OperatorScope, Role},
-        api_key::{ApiKey, PresentedKey},
+        actor::OperatorScope,
         cell::{Architecture, Artifact, Artifacts, Cell, CellState},
     },
-    ids::{CellId, IdSource, KeyId},
+    ids::{CellId, IdSource},
     provisioning::pass::Outcome,
-    storage, usecases,
+    storage,
+    trust::Trust,
+    usecases,
     worker::jobs::reconcile_tenants,
 };
 
@@ -50,6 +51,11 @@ impl TestApp {
 
     /// Starts one with an operator key.
     pub(crate) async fn start_without_cell() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts one with an operator key, configured otherwise.
+    pub(crate) async fn start_with(adjust: impl FnOnce(&mut Config)) -> Self {
         // An error means that another test of this process was first.
         drop(rustls::crypto::ring::default_provider().install_default());
         let database = TestDatabase::create().await;
@@ -57,7 +63,7 @@ impl TestApp {
             DateTime::from_timestamp(1_767_607_200, 0).unwrap(),
         ));
         let account_id = format!("7{}", digits(11));
-        let config = Config {
+        let mut config = Config {
             database: database.config(),
             listen: ([127, 0, 0, 1], 0).into(),
             log: LogConfig::default(),
@@ -68,13 +74,17 @@ impl TestApp {
                 concurrency: 4,
             },
             events: EventsConfig { retention_days: 30 },
+            rate_limit_per_min: 0,
+            trusted_issuers: Vec::new(),
             dev_insecure_loopback: true,
         };
+        adjust(&mut config);
         let context = Context {
             db: storage::Database::connect(&config.database).await.unwrap(),
             aws: Arc::new(aws(&env::required("STEPGATE_TEST_AWS_ENDPOINT_URL"), &account_id).await),
             clock: clock.clone(),
             ids: Arc::new(IdSource::seeded(1)),
+            trust: Arc::new(Trust::new(config.trusted_issuers.clone(), true).unwrap()),
             config: Arc::new(config),
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -140,23 +150,12 @@ impl TestApp {
         &self.operator
     }
 
-    /// An auditor. The API makes none yet.
+    /// An auditor.
     pub(crate) async fn auditor(&self) -> Caller {
-        let presented = PresentedKey::generate(&self.context.ids);
-        let now = stepgate::clock::Clock::now(&*self.clock);
-        let key = ApiKey {
-            id: KeyId::generate(&self.context.ids, now),
-            partner_id: None,
-            role: Role::Auditor,
-            name: "auditor".into(),
-            prefix: presented.prefix.clone(),
-            created_at: now,
-        };
-        let mut db = self.owner.acquire().await.unwrap();
-        storage::api_keys::insert(&mut db, &OperatorScope::command_line(), &key, &presented.hash())
-            .await
-            .unwrap();
-        self.anybody.with_key(Some(presented.reveal().to_owned()))
+        let key = json!({"name": "auditor", "role": "auditor"});
+        let key = self.operator.post("/v1/keys", key).await.expect(201);
+        self.anybody
+            .with_key(Some(key["key"].as_str().unwrap().to_owned()))
     }
 
     /// A new partner of this name, as its administrator.
@@ -169,6 +168,27 @@ impl TestApp {
         let id = partner["id"].as_str().unwrap().to_owned();
         let admin = self.partner_key(&id, "partner_admin").await;
         Partner { id, admin }
+    }
+
+    /// Gives a partner another id, for tests in which the id must be known before the partner is.
+    pub(crate) async fn rename_partner(&self, from: &str, to: &str) {
+        let mut tx = self.owner.begin().await.unwrap();
+        sqlx::query("INSERT INTO partners (id, name, created_at) SELECT $2, name || ' again', created_at FROM partners WHERE id = $1")
+            .bind(from)
+            .bind(to)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        for table in ["api_keys", "tenants", "apps", "policy_versions", "operations"] {
+            let statement = format!("UPDATE {table} SET partner_id = $2 WHERE partner_id = $1");
+            sqlx::query(sqlx::AssertSqlSafe(statement))
+                .bind(from)
+                .bind(to)
+                .execute(&mut *tx)
+                .await
+                .unwrap();
+        }
+        tx.commit().await.unwrap();
     }
 
     /// A new key of a partner.
