@@ -188,7 +188,12 @@ async fn ensure_stack(
         ]),
         template: &template,
         tags: vec![(CELL_TAG, id)],
-        guarded: &["ArtifactBucket", "TriggerLogGroup", "EventQueue", "DeadEventQueue"],
+        guarded: &[
+            "ArtifactBucket",
+            "TriggerLogGroup",
+            "EventQueue",
+            "DeadEventQueue",
+        ],
         create_only: &["CellName"],
         failed_before: 0,
     };

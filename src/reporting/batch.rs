@@ -254,10 +254,7 @@ fn is_id(text: &str, prefix: &str) -> bool {
 }
 
 fn is_word(text: &str) -> bool {
-    (1..=40).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    (1..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
 /// PostgreSQL's text holds no zero character.
@@ -320,7 +317,10 @@ mod tests {
         let first = read_one(&event()).rows.remove(0);
         let later = now().timestamp_millis() + 5_000;
         let again = read_one(&with("at_unix_ms", json!(later))).rows.remove(0);
-        assert_eq!((&first.event_id, first.filed_at), (&again.event_id, again.filed_at));
+        assert_eq!(
+            (&first.event_id, first.filed_at),
+            (&again.event_id, again.filed_at)
+        );
         assert_eq!(first.filed_at, now() - TimeDelta::seconds(9));
         let alone = read_one(&with("journey_id", Value::Null)).rows.remove(0);
         assert_eq!(alone.filed_at, now());
@@ -333,7 +333,10 @@ mod tests {
         newer["of_the_future"] = json!([1]);
         newer["rule"] = json!("\0x".repeat(1_000));
         let row = read_one(&newer).rows.remove(0);
-        assert_eq!((row.kind.as_str(), row.reason.as_deref()), ("unheard_of", Some("brand_new_reason")));
+        assert_eq!(
+            (row.kind.as_str(), row.reason.as_deref()),
+            ("unheard_of", Some("brand_new_reason"))
+        );
         assert_eq!(row.rule.unwrap(), "x".repeat(MAX_TEXT_CHARS));
     }
 
@@ -348,10 +351,19 @@ mod tests {
             (with("at_unix_ms", json!(i64::MAX)), Rejection::UnreadableEvent),
             (with("journey_id", json!("jrn_x")), Rejection::UnreadableEvent),
             (with("duration_ms", json!(-1)), Rejection::UnreadableEvent),
-            (with("tenant_id", json!("tnt_01jd7v0p3h8s5k2m4n6q9r1t0x")), Rejection::OtherTenant),
-            (with("at_unix_ms", json!(far.timestamp_millis())), Rejection::InTheFuture),
+            (
+                with("tenant_id", json!("tnt_01jd7v0p3h8s5k2m4n6q9r1t0x")),
+                Rejection::OtherTenant,
+            ),
+            (
+                with("at_unix_ms", json!(far.timestamp_millis())),
+                Rejection::InTheFuture,
+            ),
             (with("journey_id", json!(journey(far))), Rejection::InTheFuture),
-            (with("journey_id", json!(journey(now() - TimeDelta::days(31)))), Rejection::TooOld),
+            (
+                with("journey_id", json!(journey(now() - TimeDelta::days(31)))),
+                Rejection::TooOld,
+            ),
         ] {
             let read = read_one(&event);
             let whys: Vec<_> = read.rejected.iter().map(|rejected| rejected.why).collect();

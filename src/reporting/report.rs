@@ -138,7 +138,11 @@ impl Question {
             "not_whole_hours",
             "is not whole hours from UTC, and days are put together from whole hours: ask for step `hour`",
         );
-        if self.zone == Tz::UTC { Grain::Day } else { Grain::Hour }
+        if self.zone == Tz::UTC {
+            Grain::Day
+        } else {
+            Grain::Hour
+        }
     }
 
     /// Begin of the slice of the report that a slice of a rollup belongs to.
@@ -159,9 +163,7 @@ impl Question {
                     .zone
                     .with_ymd_and_hms(local.year(), local.month(), local.day(), 0, 0, 0);
                 // Where clocks leap over midnight the day begins with the first hour there is.
-                begin
-                    .earliest()
-                    .map_or(at, |begin| begin.with_timezone(&Utc))
+                begin.earliest().map_or(at, |begin| begin.with_timezone(&Utc))
             }
         }
     }
@@ -285,7 +287,11 @@ impl Sums {
             exempted: of("exempted"),
             refused_tokens: of("refused_tokens"),
             tokens: of("tokens"),
-            success_rate: if knows_abandoned { share(succeeded, over) } else { None },
+            success_rate: if knows_abandoned {
+                share(succeeded, over)
+            } else {
+                None
+            },
             fallback_rate: share(self.fallbacks, succeeded),
             time_to_complete_p50_ms: self.times.percentile_ms(0.50),
             time_to_complete_p95_ms: self.times.percentile_ms(0.95),

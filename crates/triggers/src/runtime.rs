@@ -5,7 +5,7 @@ use crate::aws::{self, Environment};
 use crate::challenge::{self, Challenge};
 use crate::clock::SystemClock;
 use crate::events::Stdout;
-use crate::forwarder::{ForwardError, Forwarder, SqsQueue};
+use crate::forwarder::{Forwarder, SqsQueue};
 use crate::policy_cache::PoliciesTable;
 use crate::random::OsRandom;
 use crate::records::RecordsTable;
@@ -106,9 +106,9 @@ pub async fn serve_forwarder() -> Result<(), Error> {
     }));
     let function = &function;
     lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
-        let summary = function.handle(&event.payload).await?;
+        let summary = function.handle(&event.payload).await.map_err(Error::from)?;
         Stdout::line(&summary);
-        Ok::<Value, ForwardError>(serde_json::to_value(summary).unwrap_or_default())
+        Ok::<Value, Error>(serde_json::to_value(summary).unwrap_or_default())
     }))
     .await
 }

@@ -31,7 +31,6 @@ pub(crate) async fn get_tenant_step_up_metrics(
     question: MetricsQuestion,
     request: HttpRequest,
 ) -> Answer {
-    let answered =
-        step_up_reports::of_tenant(&context, &caller.request, id.0, question.0.clone()).await?;
+    let answered = step_up_reports::of_tenant(&context, &caller.request, id.0, question.0.clone()).await?;
     Ok(answer(&request, &question, answered))
 }

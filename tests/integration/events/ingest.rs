@@ -147,7 +147,10 @@ async fn what_cannot_be_stored_is_put_aside_and_blocks_nothing() {
             .fetch_all(&rig.app.owner)
             .await
             .unwrap();
-    let reasons: Vec<_> = reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+    let reasons: Vec<_> = reasons
+        .iter()
+        .map(|(reason, count)| (reason.as_str(), *count))
+        .collect();
     assert_eq!(
         reasons,
         [
@@ -165,7 +168,8 @@ async fn late_events_find_their_day() {
     let rig = Rig::start().await;
     let yesterday = rig.now() - TimeDelta::hours(26);
     let journey = rig.journey(yesterday);
-    rig.send([rig.body(&[rig.event("started", &journey, None, yesterday)])]).await;
+    rig.send([rig.body(&[rig.event("started", &journey, None, yesterday)])])
+        .await;
     assert_eq!(rig.ingest().await.stored, 1);
     let slice: chrono::DateTime<chrono::Utc> = sqlx::query_scalar("SELECT slice FROM step_up_days")
         .fetch_one(&rig.app.owner)
@@ -180,7 +184,9 @@ async fn while_the_database_is_away_the_queue_keeps_everything() {
     let events = journeys(&rig, 2);
     rig.send([rig.body(&events)]).await;
     let mut away = rig.app.context.clone();
-    away.db = stepgate::storage::Database::connect(&away.config.database).await.unwrap();
+    away.db = stepgate::storage::Database::connect(&away.config.database)
+        .await
+        .unwrap();
     away.db.pool().close().await;
     ingest_events::take_some(&away, &rig.cell, &rig.queue_url, 0)
         .await
@@ -194,7 +200,8 @@ async fn partitions_come_and_go_with_the_days() {
     let rig = Rig::start().await;
     let began = rig.now() - TimeDelta::days(29);
     let journey = rig.journey(began);
-    rig.send([rig.body(&[rig.event("started", &journey, None, began)])]).await;
+    rig.send([rig.body(&[rig.event("started", &journey, None, began)])])
+        .await;
     assert_eq!(rig.ingest().await.stored, 1);
     assert_eq!(keep_partitions::keep(&rig.app.context).await.unwrap(), (0, 0));
     rig.app.clock.advance(TimeDelta::days(3));

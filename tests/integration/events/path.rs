@@ -22,7 +22,8 @@ fn a_sign_in_arrives_in_events_and_reports() {
             .expect("an answer");
         step.tokens().expect("tokens");
 
-        let wanted = BTreeSet::from(["started", "offered", "linked", "succeeded", "tokens"].map(str::to_owned));
+        let wanted =
+            BTreeSet::from(["started", "offered", "linked", "succeeded", "tokens"].map(str::to_owned));
         let path = format!("/v1/events?journey_id={journey}");
         let mut found = BTreeSet::new();
         let mut events = Value::Null;

@@ -75,14 +75,24 @@ async fn a_report_tells_what_became_of_every_journey() {
         report["methods"],
         json!([{"method": "otp", "succeeded": 9, "share": 0.75}, {"method": "otp sms", "succeeded": 3, "share": 0.25}])
     );
-    assert_eq!(report["rows"].as_array().unwrap().len(), 2, "two hours with events");
+    assert_eq!(
+        report["rows"].as_array().unwrap().len(),
+        2,
+        "two hours with events"
+    );
 
     // An hour later nobody has answered: it was abandoned too.
     rig.app.clock.advance(TimeDelta::hours(1));
     let later = rig.acme.get(&path).await.expect(200);
     assert_eq!(later["total"]["abandoned"], 4);
     // By other slices and splits the sums are the same.
-    for query in ["step=minute", "step=day", "step=day&time_zone=Europe/Berlin", "group_by=app", "group_by=policy_version"] {
+    for query in [
+        "step=minute",
+        "step=day",
+        "step=day&time_zone=Europe/Berlin",
+        "group_by=app",
+        "group_by=policy_version",
+    ] {
         let report = rig.acme.get(&format!("{path}?{query}")).await.expect(200);
         let sum = |figure: &str| -> i64 {
             report["rows"]
@@ -92,9 +102,17 @@ async fn a_report_tells_what_became_of_every_journey() {
                 .map(|row| row[figure].as_i64().unwrap())
                 .sum()
         };
-        assert_eq!((sum("started"), sum("succeeded"), sum("abandoned")), (21, 12, 4), "{query}");
+        assert_eq!(
+            (sum("started"), sum("succeeded"), sum("abandoned")),
+            (21, 12, 4),
+            "{query}"
+        );
     }
-    let by_reason = rig.acme.get(&format!("{path}?group_by=reason&from=2026-01-01T00:00:00Z")).await.expect(200);
+    let by_reason = rig
+        .acme
+        .get(&format!("{path}?group_by=reason&from=2026-01-01T00:00:00Z"))
+        .await
+        .expect(200);
     let row = by_reason["rows"]
         .as_array()
         .unwrap()
@@ -103,7 +121,11 @@ async fn a_report_tells_what_became_of_every_journey() {
         .unwrap()
         .clone();
     assert_eq!((&row["failed"], &row["abandoned"]), (&json!(8), &Value::Null));
-    let only_sms = rig.acme.get(&format!("{path}?method=otp%20sms")).await.expect(200);
+    let only_sms = rig
+        .acme
+        .get(&format!("{path}?method=otp%20sms"))
+        .await
+        .expect(200);
     assert_eq!(only_sms["total"]["succeeded"], 3);
 }
 
@@ -117,7 +139,11 @@ async fn a_report_is_had_as_csv() {
     assert!(answer.header("content-type").starts_with("text/csv"));
     let lines: Vec<_> = answer.text.lines().collect();
     assert_eq!(lines.len(), 2, "{}", answer.text);
-    assert!(lines[1].starts_with("2026-01-05T00:00:00Z,\"\",21,20,12,8,"), "{}", lines[1]);
+    assert!(
+        lines[1].starts_with("2026-01-05T00:00:00Z,\"\",21,20,12,8,"),
+        "{}",
+        lines[1]
+    );
 }
 
 #[tokio::test]
@@ -135,10 +161,16 @@ async fn partners_see_their_own_and_operators_all() {
         .await
         .problem(404, "not_found");
     let hash = "00112233445566778899aabbccddeeff";
-    let by_user = other.get(&format!("/v1/events?user_hash={hash}")).await.expect(200);
+    let by_user = other
+        .get(&format!("/v1/events?user_hash={hash}"))
+        .await
+        .expect(200);
     assert_eq!(by_user["items"], json!([]));
     for caller in [rig.app.operator(), &rig.app.auditor().await] {
-        assert_eq!(caller.get("/v1/metrics/step-up").await.expect(200)["total"]["started"], 21);
+        assert_eq!(
+            caller.get("/v1/metrics/step-up").await.expect(200)["total"]["started"],
+            21
+        );
         assert_eq!(caller.get(&path).await.expect(200)["total"]["started"], 21);
     }
 }
@@ -150,8 +182,17 @@ async fn a_journey_is_a_timeline() {
     let failed = rig.acme.get("/v1/events?type=failed&limit=1").await.expect(200);
     assert!(failed["next_cursor"].is_string());
     let journey = text(&failed["items"][0]["journey_id"]);
-    let timeline = rig.acme.get(&format!("/v1/events?journey_id={journey}")).await.expect(200);
-    let types: Vec<_> = timeline["items"].as_array().unwrap().iter().map(|event| text(&event["type"])).collect();
+    let timeline = rig
+        .acme
+        .get(&format!("/v1/events?journey_id={journey}"))
+        .await
+        .expect(200);
+    let types: Vec<_> = timeline["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| text(&event["type"]))
+        .collect();
     assert_eq!(types[0], "failed", "newest first");
     assert_eq!(types.len(), 3, "{types:?}");
     assert_eq!(timeline["items"][0]["hops_ms"], json!({"settings": 3}));
@@ -159,7 +200,11 @@ async fn a_journey_is_a_timeline() {
     // Pages are complete and do not overlap.
     let (mut seen, mut cursor) = (std::collections::BTreeSet::new(), String::new());
     loop {
-        let page = rig.acme.get(&format!("/v1/events?limit=7{cursor}")).await.expect(200);
+        let page = rig
+            .acme
+            .get(&format!("/v1/events?limit=7{cursor}"))
+            .await
+            .expect(200);
         for event in page["items"].as_array().unwrap() {
             assert!(seen.insert(text(&event["event_id"])), "twice: {event}");
         }
@@ -168,7 +213,10 @@ async fn a_journey_is_a_timeline() {
             None => break,
         }
     }
-    assert_eq!(i64::try_from(seen.len()).unwrap(), rig.sum("SELECT count(*) FROM step_up_events").await);
+    assert_eq!(
+        i64::try_from(seen.len()).unwrap(),
+        rig.sum("SELECT count(*) FROM step_up_events").await
+    );
 }
 
 #[tokio::test]
@@ -184,13 +232,25 @@ async fn what_cannot_be_reported_says_why() {
         ("method=", "query:method", "invalid"),
         ("limit=3", "query:limit", "unknown_parameter"),
     ] {
-        rig.acme.get(&bad(query)).await.problem(400, "invalid_query").names(pointer, code);
+        rig.acme
+            .get(&bad(query))
+            .await
+            .problem(400, "invalid_query")
+            .names(pointer, code);
     }
     let now = rig.now().to_rfc3339_opts(SecondsFormat::Secs, true);
     for (query, pointer, code) in [
         (format!("from={now}&to={now}"), "query:to", "out_of_range"),
-        ("from=2020-01-01T00:00:00Z".to_owned(), "query:step", "too_many_slices"),
-        ("step=day&time_zone=Asia/Kolkata".to_owned(), "query:time_zone", "not_whole_hours"),
+        (
+            "from=2020-01-01T00:00:00Z".to_owned(),
+            "query:step",
+            "too_many_slices",
+        ),
+        (
+            "step=day&time_zone=Asia/Kolkata".to_owned(),
+            "query:time_zone",
+            "not_whole_hours",
+        ),
     ] {
         rig.acme
             .get(&bad(&query))

@@ -125,7 +125,10 @@ impl Rig {
 
     /// Sum of a number over a table.
     pub(super) async fn sum(&self, query: &'static str) -> i64 {
-        sqlx::query_scalar(query).fetch_one(&self.app.owner).await.unwrap()
+        sqlx::query_scalar(query)
+            .fetch_one(&self.app.owner)
+            .await
+            .unwrap()
     }
 
     /// Counts by outcome in one of the rollups.

@@ -160,7 +160,10 @@ async fn what_is_no_delivery_is_refused_and_a_probe_of_the_service_passes() {
     for (payload, error) in [
         (json!({}), UnpackError::NoData),
         (json!({"awslogs": {"data": "%"}}), UnpackError::Base64),
-        (json!({"awslogs": {"data": STANDARD.encode("plain")}}), UnpackError::Gzip),
+        (
+            json!({"awslogs": {"data": STANDARD.encode("plain")}}),
+            UnpackError::Gzip,
+        ),
         (packed(b"[]"), UnpackError::Json),
         // 100 MiB in 100 KiB.
         (packed(&vec![b' '; 100 << 20]), UnpackError::Gzip),
@@ -172,6 +175,15 @@ async fn what_is_no_delivery_is_refused_and_a_probe_of_the_service_passes() {
         "subscriptionFilters": [],
         "logEvents": [{"id": "", "timestamp": 1, "message": "CWL CONTROL MESSAGE: Checking health of destination Lambda."}],
     });
-    let summary = forwarder.handle(&packed(probe.to_string().as_bytes())).await.unwrap();
-    assert_eq!(summary, Summary { stepgate_forwarder: 1, ..Summary::default() });
+    let summary = forwarder
+        .handle(&packed(probe.to_string().as_bytes()))
+        .await
+        .unwrap();
+    assert_eq!(
+        summary,
+        Summary {
+            stepgate_forwarder: 1,
+            ..Summary::default()
+        }
+    );
 }
