@@ -26,6 +26,8 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// The worker's loop.
     pub worker: WorkerConfig,
+    /// Step-up events.
+    pub events: EventsConfig,
     /// Requests a minute of one caller to one process; 0 is no limit.
     pub rate_limit_per_min: u32,
     /// Issuers whose tokens are accepted.
@@ -85,6 +87,13 @@ pub struct WorkerConfig {
     pub concurrency: usize,
 }
 
+/// Step-up events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventsConfig {
+    /// Days for which single events, and counts by the minute, are kept. Counts by hour and day stay.
+    pub retention_days: u16,
+}
+
 /// Everything that is wrong with the configuration, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError(Vec<String>);
@@ -128,6 +137,9 @@ impl Config {
                 poll: Duration::from_millis(settings.number("worker_poll_ms", 2000, 10..=600_000)),
                 lease: Duration::from_secs(settings.number("worker_lease_s", 60, 1..=3600)),
                 concurrency: settings.number("worker_concurrency", 8, 1..=256),
+            },
+            events: EventsConfig {
+                retention_days: settings.number("events_retention_days", 30, 1..=365),
             },
             rate_limit_per_min: settings.number("rate_limit_per_min", 1200, 0..=1_000_000),
             trusted_issuers: settings.trusted_issuers(),
@@ -175,6 +187,7 @@ const KEYS: &[&str] = &[
     "worker_poll_ms",
     "worker_lease_s",
     "worker_concurrency",
+    "events_retention_days",
     "rate_limit_per_min",
     "trusted_issuers_file",
     "dev_insecure_loopback",

@@ -11,6 +11,7 @@
 //! | [`aws`] | the only AWS SDK users, one file a service, narrow verbs of ours | decisions |
 //! | [`api`] | HTTP: one operation a file with its OpenAPI block | SQL, rules |
 //! | [`provisioning`] | the reconciler's steps and the templates | HTTP |
+//! | [`reporting`] | step-up events in, reports out | SQL, HTTP |
 //! | [`worker`] | what runs by itself, and the loop that runs it | HTTP |
 //! | [`trust`] | tokens of issuers that the operator trusts | rights that a token gives itself |
 //! | [`observability`] | logging | |
@@ -31,6 +32,7 @@ pub mod error;
 pub mod ids;
 pub mod observability;
 pub mod provisioning;
+pub mod reporting;
 pub mod storage;
 pub mod trust;
 pub mod usecases;

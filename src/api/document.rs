@@ -48,6 +48,7 @@ const EXTENSION: &str = "x-problems";
         (name = "operations", description = "Accepted work and how far it is."),
         (name = "audit", description = "Who did what, when and why; sealed so that a change shows."),
         (name = "webhooks", description = "Where a partner wants to be told what happened."),
+        (name = "metrics", description = "What became of step-ups: reports, and the events behind them."),
         (name = "service", description = "The service itself."),
     )
 )]

@@ -26,6 +26,8 @@ pub mod extract;
 pub mod health;
 pub mod links;
 pub mod methods;
+pub mod events;
+pub mod metrics;
 pub mod middleware;
 pub mod operations;
 pub mod partners;
@@ -119,6 +121,9 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(webhooks::deliveries::list::list_webhook_deliveries)
         .service(webhooks::deliveries::get::get_webhook_delivery)
         .service(webhooks::deliveries::replay::replay_webhook_delivery)
+        .service(metrics::tenant_step_up::get_tenant_step_up_metrics)
+        .service(metrics::step_up::get_step_up_metrics)
+        .service(events::list::list_events)
         .service(problems::list::list_problems)
         .service(problems::get::get_problem)
         .service(templates::standalone::get_standalone_template)

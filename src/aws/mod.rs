@@ -16,6 +16,7 @@ pub mod lambda;
 pub mod records;
 pub mod s3;
 pub mod secretsmanager;
+pub mod sqs;
 pub mod sts;
 
 pub use answered::Answered;
@@ -117,6 +118,11 @@ impl Aws {
     /// S3 of a region.
     pub fn s3(&self, region: &str) -> s3::S3 {
         s3::S3::new(&self.region(region))
+    }
+
+    /// SQS of a region.
+    pub fn sqs(&self, region: &str) -> sqs::Sqs {
+        sqs::Sqs::new(&self.region(region))
     }
 
     /// STS of a region.

@@ -46,6 +46,8 @@ pub struct Cell {
     pub artifact_bucket: String,
     /// Log group that all functions of the cell share.
     pub log_group_name: String,
+    /// Queue with the step-up events of its tenants; none until the cell is brought to a version that has one.
+    pub event_queue_url: Option<String>,
     /// Trigger artifacts in the bucket.
     pub artifacts: Artifacts,
     /// Networks beside the public internet in which BlockID providers may be.
@@ -66,6 +68,9 @@ pub struct Artifacts {
     pub challenge: Artifact,
     /// Verify.
     pub verify: Artifact,
+    /// Forwarder of events, one for the cell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarder: Option<Artifact>,
 }
 
 /// One artifact.

@@ -13,6 +13,7 @@ pub struct ArtifactFolder {
     version: String,
     pub(super) challenge: LocalArtifact,
     pub(super) verify: LocalArtifact,
+    pub(super) forwarder: LocalArtifact,
 }
 
 /// One artifact of the folder.
@@ -64,6 +65,7 @@ impl ArtifactFolder {
         Ok(Self {
             challenge: read("challenge")?,
             verify: read("verify")?,
+            forwarder: read("forwarder")?,
             version: manifest.version,
         })
     }
@@ -78,6 +80,7 @@ impl ArtifactFolder {
             version: self.version.clone(),
             challenge: artifact(&self.challenge),
             verify: artifact(&self.verify),
+            forwarder: Some(artifact(&self.forwarder)),
         }
     }
 }
@@ -121,10 +124,12 @@ mod tests {
         };
         let manifest = serde_json::json!({
             "version": "1.2.3", "architecture": manifest_architecture,
-            "artifacts": { "challenge": entry("challenge.zip"), "verify": entry("verify.zip") },
+            "artifacts": {
+                "challenge": entry("challenge.zip"), "verify": entry("verify.zip"), "forwarder": entry("forwarder.zip"),
+            },
         });
         std::fs::write(folder.join("manifest.json"), manifest.to_string()).unwrap();
-        for file in ["challenge.zip", "verify.zip"] {
+        for file in ["challenge.zip", "verify.zip", "forwarder.zip"] {
             std::fs::write(folder.join(file), b"zip").unwrap();
         }
         folder

@@ -54,7 +54,21 @@ pub async fn apply(
     progress(format!("account {account_id}, region {}", request.region));
 
     let registered = find_registered(context, &account_id, request).await?;
-    let stack = ensure_stack(context, request, registered.as_ref(), progress).await?;
+    // The stack makes the bucket that the forwarder's code is put into: it comes up without a forwarder first.
+    let stack = ensure_stack(context, request, registered.as_ref(), None, progress).await?;
+    upload(
+        context,
+        &request.region,
+        stack
+            .outputs
+            .get("ArtifactBucketName")
+            .context("the cell's stack has no bucket")?,
+        &artifacts,
+        progress,
+    )
+    .await?;
+    let forwarder_key = Some(artifacts.forwarder.key.as_str());
+    let stack = ensure_stack(context, request, registered.as_ref(), forwarder_key, progress).await?;
     let output = |key: &str| {
         let stack_name = stack_name(&request.name);
         stack
@@ -74,8 +88,6 @@ pub async fn apply(
             stack_name(&request.name)
         ),
     };
-    upload(context, &request.region, &artifact_bucket, &artifacts, progress).await?;
-
     let now = context.clock.now();
     let cell = Cell {
         id,
@@ -85,6 +97,7 @@ pub async fn apply(
         state: CellState::Ready,
         artifact_bucket,
         log_group_name: output("LogGroupName")?,
+        event_queue_url: Some(output("EventQueueUrl")?),
         artifacts: artifacts.registered(),
         allowed_provider_networks: request.allowed_provider_networks.clone(),
         created_at: now,
@@ -172,10 +185,12 @@ async fn find_registered(
     Ok(found)
 }
 
+/// Brings the cell's stack to the present template. Without a `forwarder_key` the forwarder stays as it is.
 async fn ensure_stack(
     context: &Context,
     request: &CellRequest,
     registered: Option<&Cell>,
+    forwarder_key: Option<&str>,
     progress: &mut (dyn FnMut(String) + Send),
 ) -> anyhow::Result<crate::aws::cloudformation::Stack> {
     let stacks = Stacks {
@@ -184,14 +199,15 @@ async fn ensure_stack(
     };
     let name = stack_name(&request.name);
     // A stack whose row was lost, or never written, keeps the id that it was made with.
+    let present = stacks.client.describe(&name).await?;
     let tagged = match registered {
         Some(cell) => Some(cell.id.to_string()),
-        None => stacks
-            .client
-            .describe(&name)
-            .await?
+        None => present
+            .as_ref()
             .and_then(|stack| stack.tags.get(CELL_TAG).cloned()),
     };
+    let present_key = present.and_then(|stack| stack.parameters.get("ForwarderArtifactKey").cloned());
+    let forwarder_key = forwarder_key.map_or_else(|| present_key.unwrap_or_default(), str::to_owned);
     let id = tagged.unwrap_or_else(|| CellId::generate(&context.ids, context.clock.now()).to_string());
     let template = template::cell();
     let wanted = WantedStack {
@@ -199,10 +215,17 @@ async fn ensure_stack(
         parameters: BTreeMap::from([
             ("CellName", request.name.clone()),
             ("TemplateDigest", template.digest.clone()),
+            ("Architecture", request.architecture.as_str().to_owned()),
+            ("ForwarderArtifactKey", forwarder_key),
         ]),
         template: &template,
         tags: vec![(CELL_TAG, id)],
-        guarded: &["ArtifactBucket", "TriggerLogGroup"],
+        guarded: &[
+            "ArtifactBucket",
+            "TriggerLogGroup",
+            "EventQueue",
+            "DeadEventQueue",
+        ],
         create_only: &["CellName"],
         failed_before: 0,
     };
@@ -228,7 +251,7 @@ async fn upload(
     progress: &mut (dyn FnMut(String) + Send),
 ) -> anyhow::Result<()> {
     let s3 = context.aws.s3(region);
-    for artifact in [&artifacts.challenge, &artifacts.verify] {
+    for artifact in [&artifacts.challenge, &artifacts.verify, &artifacts.forwarder] {
         let LocalArtifact {
             key,
             sha256_base64,

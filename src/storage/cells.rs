@@ -19,6 +19,7 @@ struct Row {
     state: String,
     artifact_bucket: String,
     log_group_name: String,
+    event_queue_url: Option<String>,
     artifacts: Json<Artifacts>,
     allowed_provider_networks: Vec<String>,
     created_at: DateTime<Utc>,
@@ -42,6 +43,7 @@ impl TryFrom<Row> for Cell {
             state: row.state.parse()?,
             artifact_bucket: row.artifact_bucket,
             log_group_name: row.log_group_name,
+            event_queue_url: row.event_queue_url,
             artifacts: row.artifacts.0,
             allowed_provider_networks: networks
                 .map_err(|error: ipnet::AddrParseError| Error::internal(anyhow::Error::from(error)))?,
@@ -56,7 +58,7 @@ pub async fn list(db: &mut PgConnection, _scope: &OperatorScope) -> Result<Vec<C
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: CellId", account_id, region, architecture, state, artifact_bucket, log_group_name,
-                  artifacts AS "artifacts: Json<Artifacts>", allowed_provider_networks, created_at, updated_at
+                  event_queue_url, artifacts AS "artifacts: Json<Artifacts>", allowed_provider_networks, created_at, updated_at
            FROM cells ORDER BY created_at, id"#
     )
     .fetch_all(db)
@@ -69,7 +71,7 @@ pub async fn get(db: &mut PgConnection, _scope: &OperatorScope, id: CellId) -> R
     sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: CellId", account_id, region, architecture, state, artifact_bucket, log_group_name,
-                  artifacts AS "artifacts: Json<Artifacts>", allowed_provider_networks, created_at, updated_at
+                  event_queue_url, artifacts AS "artifacts: Json<Artifacts>", allowed_provider_networks, created_at, updated_at
            FROM cells WHERE id = $1"#,
         id as CellId
     )
@@ -84,7 +86,7 @@ pub async fn open_for_placement(db: &mut PgConnection) -> Result<Vec<Cell>> {
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: CellId", account_id, region, architecture, state, artifact_bucket, log_group_name,
-                  artifacts AS "artifacts: Json<Artifacts>", allowed_provider_networks, created_at, updated_at
+                  event_queue_url, artifacts AS "artifacts: Json<Artifacts>", allowed_provider_networks, created_at, updated_at
            FROM cells WHERE state = 'ready'
            ORDER BY tenants_in_cell(cells.id), created_at, id"#
     )
@@ -103,11 +105,11 @@ pub async fn upsert(db: &mut PgConnection, scope: &OperatorScope, cell: &Cell) -
         .collect();
     let id = sqlx::query_scalar!(
         r#"INSERT INTO cells (id, account_id, region, architecture, state, artifact_bucket, log_group_name, artifacts,
-                              allowed_provider_networks, created_at, updated_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+                              allowed_provider_networks, created_at, updated_at, event_queue_url)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11)
            ON CONFLICT (account_id, region) DO UPDATE SET
                architecture = excluded.architecture, artifact_bucket = excluded.artifact_bucket,
-               log_group_name = excluded.log_group_name, artifacts = excluded.artifacts,
+               log_group_name = excluded.log_group_name, event_queue_url = excluded.event_queue_url, artifacts = excluded.artifacts,
                allowed_provider_networks = excluded.allowed_provider_networks, updated_at = excluded.updated_at
            RETURNING id AS "id: CellId""#,
         cell.id as CellId,
@@ -119,7 +121,8 @@ pub async fn upsert(db: &mut PgConnection, scope: &OperatorScope, cell: &Cell) -
         cell.log_group_name,
         Json(&cell.artifacts) as _,
         &networks,
-        cell.updated_at
+        cell.updated_at,
+        cell.event_queue_url
     )
     .fetch_one(&mut *db)
     .await?;

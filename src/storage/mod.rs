@@ -22,6 +22,8 @@ pub mod policies;
 pub mod reconcile;
 pub mod reconcile_steps;
 pub mod reservations;
+pub mod step_up_events;
+pub mod step_up_rollups;
 pub mod tenants;
 pub mod webhook_outbox;
 pub mod webhooks;

@@ -16,6 +16,8 @@ pub async fn run(context: &Context, stop: CancellationToken) {
     let owner = format!("worker-{}", context.ids.suffix(12));
     tracing::info!(worker = owner, "worker started");
     tokio::join!(
+        jobs::ingest_events::run(context, stop.clone()),
+        jobs::keep_partitions::run(context, stop.clone()),
         jobs::reconcile_tenants::run(context, &owner, stop.clone()),
         jobs::expire_exemptions::run(context, stop.clone()),
         jobs::sweep_idempotency_keys::run(context, stop.clone()),

@@ -21,6 +21,7 @@ mod canary;
 mod connection;
 mod exemptions;
 mod guide;
+mod events;
 mod installation;
 mod links;
 mod pilots;

@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::ui::Progress;
 
 /// The functions that are built; their names are binaries of the package `triggers`.
-pub(crate) const FUNCTIONS: [&str; 2] = ["challenge", "verify"];
+pub(crate) const FUNCTIONS: [&str; 3] = ["challenge", "verify", "forwarder"];
 
 #[derive(Serialize)]
 struct Manifest {

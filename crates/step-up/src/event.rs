@@ -61,6 +61,9 @@ pub struct StepUpEvent {
     pub reason: Option<Reason>,
     /// Method asked for or used (ACR value).
     pub method: Option<String>,
+    /// Whether a success came by another method than the one that the policy names first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<bool>,
     /// `acr` of the id_token.
     pub acr: Option<String>,
     /// `amr` of the id_token.
@@ -90,4 +93,22 @@ pub struct StepUpEvent {
     pub hops_ms: std::collections::BTreeMap<String, u32>,
     /// Version of the trigger binary.
     pub trigger_version: String,
+}
+
+/// Version of [`EventBatch`] that this crate writes.
+pub const BATCH_SCHEMA_VERSION: u32 = 1;
+
+/// Lines of one function on their way from its log to the control plane: the body of a queue message, made by the
+/// forwarder.
+///
+/// The tenant is the one whose function wrote the lines, read from the name of the log stream, which only that
+/// function may write to. What a line itself says of its tenant is compared with it and believed in no case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventBatch {
+    /// [`BATCH_SCHEMA_VERSION`] of the writer.
+    pub stepgate_batch: u32,
+    /// Tenant whose function wrote the lines.
+    pub tenant_id: String,
+    /// The events as they were printed; those of a newer [`StepUpEvent`] than the forwarder knows pass unchanged.
+    pub events: Vec<serde_json::Value>,
 }

@@ -46,7 +46,8 @@ pub struct Note {
 pub struct Stdout;
 
 impl Stdout {
-    fn line(line: &impl Serialize) {
+    /// Prints one value as a line.
+    pub(crate) fn line(line: &impl Serialize) {
         if let Ok(mut text) = serde_json::to_vec(line) {
             text.push(b'\n');
             // Nobody could be told that the log is closed; the sign-in goes on.
@@ -191,6 +192,7 @@ impl Invocation<'_> {
                 .and_then(|(key, sub)| user_hash(key, sub)),
             reason,
             method: None,
+            fallback: None,
             acr: None,
             amr: Vec::new(),
             aal: None,

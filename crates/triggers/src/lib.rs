@@ -1,11 +1,14 @@
-//! The Cognito triggers of a tenant, as two Lambda functions.
+//! The Cognito triggers of a tenant, as two Lambda functions, and what carries their events away.
 //!
 //! | function | triggers | may read |
 //! | --- | --- | --- |
 //! | `challenge` | *define*, *create*, the pre-token [`gate`], post-confirmation ([`reset`]) | settings, policies, records |
 //! | `verify` | *verify* | the same, and the BlockID client secret |
 //!
-//! The functions are split along that secret and nothing else. What belongs here: reading Cognito's events,
+//! A third, `forwarder`, is not a trigger and belongs to the cell: it carries the events of all functions from
+//! their log group to a queue ([`forwarder`]).
+//!
+//! The triggers are split along that secret and nothing else. What belongs here: reading Cognito's events,
 //! asking `step-up` what holds, asking BlockID (through `blockid`), remembering in [`records`]. What does
 //! not: rules. Those are pure and live in `step-up`, where the control plane runs the same code.
 //!
@@ -26,6 +29,7 @@ pub mod cognito_event;
 pub mod create;
 pub mod define;
 pub mod events;
+pub mod forwarder;
 pub mod gate;
 pub mod outcome;
 pub mod policy_cache;

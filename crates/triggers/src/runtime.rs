@@ -5,6 +5,7 @@ use crate::aws::{self, Environment};
 use crate::challenge::{self, Challenge};
 use crate::clock::SystemClock;
 use crate::events::Stdout;
+use crate::forwarder::{Forwarder, SqsQueue};
 use crate::policy_cache::{Policies, PoliciesTable, PolicySecret};
 use crate::random::OsRandom;
 use crate::records::RecordsTable;
@@ -12,10 +13,13 @@ use crate::settings_cache::{Secrets, SecretsManager};
 use crate::verify::provider::BlockId;
 use crate::verify::users::Cognito;
 use crate::verify::{self, Verify};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Serves the function `challenge` until Lambda ends the process.
 pub async fn serve_challenge() -> Result<(), Error> {
@@ -85,6 +89,34 @@ pub async fn serve_verify() -> Result<(), Error> {
     let function = &function;
     lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
         Ok::<Value, Infallible>(function.handle(&event.context.request_id, event.payload).await)
+    }))
+    .await
+}
+
+/// Serves the function `forwarder` until Lambda ends the process.
+pub async fn serve_forwarder() -> Result<(), Error> {
+    install_tls();
+    // Patient, unlike the triggers: nobody waits, and what is not sent must be sent again.
+    let config = aws::config()
+        .await
+        .into_builder()
+        .retry_config(RetryConfig::standard().with_max_attempts(5))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(3))
+                .operation_attempt_timeout(Duration::from_secs(5))
+                .build(),
+        )
+        .build();
+    let function = Forwarder::new(Arc::new(SqsQueue {
+        client: aws_sdk_sqs::Client::new(&config),
+        url: std::env::var("STEPGATE_EVENT_QUEUE_URL").unwrap_or_default(),
+    }));
+    let function = &function;
+    lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
+        let summary = function.handle(&event.payload).await.map_err(Error::from)?;
+        Stdout::line(&summary);
+        Ok::<Value, Error>(serde_json::to_value(summary).unwrap_or_default())
     }))
     .await
 }

@@ -11,7 +11,7 @@ pub mod repeatable;
 
 pub use caller::{AsAdministrator, AsInstallationReader, AsOperator, AsPartnerAdmin, AsReader, Caller, Door};
 pub use json::{Body, RequestBody};
-pub use paging::{BadValue, Filter, Filtered, Paging, PagingParams, parse_filter, unusable};
+pub use paging::{BadValue, Filter, Filtered, Paging, PagingParams, parse_filter, read_query, unusable};
 pub use path::PathIds;
 pub use repeatable::{IdempotencyParams, Repeatable};
 

@@ -88,34 +88,43 @@ impl<F: Filter> FromRequest for Filtered<F> {
 
 fn read(query: &str, filter: &mut impl Filter) -> Result<PageRequest, Error> {
     let mut page = PageRequest::default();
+    read_query(query, |name, value| {
+        let taken = match name {
+            "limit" => match value.parse() {
+                Ok(limit @ 1..=MAX_LIMIT) => {
+                    page.limit = limit;
+                    Ok(())
+                }
+                _ => Err(("out_of_range", format!("must be a number from 1 to {MAX_LIMIT}"))),
+            },
+            "cursor" => Cursor::decode(value)
+                .map(|cursor| page.after = Some(cursor))
+                .map_err(|error| ("invalid", error.detail().to_owned())),
+            _ => return filter.take(name, value),
+        };
+        Some(taken)
+    })?;
+    Ok(page)
+}
+
+/// Hands every parameter to `take`, which gives `None` for one that it does not know. Everything at fault is named at
+/// once, doubled and unknown parameters too.
+pub fn read_query(
+    query: &str,
+    mut take: impl FnMut(&str, &str) -> Option<Result<(), BadValue>>,
+) -> Result<(), Error> {
     let mut seen = Vec::new();
     let mut problems = Vec::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let problem = if seen.contains(&name) {
             Some(("duplicate", "is there twice".to_owned()))
         } else {
-            match name.as_ref() {
-                "limit" => match value.parse() {
-                    Ok(limit @ 1..=MAX_LIMIT) => {
-                        page.limit = limit;
-                        None
-                    }
-                    _ => Some(("out_of_range", format!("must be a number from 1 to {MAX_LIMIT}"))),
-                },
-                "cursor" => match Cursor::decode(&value) {
-                    Ok(cursor) => {
-                        page.after = Some(cursor);
-                        None
-                    }
-                    Err(error) => Some(("invalid", error.detail().to_owned())),
-                },
-                _ => match filter.take(&name, &value) {
-                    None => Some((
-                        "unknown_parameter",
-                        "is not a parameter of this operation".to_owned(),
-                    )),
-                    Some(taken) => taken.err(),
-                },
+            match take(&name, &value) {
+                None => Some((
+                    "unknown_parameter",
+                    "is not a parameter of this operation".to_owned(),
+                )),
+                Some(taken) => taken.err(),
             }
         };
         if let Some((code, detail)) = problem {
@@ -125,7 +134,7 @@ fn read(query: &str, filter: &mut impl Filter) -> Result<PageRequest, Error> {
         seen.push(name);
     }
     if problems.is_empty() {
-        return Ok(page);
+        return Ok(());
     }
     let names: Vec<_> = problems
         .iter()

@@ -2,6 +2,8 @@
 
 pub mod expire_exemptions;
 pub mod deliver_webhooks;
+pub mod ingest_events;
+pub mod keep_partitions;
 pub mod reconcile_tenants;
 pub mod seal_audit_log;
 pub mod sweep_idempotency_keys;

@@ -17,7 +17,7 @@ async fn applying_a_cell_again_changes_nothing_and_new_artifacts_are_added() {
         told.iter()
             .filter(|text| text.ends_with("is there already"))
             .count(),
-        2,
+        3,
         "{told:?}"
     );
 

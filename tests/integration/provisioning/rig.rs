@@ -230,7 +230,7 @@ pub(crate) fn placeholder_artifacts(version: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("stepgate-placeholder-{version}"));
     std::fs::create_dir_all(&folder).unwrap();
     let mut entries = serde_json::Map::new();
-    for name in ["challenge", "verify"] {
+    for name in ["challenge", "verify", "forwarder"] {
         let comment = format!("{name} {version}");
         let mut zip = b"PK\x05\x06".to_vec();
         zip.extend([0_u8; 16]);

@@ -276,6 +276,11 @@ impl Report<'_> {
         }
         let mut event = self.event(EventType::Succeeded, None);
         event.method.clone_from(&proved.achieved.method);
+        event.fallback = event
+            .method
+            .as_ref()
+            .zip(self.challenge.methods.first())
+            .map(|(used, first)| used != first);
         event.acr.clone_from(&proved.achieved.acr);
         event.amr.clone_from(&proved.achieved.amr);
         event.aal = proved.achieved.aal;

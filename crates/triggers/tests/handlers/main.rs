@@ -12,6 +12,7 @@ mod action;
 mod caches;
 mod create;
 mod define;
+mod forwarder;
 mod fuzz;
 mod gate;
 mod gate_refresh;

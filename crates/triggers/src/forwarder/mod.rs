@@ -1,0 +1,199 @@
+//! The forwarder: from the log group that all functions of a cell share to the cell's queue.
+//!
+//! CloudWatch Logs hands it what the functions printed, gzipped, one log stream a call. It keeps the lines that
+//! are step-up events, puts the tenant beside them and sends them on. Nothing on the sign-in path waits for it.
+//!
+//! Whose events they are is told by the **name of the stream**, which names the function that wrote it and which,
+//! by its role, only that function may write to. A line that says it is of another tenant is dropped and counted.
+//!
+//! Nothing is lost: what the queue does not take makes the invocation fail, Lambda tries it again, and gives it to
+//! the dead letter queue in the end. What was sent before the failure is then sent twice; the reader knows events
+//! by their id.
+
+mod batches;
+mod unpack;
+
+pub use batches::{MAX_BODY_BYTES, MAX_EVENT_BYTES, MAX_EVENTS, bodies};
+pub use unpack::{LogBatch, UnpackError, unpack};
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde_json::Value;
+use std::sync::Arc;
+use step_up::event::StepUpEvent;
+
+/// Where batches go.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Hands over one message body; the error is the service's code.
+    async fn send(&self, body: String) -> Result<(), String>;
+}
+
+/// The cell's queue.
+#[derive(Debug)]
+pub struct SqsQueue {
+    /// SQS.
+    pub client: aws_sdk_sqs::Client,
+    /// URL of the queue.
+    pub url: String,
+}
+
+#[async_trait]
+impl Queue for SqsQueue {
+    async fn send(&self, body: String) -> Result<(), String> {
+        let sent = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(()),
+            Err(error) => Err(aws_sdk_sqs::error::ProvideErrorMetadata::code(&error)
+                .unwrap_or("unreachable")
+                .to_owned()),
+        }
+    }
+}
+
+/// What became of a call: printed as one line into the forwarder's own log group, never into the shared one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Format version, 1.
+    pub stepgate_forwarder: u8,
+    /// Events sent on.
+    pub forwarded: usize,
+    /// Messages they were sent in.
+    pub messages: usize,
+    /// Lines that are not events: what the Lambda service prints, notes.
+    pub other_lines: usize,
+    /// Events of a stream that is no tenant function's.
+    pub foreign_stream: usize,
+    /// Events that name another tenant than their stream.
+    pub other_tenant: usize,
+    /// Lines that claim to be events and are none, or are too large.
+    pub malformed: usize,
+}
+
+/// Why a call failed. Lambda tries it again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ForwardError {
+    /// It was not a delivery of CloudWatch Logs.
+    #[error("not a delivery of CloudWatch Logs: {0}")]
+    Unpack(#[from] UnpackError),
+    /// The queue took not everything.
+    #[error("the queue did not take the events: {0}")]
+    Queue(String),
+}
+
+/// The function.
+pub struct Forwarder {
+    queue: Arc<dyn Queue>,
+}
+
+impl Forwarder {
+    /// A forwarder to `queue`.
+    pub fn new(queue: Arc<dyn Queue>) -> Self {
+        Self { queue }
+    }
+
+    /// Carries one delivery.
+    pub async fn handle(&self, payload: &Value) -> Result<Summary, ForwardError> {
+        let mut summary = Summary {
+            stepgate_forwarder: 1,
+            ..Summary::default()
+        };
+        let Some(batch) = unpack(payload)? else {
+            return Ok(summary);
+        };
+        let tenant_id = tenant_of_stream(&batch.log_stream);
+        let mut events = Vec::new();
+        for message in &batch.messages {
+            match read_line(message) {
+                Line::Other => summary.other_lines += 1,
+                Line::Malformed => summary.malformed += 1,
+                Line::Event(event) => match &tenant_id {
+                    None => summary.foreign_stream += 1,
+                    Some(tenant_id) if event["tenant_id"] != tenant_id.as_str() => summary.other_tenant += 1,
+                    Some(_) => events.push(event),
+                },
+            }
+        }
+        if let Some(tenant_id) = tenant_id {
+            summary.forwarded = events.len();
+            for body in bodies(&tenant_id, events) {
+                self.queue.send(body).await.map_err(ForwardError::Queue)?;
+                summary.messages += 1;
+            }
+        }
+        Ok(summary)
+    }
+}
+
+/// The tenant whose function writes to a stream: `2026/01/05/stepgate-{ulid}-verify[$LATEST]{instance}`.
+pub fn tenant_of_stream(stream: &str) -> Option<String> {
+    let (name, _) = stream.rsplit('/').next()?.split_once('[')?;
+    let ulid = name.strip_prefix("stepgate-")?;
+    let ulid = ulid
+        .strip_suffix("-challenge")
+        .or_else(|| ulid.strip_suffix("-verify"))?;
+    let plain = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
+    (ulid.len() == 26 && ulid.bytes().all(plain)).then(|| format!("tnt_{ulid}"))
+}
+
+enum Line {
+    Event(Value),
+    Other,
+    Malformed,
+}
+
+/// Reads a log line. Events of a version that this program does not know are passed on unread, so that a cell's
+/// functions may be newer than its forwarder.
+fn read_line(message: &str) -> Line {
+    let text = message.trim();
+    if !text.starts_with('{') {
+        return Line::Other;
+    }
+    if text.len() > MAX_EVENT_BYTES {
+        return Line::Malformed;
+    }
+    let Ok(value) = serde_json::from_str::<Value>(text) else {
+        return Line::Malformed;
+    };
+    let Some(version) = value.get("stepgate_event") else {
+        return Line::Other;
+    };
+    match version.as_u64() {
+        None | Some(0) => Line::Malformed,
+        Some(version) if version > u64::from(step_up::event::EVENT_SCHEMA_VERSION) => Line::Event(value),
+        Some(_) if serde_json::from_value::<StepUpEvent>(value.clone()).is_ok() => Line::Event(value),
+        Some(_) => Line::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_names_its_function_and_nothing_else_does() {
+        let ulid = "01jd7v0p3h8s5k2m4n6q9r1t0w";
+        for function in ["challenge", "verify"] {
+            let stream = format!("2026/01/05/stepgate-{ulid}-{function}[$LATEST]0123456789abcdef");
+            assert_eq!(tenant_of_stream(&stream), Some(format!("tnt_{ulid}")));
+        }
+        for stream in [
+            String::new(),
+            "2026/01/05/[$LATEST]0123".to_owned(),
+            format!("2026/01/05/stepgate-{ulid}-other[$LATEST]0123"),
+            format!("2026/01/05/stepgate-{ulid}-verify"),
+            format!("2026/01/05/stepgate-{}-verify[$LATEST]0", &ulid[1..]),
+            format!("2026/01/05/stepgate-{}-verify[$LATEST]0", ulid.to_uppercase()),
+            format!("stepgate-{ulid}-verify[x]/2026/01/05/another[$LATEST]0"),
+            format!("2026/01/05/x-stepgate-{ulid}-verify[$LATEST]0"),
+        ] {
+            assert_eq!(tenant_of_stream(&stream), None, "{stream}");
+        }
+    }
+}

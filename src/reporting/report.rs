@@ -1,0 +1,396 @@
+//! What a report asks, and its figures from what the rollups gave. Pure.
+//!
+//! Slices are those of the rollups, put together to the step that was asked for: hours to days of a time zone, say.
+//! A day of a zone whose offset is not whole hours cannot be put together from hours and is refused.
+
+use super::histogram::Histogram;
+use crate::{domain::text_enum, domain::validation::Problems, ids::TenantId};
+use chrono::{DateTime, Datelike, Offset, TimeDelta, TimeZone, Timelike, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Slices of a report at most.
+pub const MAX_SLICES: i64 = 1_500;
+
+text_enum! {
+    /// Length of a report's slices.
+    Step {
+        /// A minute; only as far back as single events are kept.
+        Minute => "minute",
+        /// An hour.
+        Hour => "hour",
+        /// A day of the report's time zone.
+        Day => "day",
+    }
+}
+
+text_enum! {
+    /// What a report is split by.
+    GroupBy {
+        /// App id.
+        App => "app",
+        /// Method (ACR value).
+        Method => "method",
+        /// Outcome.
+        Outcome => "outcome",
+        /// Reason code.
+        Reason => "reason",
+        /// Policy version.
+        PolicyVersion => "policy_version",
+        /// Version of the triggers.
+        TriggerVersion => "trigger_version",
+    }
+}
+
+impl GroupBy {
+    /// Whether a journey that was never answered belongs to a group: it has no method, outcome or reason.
+    const fn knows_abandoned(self) -> bool {
+        matches!(self, Self::App | Self::PolicyVersion | Self::TriggerVersion)
+    }
+}
+
+/// Which rollup is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grain {
+    /// By minute.
+    Minute,
+    /// By hour.
+    Hour,
+    /// By day, UTC.
+    Day,
+}
+
+impl Grain {
+    /// As the database names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+        }
+    }
+}
+
+/// What is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// From this time on.
+    pub from: DateTime<Utc>,
+    /// Before this time.
+    pub to: DateTime<Utc>,
+    /// One tenant.
+    pub tenant_id: Option<TenantId>,
+    /// One app.
+    pub app_id: Option<String>,
+    /// One method.
+    pub method: Option<String>,
+    /// One reason.
+    pub reason: Option<String>,
+}
+
+/// A report that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// What is counted.
+    pub filter: Filter,
+    /// Length of slices.
+    pub step: Step,
+    /// Split by.
+    pub group_by: Option<GroupBy>,
+    /// Whose days.
+    pub zone: Tz,
+}
+
+impl Question {
+    /// Checks the question and says which rollup answers it.
+    pub fn grain(&self, problems: &mut Problems) -> Grain {
+        let (from, to) = (self.filter.from, self.filter.to);
+        problems.require(from < to, "query:to", "out_of_range", "must be after `from`");
+        let slice = match self.step {
+            Step::Minute => TimeDelta::minutes(1),
+            Step::Hour => TimeDelta::hours(1),
+            Step::Day => TimeDelta::days(1),
+        };
+        problems.require(
+            (to - from).num_seconds() / slice.num_seconds() <= MAX_SLICES,
+            "query:step",
+            "too_many_slices",
+            format!("would give more than {MAX_SLICES} slices: ask for a longer step or a shorter time"),
+        );
+        if self.step != Step::Day {
+            return match self.step {
+                Step::Minute => Grain::Minute,
+                _ => Grain::Hour,
+            };
+        }
+        let whole_hours = [from, to].iter().all(|at| {
+            let offset_s = self
+                .zone
+                .offset_from_utc_datetime(&at.naive_utc())
+                .fix()
+                .local_minus_utc();
+            offset_s % 3_600 == 0
+        });
+        problems.require(
+            whole_hours,
+            "query:time_zone",
+            "not_whole_hours",
+            "is not whole hours from UTC, and days are put together from whole hours: ask for step `hour`",
+        );
+        if self.zone == Tz::UTC {
+            Grain::Day
+        } else {
+            Grain::Hour
+        }
+    }
+
+    /// Begin of the slice of the report that a slice of a rollup belongs to.
+    fn slice_of(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        match self.step {
+            Step::Minute => at
+                .with_second(0)
+                .and_then(|at| at.with_nanosecond(0))
+                .unwrap_or(at),
+            Step::Hour => at
+                .with_minute(0)
+                .and_then(|at| at.with_second(0))
+                .and_then(|at| at.with_nanosecond(0))
+                .unwrap_or(at),
+            Step::Day => {
+                let local = at.with_timezone(&self.zone);
+                let begin = self
+                    .zone
+                    .with_ymd_and_hms(local.year(), local.month(), local.day(), 0, 0, 0);
+                // Where clocks leap over midnight the day begins with the first hour there is.
+                begin.earliest().map_or(at, |begin| begin.with_timezone(&Utc))
+            }
+        }
+    }
+}
+
+/// Events of one slice, group and outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// Begin of the slice.
+    pub slice: DateTime<Utc>,
+    /// Group.
+    pub group: String,
+    /// Type of the events, or `ended`.
+    pub outcome: String,
+    /// How many.
+    pub events: i64,
+    /// How many of them in the first invocation of a process.
+    pub cold_starts: i64,
+    /// How many of them by another method than the policy's first.
+    pub fallbacks: i64,
+}
+
+/// Times to complete of one slice and group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timed {
+    /// Begin of the slice.
+    pub slice: DateTime<Utc>,
+    /// Group.
+    pub group: String,
+    /// The times.
+    pub to_complete: Histogram,
+}
+
+/// Figures of one slice and group.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Figures {
+    /// Journeys for which a step-up was required.
+    pub started: i64,
+    /// Challenges handed to the browser.
+    pub offered: i64,
+    /// Step-ups that satisfied the policy.
+    pub succeeded: i64,
+    /// Answers and sign-ins that were refused.
+    pub failed: i64,
+    /// Journeys that were not answered before their session ended; `null` where the split knows none.
+    pub abandoned: Option<i64>,
+    /// Sign-ins for which the policy asked for no step-up.
+    pub skipped: i64,
+    /// Sign-ins for which an exemption stood in.
+    pub exempted: i64,
+    /// Tokens that the gate refused.
+    pub refused_tokens: i64,
+    /// Tokens that the gate let pass, refreshes among them.
+    pub tokens: i64,
+    /// Of the step-ups that came to an end (succeeded, or abandoned, or given up after a refusal), the share that
+    /// succeeded, 0 to 1; `null` when none did.
+    pub success_rate: Option<f64>,
+    /// Share of the successes that came by another method than the one that the policy names first; `null` without
+    /// successes.
+    pub fallback_rate: Option<f64>,
+    /// Half of the successful journeys took less than this, ms.
+    pub time_to_complete_p50_ms: Option<u32>,
+    /// 95 % of them took less than this, ms.
+    pub time_to_complete_p95_ms: Option<u32>,
+    /// 99 % of them took less than this, ms.
+    pub time_to_complete_p99_ms: Option<u32>,
+    /// Events in the first invocation of a function's process.
+    pub cold_starts: i64,
+}
+
+/// One line of a report.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct ReportRow {
+    /// Begin of the slice.
+    pub slice: DateTime<Utc>,
+    /// Value of what the report is split by; empty for events that have none; `null` without a split.
+    pub group: Option<String>,
+    /// The figures.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+#[derive(Default)]
+struct Sums {
+    by_outcome: BTreeMap<String, i64>,
+    cold_starts: i64,
+    fallbacks: i64,
+    open: i64,
+    times: Histogram,
+}
+
+impl Sums {
+    fn add(&mut self, other: &Self) {
+        for (outcome, events) in &other.by_outcome {
+            *self.by_outcome.entry(outcome.clone()).or_default() += events;
+        }
+        self.cold_starts += other.cold_starts;
+        self.fallbacks += other.fallbacks;
+        self.open += other.open;
+        self.times.add(&other.times);
+    }
+
+    fn figures(&self, knows_abandoned: bool) -> Figures {
+        let of = |outcome: &str| self.by_outcome.get(outcome).copied().unwrap_or_default();
+        let (started, succeeded) = (of("started"), of("succeeded"));
+        // A create that Cognito repeats begins a journey that nobody answers: abandoned may be too high by those.
+        let abandoned = (started - of("ended") - self.open).max(0);
+        // Every journey that began and is over. Some began before the slice: the rate stays one at most.
+        let over = (started - self.open).max(succeeded);
+        let share = |part: i64, whole: i64| {
+            #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+            (whole > 0).then(|| part as f64 / whole as f64)
+        };
+        Figures {
+            started,
+            offered: of("offered"),
+            succeeded,
+            failed: of("failed"),
+            abandoned: knows_abandoned.then_some(abandoned),
+            skipped: of("skipped"),
+            exempted: of("exempted"),
+            refused_tokens: of("refused_tokens"),
+            tokens: of("tokens"),
+            success_rate: if knows_abandoned {
+                share(succeeded, over)
+            } else {
+                None
+            },
+            fallback_rate: share(self.fallbacks, succeeded),
+            time_to_complete_p50_ms: self.times.percentile_ms(0.50),
+            time_to_complete_p95_ms: self.times.percentile_ms(0.95),
+            time_to_complete_p99_ms: self.times.percentile_ms(0.99),
+            cold_starts: self.cold_starts,
+        }
+    }
+}
+
+/// A method's part in the successes.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct MethodShare {
+    /// ACR value; empty where it could not be told.
+    pub method: String,
+    /// Step-ups by it.
+    pub succeeded: i64,
+    /// Its share, 0 to 1.
+    pub share: f64,
+}
+
+/// A report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Slices with events, in order, and within a slice by group.
+    pub rows: Vec<ReportRow>,
+    /// Everything together.
+    pub total: Figures,
+}
+
+/// Puts a report together.
+pub fn assemble(
+    question: &Question,
+    counted: Vec<Counted>,
+    timed: Vec<Timed>,
+    open: Vec<(DateTime<Utc>, String, i64)>,
+) -> Report {
+    let mut cells: BTreeMap<(DateTime<Utc>, String), Sums> = BTreeMap::new();
+    for Counted {
+        slice,
+        group,
+        outcome,
+        events,
+        cold_starts,
+        fallbacks,
+    } in counted
+    {
+        let sums = cells.entry((question.slice_of(slice), group)).or_default();
+        *sums.by_outcome.entry(outcome).or_default() += events;
+        sums.cold_starts += cold_starts;
+        sums.fallbacks += fallbacks;
+    }
+    for Timed {
+        slice,
+        group,
+        to_complete,
+    } in timed
+    {
+        let sums = cells.entry((question.slice_of(slice), group)).or_default();
+        sums.times.add(&to_complete);
+    }
+    let knows_abandoned = question.group_by.is_none_or(GroupBy::knows_abandoned);
+    if knows_abandoned {
+        for (minute, group, open) in open {
+            cells.entry((question.slice_of(minute), group)).or_default().open += open;
+        }
+    }
+    let mut total = Sums::default();
+    let mut rows = Vec::with_capacity(cells.len());
+    for ((slice, group), sums) in &cells {
+        total.add(sums);
+        rows.push(ReportRow {
+            slice: *slice,
+            group: question.group_by.map(|_| group.clone()),
+            figures: sums.figures(knows_abandoned),
+        });
+    }
+    Report {
+        rows,
+        // Together they have no split, and know their abandoned ones whatever the split was.
+        total: total.figures(question.group_by.is_none_or(GroupBy::knows_abandoned)),
+    }
+}
+
+/// The methods' shares in the successes, most used first.
+pub fn method_mix(counted: &[Counted]) -> Vec<MethodShare> {
+    let mut by_method: BTreeMap<&str, i64> = BTreeMap::new();
+    for row in counted.iter().filter(|row| row.outcome == "succeeded") {
+        *by_method.entry(&row.group).or_default() += row.events;
+    }
+    let all: i64 = by_method.values().sum();
+    let mut mix: Vec<_> = by_method
+        .into_iter()
+        .map(|(method, succeeded)| MethodShare {
+            method: method.to_owned(),
+            succeeded,
+            #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+            share: succeeded as f64 / all.max(1) as f64,
+        })
+        .collect();
+    mix.sort_by(|a, b| b.succeeded.cmp(&a.succeeded).then(a.method.cmp(&b.method)));
+    mix
+}

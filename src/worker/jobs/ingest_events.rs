@@ -1,0 +1,185 @@
+//! Takes step-up events from the queues of the cells, stores and counts them.
+//!
+//! Any number of workers read the same queue: SQS hands a message to one of them at a time. A message is deleted
+//! after its events are committed; a worker that dies in between leaves it to come again, and its events are then
+//! known by their ids. What cannot be stored is put aside with a reason, so that it blocks nothing. While the
+//! database is away nothing is taken: the queue waits for two weeks.
+
+use crate::{
+    Context, Result,
+    aws::sqs::Message,
+    domain::{actor::OperatorScope, cell::Cell},
+    ids::TenantId,
+    reporting::batch::{self, EventRow, Rejected, Rejection},
+    storage::{self, step_up_events},
+};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use std::{collections::BTreeMap, collections::HashMap, time::Duration};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How long SQS is asked to wait for a message, s.
+const WAIT_S: i32 = 10;
+/// Pause after a failure, and between looks for cells.
+const PAUSE: Duration = Duration::from_secs(5);
+/// Readers of one cell's queue in one worker.
+const READERS: usize = 2;
+
+/// Ingests until `stop`.
+pub async fn run(context: &Context, stop: CancellationToken) {
+    let mut readers: HashMap<String, JoinSet<()>> = HashMap::new();
+    while !stop.is_cancelled() {
+        match cells(context).await {
+            Ok(cells) => {
+                for cell in cells {
+                    let Some(queue_url) = cell.event_queue_url.clone() else {
+                        continue;
+                    };
+                    let of_cell = readers.entry(queue_url.clone()).or_default();
+                    while of_cell.len() < READERS {
+                        let (context, stop) = (context.clone(), stop.clone());
+                        let (cell, queue_url) = (cell.clone(), queue_url.clone());
+                        of_cell.spawn(async move { read(&context, &cell, &queue_url, &stop).await });
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the cells cannot be read at the moment"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+    for mut of_cell in readers.into_values() {
+        while of_cell.join_next().await.is_some() {}
+    }
+}
+
+async fn cells(context: &Context) -> Result<Vec<Cell>> {
+    let scope = OperatorScope::worker();
+    storage::cells::list(&mut *context.db.begin(&scope).await?, &scope).await
+}
+
+async fn read(context: &Context, cell: &Cell, queue_url: &str, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        let took = tokio::select! {
+            () = stop.cancelled() => return,
+            took = take_some(context, cell, queue_url, WAIT_S) => took,
+        };
+        if let Err(error) = took {
+            tracing::warn!(cell = %cell.id, %error, "events cannot be taken in at the moment");
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+    }
+}
+
+/// What one look into a queue brought.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Messages that were read and deleted.
+    pub messages: usize,
+    /// Events that were new.
+    pub stored: i64,
+    /// Events that were known.
+    pub repeated: i64,
+    /// Events, or whole messages, that were put aside.
+    pub rejected: i64,
+}
+
+/// Takes up to ten messages in, waiting up to `wait_s` for the first.
+pub async fn take_some(context: &Context, cell: &Cell, queue_url: &str, wait_s: i32) -> Result<Taken> {
+    // First the database: what is received and cannot be stored would be hidden from others for a while.
+    drop(context.db.begin(&OperatorScope::worker()).await?);
+    let sqs = context.aws.sqs(&cell.region);
+    let messages = sqs.receive(queue_url, wait_s).await.map_err(unavailable)?;
+    if messages.is_empty() {
+        return Ok(Taken::default());
+    }
+    let taken = store(context, cell, &messages).await?;
+    let left = sqs.delete(queue_url, &messages).await.map_err(unavailable)?;
+    tracing::debug!(cell = %cell.id, ?taken, left, "events taken in");
+    Ok(taken)
+}
+
+/// Stores what messages hold, in one transaction.
+pub async fn store(context: &Context, cell: &Cell, messages: &[Message]) -> Result<Taken> {
+    let scope = OperatorScope::worker();
+    let now = context.clock.now();
+    let kept_from = first_day(context, now);
+    let mut taken = Taken {
+        messages: messages.len(),
+        ..Taken::default()
+    };
+    let (mut rows, mut rejected) = (Vec::new(), Vec::new());
+    let oldest = kept_from.and_time(chrono::NaiveTime::MIN).and_utc();
+    for message in messages {
+        let read = batch::read(&message.body, oldest, now);
+        rows.extend(read.rows);
+        rejected.extend(read.rejected);
+    }
+    let mut tx = context.db.begin(&scope).await?;
+    let tenants: Vec<TenantId> = rows.iter().map(|row: &EventRow| row.tenant_id).collect();
+    let partners = step_up_events::partners_of(&mut tx, &scope, cell.id, &tenants).await?;
+    let mut known = Vec::with_capacity(rows.len());
+    for row in rows {
+        match partners.get(&row.tenant_id) {
+            Some(partner) => known.push((row, *partner)),
+            None => rejected.push(Rejected {
+                why: Rejection::UnknownTenant,
+                sample: format!("{} of {}", row.event_id, row.tenant_id),
+            }),
+        }
+    }
+    let count = i64::try_from(known.len()).unwrap_or(i64::MAX);
+    if count > 0 {
+        taken.stored = step_up_events::insert(&mut tx, &scope, known).await?;
+    }
+    taken.repeated = count - taken.stored;
+    taken.rejected = put_aside(context, &mut tx, cell, rejected, now).await?;
+    tx.commit().await?;
+    Ok(taken)
+}
+
+/// One row a reason and call: a flood of rubbish must not become a flood of rows.
+async fn put_aside(
+    context: &Context,
+    tx: &mut storage::Tx,
+    cell: &Cell,
+    rejected: Vec<Rejected>,
+    now: DateTime<Utc>,
+) -> Result<i64> {
+    let mut by_reason: BTreeMap<Rejection, (i64, String)> = BTreeMap::new();
+    for Rejected { why, sample } in rejected {
+        by_reason.entry(why).or_insert((0, sample)).0 += 1;
+    }
+    let mut all = 0;
+    for (why, (count, sample)) in by_reason {
+        tracing::warn!(cell = %cell.id, reason = why.as_str(), count, "events were put aside");
+        let row = step_up_events::Quarantined {
+            id: format!("qrt_{}", context.ids.ulid(now).to_string().to_ascii_lowercase()),
+            reason: why.as_str(),
+            count,
+            sample,
+        };
+        step_up_events::quarantine(tx, &OperatorScope::worker(), cell.id, &row, now).await?;
+        all += count;
+    }
+    Ok(all)
+}
+
+/// The first day of which events are kept.
+pub fn first_day(context: &Context, now: DateTime<Utc>) -> NaiveDate {
+    let kept_days = i64::from(context.config.events.retention_days);
+    (now - TimeDelta::days(kept_days)).date_naive()
+}
+
+fn unavailable(error: crate::aws::AwsError) -> crate::Error {
+    crate::Error::new(
+        crate::error::Code::CellUnavailable,
+        "The cell's event queue does not answer.",
+    )
+    .caused_by(error)
+}

@@ -1,0 +1,261 @@
+//! Reports: their figures, who sees them, and what is refused.
+
+use super::rig::{Rig, text};
+use crate::support::client::send;
+use chrono::{SecondsFormat, TimeDelta};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// Twenty journeys, two hours ago: 12 succeed (3 of them by another method, after a refusal), 5 fail, 3 are
+/// abandoned. And one of a minute ago that is still open.
+async fn some_traffic(rig: &Rig) {
+    let hour = rig.now() - TimeDelta::hours(2);
+    let mut events = Vec::new();
+    for number in 0..20_i64 {
+        let began = hour + TimeDelta::seconds(number);
+        let journey = rig.journey(began);
+        events.push(rig.event("started", &journey, None, began));
+        events.push(rig.event("offered", &journey, Some(1), began));
+        let mut answer = |kind, round, took_s| {
+            let mut event = rig.event(kind, &journey, Some(round), began + TimeDelta::seconds(took_s));
+            if kind == "failed" {
+                event["reason"] = json!("state_mismatch");
+            } else if round == 2 {
+                event["method"] = json!("otp sms");
+                event["fallback"] = json!(true);
+            }
+            events.push(event);
+        };
+        match number {
+            0..=8 => answer("succeeded", 1, 10),
+            9..=11 => {
+                answer("failed", 1, 10);
+                answer("succeeded", 2, 40);
+            }
+            12..=16 => answer("failed", 1, 10),
+            _ => {}
+        }
+    }
+    let open = rig.now() - TimeDelta::minutes(1);
+    events.push(rig.event("started", &rig.journey(open), None, open));
+    let mut skipped = rig.event("skipped", "jrn_none", None, hour);
+    skipped["journey_id"] = Value::Null;
+    events.push(skipped);
+    rig.send([rig.body(&events)]).await;
+    assert_eq!(rig.ingest().await.rejected, 0);
+}
+
+#[tokio::test]
+async fn a_report_tells_what_became_of_every_journey() {
+    let rig = Rig::start().await;
+    some_traffic(&rig).await;
+    let path = format!("/v1/tenants/{}/metrics/step-up", rig.tenant);
+    let report = rig.acme.get(&path).await.expect(200);
+    let total = &report["total"];
+    for (figure, value) in [
+        ("started", 21),
+        ("offered", 20),
+        ("succeeded", 12),
+        ("failed", 8),
+        ("abandoned", 3),
+        ("skipped", 1),
+        ("refused_tokens", 0),
+    ] {
+        assert_eq!(total[figure], value, "{figure} in {total}");
+    }
+    assert_eq!(total["success_rate"], json!(12.0 / 20.0));
+    assert_eq!(total["fallback_rate"], json!(3.0 / 12.0));
+    let close = |figure: &str, truth: f64| {
+        let read = total[figure].as_f64().unwrap();
+        assert!((read / truth - 1.0).abs() < 0.1, "{figure} {read}");
+    };
+    close("time_to_complete_p50_ms", 10_000.0);
+    close("time_to_complete_p99_ms", 40_000.0);
+    assert_eq!(
+        report["methods"],
+        json!([{"method": "otp", "succeeded": 9, "share": 0.75}, {"method": "otp sms", "succeeded": 3, "share": 0.25}])
+    );
+    assert_eq!(
+        report["rows"].as_array().unwrap().len(),
+        2,
+        "two hours with events"
+    );
+
+    // An hour later nobody has answered: it was abandoned too.
+    rig.app.clock.advance(TimeDelta::hours(1));
+    let later = rig.acme.get(&path).await.expect(200);
+    assert_eq!(later["total"]["abandoned"], 4);
+    // By other slices and splits the sums are the same.
+    for query in [
+        "step=minute",
+        "step=day",
+        "step=day&time_zone=Europe/Berlin",
+        "group_by=app",
+        "group_by=policy_version",
+    ] {
+        let report = rig.acme.get(&format!("{path}?{query}")).await.expect(200);
+        let sum = |figure: &str| -> i64 {
+            report["rows"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|row| row[figure].as_i64().unwrap())
+                .sum()
+        };
+        assert_eq!(
+            (sum("started"), sum("succeeded"), sum("abandoned")),
+            (21, 12, 4),
+            "{query}"
+        );
+    }
+    let by_reason = rig
+        .acme
+        .get(&format!("{path}?group_by=reason&from=2026-01-01T00:00:00Z"))
+        .await
+        .expect(200);
+    let row = by_reason["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["group"] == "state_mismatch")
+        .unwrap()
+        .clone();
+    assert_eq!((&row["failed"], &row["abandoned"]), (&json!(8), &Value::Null));
+    let only_sms = rig
+        .acme
+        .get(&format!("{path}?method=otp%20sms"))
+        .await
+        .expect(200);
+    assert_eq!(only_sms["total"]["succeeded"], 3);
+}
+
+#[tokio::test]
+async fn a_report_is_had_as_csv() {
+    let rig = Rig::start().await;
+    some_traffic(&rig).await;
+    let path = format!("/v1/tenants/{}/metrics/step-up?step=day", rig.tenant);
+    let answer = send(rig.acme.request(Method::GET, &path).header("accept", "text/csv")).await;
+    assert_eq!(answer.status.as_u16(), 200);
+    assert!(answer.header("content-type").starts_with("text/csv"));
+    let lines: Vec<_> = answer.text.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", answer.text);
+    assert!(
+        lines[1].starts_with("2026-01-05T00:00:00Z,\"\",21,20,12,8,"),
+        "{}",
+        lines[1]
+    );
+}
+
+#[tokio::test]
+async fn partners_see_their_own_and_operators_all() {
+    let rig = Rig::start().await;
+    some_traffic(&rig).await;
+    let path = format!("/v1/tenants/{}/metrics/step-up", rig.tenant);
+    let other = rig.app.partner("other").await;
+    other.get(&path).await.problem(404, "not_found");
+    let all = other.get("/v1/metrics/step-up").await.expect(200);
+    assert_eq!(all["total"]["started"], 0);
+    assert_eq!(other.get("/v1/events").await.expect(200)["items"], json!([]));
+    other
+        .get(&format!("/v1/events?tenant_id={}", rig.tenant))
+        .await
+        .problem(404, "not_found");
+    let hash = "00112233445566778899aabbccddeeff";
+    let by_user = other
+        .get(&format!("/v1/events?user_hash={hash}"))
+        .await
+        .expect(200);
+    assert_eq!(by_user["items"], json!([]));
+    for caller in [rig.app.operator(), &rig.app.auditor().await] {
+        assert_eq!(
+            caller.get("/v1/metrics/step-up").await.expect(200)["total"]["started"],
+            21
+        );
+        assert_eq!(caller.get(&path).await.expect(200)["total"]["started"], 21);
+    }
+}
+
+#[tokio::test]
+async fn a_journey_is_a_timeline() {
+    let rig = Rig::start().await;
+    some_traffic(&rig).await;
+    let failed = rig.acme.get("/v1/events?type=failed&limit=1").await.expect(200);
+    assert!(failed["next_cursor"].is_string());
+    let journey = text(&failed["items"][0]["journey_id"]);
+    let timeline = rig
+        .acme
+        .get(&format!("/v1/events?journey_id={journey}"))
+        .await
+        .expect(200);
+    let types: Vec<_> = timeline["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| text(&event["type"]))
+        .collect();
+    assert_eq!(types[0], "failed", "newest first");
+    assert_eq!(types.len(), 3, "{types:?}");
+    assert_eq!(timeline["items"][0]["hops_ms"], json!({"settings": 3}));
+
+    // Pages are complete and do not overlap.
+    let (mut seen, mut cursor) = (std::collections::BTreeSet::new(), String::new());
+    loop {
+        let page = rig
+            .acme
+            .get(&format!("/v1/events?limit=7{cursor}"))
+            .await
+            .expect(200);
+        for event in page["items"].as_array().unwrap() {
+            assert!(seen.insert(text(&event["event_id"])), "twice: {event}");
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(
+        i64::try_from(seen.len()).unwrap(),
+        rig.sum("SELECT count(*) FROM step_up_events").await
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_reported_says_why() {
+    let rig = Rig::start().await;
+    let path = format!("/v1/tenants/{}/metrics/step-up", rig.tenant);
+    let bad = |query: &str| format!("{path}?{query}");
+    for (query, pointer, code) in [
+        ("step=week", "query:step", "invalid"),
+        ("group_by=colour", "query:group_by", "invalid"),
+        ("time_zone=Atlantis", "query:time_zone", "invalid"),
+        ("from=yesterday", "query:from", "invalid"),
+        ("method=", "query:method", "invalid"),
+        ("limit=3", "query:limit", "unknown_parameter"),
+    ] {
+        rig.acme
+            .get(&bad(query))
+            .await
+            .problem(400, "invalid_query")
+            .names(pointer, code);
+    }
+    let now = rig.now().to_rfc3339_opts(SecondsFormat::Secs, true);
+    for (query, pointer, code) in [
+        (format!("from={now}&to={now}"), "query:to", "out_of_range"),
+        (
+            "from=2020-01-01T00:00:00Z".to_owned(),
+            "query:step",
+            "too_many_slices",
+        ),
+        (
+            "step=day&time_zone=Asia/Kolkata".to_owned(),
+            "query:time_zone",
+            "not_whole_hours",
+        ),
+    ] {
+        rig.acme
+            .get(&bad(&query))
+            .await
+            .problem(422, "validation_failed")
+            .names(pointer, code);
+    }
+}
