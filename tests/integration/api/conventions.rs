@@ -139,6 +139,8 @@ async fn tenants_are_found_by_what_their_partner_calls_them() {
         let mut body = examples::tenant(name);
         body["external_id"] = json!(external_id);
         body["labels"] = labels;
+        // Lists are in the order of creation.
+        app.clock.advance(TimeDelta::seconds(1));
         partner.post("/v1/tenants", body).await
     };
     make(&acme, "North 1", "crm-1", json!({"plan": "gold", "region": "eu"}))

@@ -41,15 +41,12 @@ async fn every_post_that_creates_answers_a_repeat_with_the_same() {
             "apps",
         ),
     ] {
-        let first = caller.post_once(&path, KEY, &body).await;
+        let own = format!("{KEY}-{table}");
+        let first = caller.post_once(&path, &own, &body).await;
         assert!(first.status.is_success(), "{path}: {}", first.text);
         let rows = count(&app, table).await;
         for quoted in [false, true] {
-            let key = if quoted {
-                format!("\"{KEY}\"")
-            } else {
-                KEY.to_owned()
-            };
+            let key = if quoted { format!("\"{own}\"") } else { own.clone() };
             let again = caller.post_once(&path, &key, &body).await;
             assert_eq!((again.status, &again.text), (first.status, &first.text), "{path}");
             assert_eq!(
@@ -63,7 +60,7 @@ async fn every_post_that_creates_answers_a_repeat_with_the_same() {
         assert_eq!(count(&app, table).await, rows, "{path}");
         let mut other = body.clone();
         other["name"] = json!("another");
-        let reused = caller.post_once(&path, KEY, &other).await;
+        let reused = caller.post_once(&path, &own, &other).await;
         reused.problem(422, "idempotency_key_reused");
         assert_eq!(count(&app, table).await, rows, "{path}");
     }
