@@ -97,6 +97,7 @@ mod tests {
             tenant_dns: tenant_dns.into(),
             community: "default".into(),
             client_id: "x".into(),
+            extra_ca_pem: None,
         }
     }
 

@@ -150,6 +150,7 @@ mod tests {
                 tenant_dns: "a.example".into(),
                 community: "default".into(),
                 client_id: "x".into(),
+                extra_ca_pem: None,
             },
             created_at: now,
             expires_at: now + OPEN_FOR,

@@ -25,9 +25,16 @@ pub(super) async fn ending(tx: &mut Tx, desired: &Desired, generation: i64) -> R
 const fn told_by(kind: OperationKind) -> Option<EventType> {
     match kind {
         OperationKind::UpdatePolicy => Some(EventType::PolicyChanged),
+        OperationKind::ChangeConnection => Some(EventType::RotationDone),
         OperationKind::CreateTenant
         | OperationKind::UpdateTenant
         | OperationKind::CreateApp
+        | OperationKind::UpdateApp
+        | OperationKind::DeleteApp
+        | OperationKind::ApproveExemption
+        | OperationKind::EndExemption
+        | OperationKind::RecordPilot
+        | OperationKind::UpdateMethods
         | OperationKind::SuspendTenant
         | OperationKind::ResumeTenant => None,
     }

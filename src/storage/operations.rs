@@ -25,6 +25,7 @@ struct Row {
     error: Option<Json<Failure>>,
     request_id: Option<String>,
     revision: i64,
+    traceparent: Option<String>,
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
@@ -67,6 +68,7 @@ impl TryFrom<Row> for Operation {
             state,
             revision: row.revision,
             request_id: row.request_id,
+            traceparent: row.traceparent,
             created_at: row.created_at,
         })
     }
@@ -136,7 +138,7 @@ pub async fn list(
         Row,
         r#"SELECT id AS "id: OperationId", partner_id AS "partner_id: PartnerId", tenant_id AS "tenant_id: TenantId",
                   resource_id, kind, target_generation, state, error AS "error: Json<Failure>", request_id, revision,
-                  created_at, started_at, finished_at
+                  traceparent, created_at, started_at, finished_at
            FROM operations
            WHERE ($1::text IS NULL OR partner_id = $1) AND ($2::text IS NULL OR tenant_id = $2)
              AND ($3::text IS NULL OR state = $3) AND ($4::text IS NULL OR kind = $4)

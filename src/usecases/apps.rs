@@ -158,7 +158,7 @@ pub async fn update(
     let policy = storage::policies::current(&mut tx, &scope.into(), tenant_id, id).await?;
     bear_with(
         &policy.document,
-        (&app.settings, &tenant.pool),
+        (&app.settings, &(&tenant).into()),
         &changed,
         &mut problems,
     );
@@ -206,7 +206,7 @@ pub async fn delete(
 /// action step-up may contradict it.
 fn bear_with(
     document: &PolicyDocument,
-    (settings, pool): (&AppSettings, &PoolSettings),
+    (settings, tenant): (&AppSettings, &policies::Surroundings<'_>),
     changed: &[&'static str],
     problems: &mut Problems,
 ) {
@@ -216,7 +216,7 @@ fn bear_with(
     else {
         return;
     };
-    let report = step_up::policy::validate(document, &policies::validation_context(settings, pool));
+    let report = step_up::policy::validate(document, &policies::validation_context(settings, tenant));
     for finding in &report.errors {
         let detail = format!("the policy in force does not bear with it: {}", finding.message);
         problems.add(&format!("/{field}"), &finding.code, detail);
@@ -240,7 +240,7 @@ async fn ask(
     let now = app.updated_at;
     let target_generation = storage::tenants::bump_generation(tx, scope, app.tenant_id, now).await?;
     let entry = AuditEntry {
-        tenant_id: app.tenant_id,
+        tenant_id: Some(app.tenant_id),
         resource_id: app.id.to_string(),
         action: asked.action,
         reason: String::new(),

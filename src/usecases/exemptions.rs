@@ -214,6 +214,7 @@ async fn expire(
     let entry = entry(&expired, AuditAction::ExemptionExpired, why.to_owned());
     let author = storage::audit_log::Author {
         actor: "worker",
+        role: None,
         request_id: None,
     };
     let audit_id = AuditId::generate(&context.ids, now);

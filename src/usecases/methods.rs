@@ -66,7 +66,7 @@ pub async fn put_extra(
         extra.map(|method| method.acr.clone()).collect()
     };
     let entry = AuditEntry {
-        tenant_id,
+        tenant_id: Some(tenant_id),
         resource_id: tenant_id.to_string(),
         action: AuditAction::MethodsChanged,
         reason: "the tenant's own methods".to_owned(),

@@ -109,7 +109,7 @@ pub async fn cancel(
     storage::operations::cancel(&mut tx, &scope, id, now).await?;
     let stopped = storage::operations::stop_work(&mut tx, &scope, operation.tenant_id).await?;
     let entry = AuditEntry {
-        tenant_id: operation.tenant_id,
+        tenant_id: Some(operation.tenant_id),
         resource_id: id.to_string(),
         action: AuditAction::OperationCancelled,
         reason,

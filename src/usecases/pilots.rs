@@ -303,7 +303,7 @@ fn refusal(reason: &str, message: &str) -> PilotRefusal {
 
 fn entry(pilot: &Pilot, action: AuditAction) -> AuditEntry {
     AuditEntry {
-        tenant_id: pilot.tenant_id,
+        tenant_id: Some(pilot.tenant_id),
         resource_id: pilot.id.to_string(),
         action,
         reason: format!("pilot step-up with `{}`", pilot.method),

@@ -268,6 +268,7 @@ mod tests {
             tenant_dns: "acme.1kosmos.net".into(),
             community: "default".into(),
             client_id: "portal".into(),
+            extra_ca_pem: None,
         };
         for attribute in user_writable_attributes(&open) {
             let document = json!({

@@ -282,7 +282,7 @@ async fn an_export_is_everything_and_can_be_checked_without_the_service() {
     let mut db = app.owner.acquire().await.unwrap();
     // More than one batch, and what JSON writers disagree about.
     for index in 0..520 {
-        enter(&mut db, &acme.id, &format!("{:03}", index)).await;
+        enter(&mut db, &acme.id, &format!("{index:03}")).await;
     }
     drop(db);
     acme.tenant("Ämter & «Gäste» 🙂 \"x\" \\").await;

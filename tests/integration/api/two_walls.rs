@@ -56,8 +56,8 @@ impl Stage {
             .execute(&app.owner)
         let webhook = victim.post("/v1/webhooks", examples::webhook()).await.expect(201);
         let webhook = text(&webhook["id"]);
-        let test = format!("/v1/webhooks/{webhook}:test");
-        let delivery = victim.call(reqwest::Method::POST, &test, None).await.expect(202);
+        let trial = format!("/v1/webhooks/{webhook}:test");
+        let delivery = victim.call(reqwest::Method::POST, &trial, None).await.expect(202);
         stepgate::worker::jobs::seal_audit_log::seal_all(&app.context)
             .await
             .unwrap();

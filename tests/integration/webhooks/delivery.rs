@@ -18,9 +18,9 @@ async fn a_message_is_a_signed_cloud_event() {
     let (path, secret) = webhook(&acme, &receiver, json!(["tenant.ready"])).await;
     let delivery = send_test(&acme, &path).await;
     assert_eq!(deliver(&app).await, 1);
-    let received = receiver.received();
-    assert_eq!(received.len(), 1);
-    let message = &received[0];
+    let requests = receiver.received();
+    assert_eq!(requests.len(), 1);
+    let message = &requests[0];
     assert!(
         message.head.starts_with("POST /hook HTTP/1.1"),
         "{}",
@@ -82,18 +82,18 @@ async fn a_failed_attempt_is_repeated_later_with_the_same_message() {
     assert_eq!(deliver(&app).await, 1);
     app.clock.advance(TimeDelta::seconds(30));
     assert_eq!(deliver(&app).await, 1);
-    let received = receiver.received();
-    assert_eq!(received.len(), 3);
-    for again in &received[1..] {
-        assert_eq!(again.body, received[0].body, "to the byte");
-        assert_eq!(again.header("webhook-id"), received[0].header("webhook-id"));
+    let requests = receiver.received();
+    assert_eq!(requests.len(), 3);
+    for again in &requests[1..] {
+        assert_eq!(again.body, requests[0].body, "to the byte");
+        assert_eq!(again.header("webhook-id"), requests[0].header("webhook-id"));
         assert_ne!(
             again.header("webhook-timestamp"),
-            received[0].header("webhook-timestamp")
+            requests[0].header("webhook-timestamp")
         );
         assert_ne!(
             again.header("webhook-signature"),
-            received[0].header("webhook-signature")
+            requests[0].header("webhook-signature")
         );
     }
     let told = acme.get(&delivery).await.expect(200);
@@ -143,8 +143,8 @@ async fn after_a_day_it_is_given_up_and_can_be_replayed() {
     );
     assert_eq!(replayed["message_id"], dead["items"][0]["message_id"]);
     assert_eq!(deliver(&app).await, 1);
-    let received = receiver.received();
-    assert_eq!(received[11].body, received[0].body);
+    let requests = receiver.received();
+    assert_eq!(requests[11].body, requests[0].body);
     let page = acme.get(&format!("{path}/deliveries")).await.expect(200);
     let states: Vec<_> = page["items"]
         .as_array()

@@ -89,15 +89,15 @@ async fn a_worker_killed_between_sending_and_recording_sends_again() {
         .await
         .unwrap();
     let _second = worker(&app);
-    let received = receiver.wait_for(2).await;
-    assert_eq!(received[0].body, received[1].body);
+    let requests = receiver.wait_for(2).await;
+    assert_eq!(requests[0].body, requests[1].body);
     assert_eq!(
-        received[0].header("webhook-id"),
-        received[1].header("webhook-id"),
+        requests[0].header("webhook-id"),
+        requests[1].header("webhook-id"),
         "by which it is told apart"
     );
     let scheme = standardwebhooks::Webhook::new(&secret).unwrap();
-    for message in &received {
+    for message in &requests {
         scheme.verify(message.body.as_bytes(), &message.headers).unwrap();
         let forged = message.body.replace("webhook.test", "tenant.ready");
         assert!(scheme.verify(forged.as_bytes(), &message.headers).is_err());

@@ -124,7 +124,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     let _ = stream.write_all(head.as_bytes()).await;
     match answer {
         Answer::Flood => while stream.write_all(&[b'x'; 4096]).await.is_ok() {},
-        Answer::Hang => tokio::time::sleep(Duration::from_secs(120)).await,
+        Answer::Hang => tokio::time::sleep(Duration::from_mins(2)).await,
         _ => {}
     }
 }

@@ -125,7 +125,7 @@ async fn the_secret_is_sealed_in_the_database_and_survives_a_new_key() {
         .unwrap();
     let bare = secret.trim_start_matches("whsec_");
     assert!(!row.contains(bare), "{row}");
-    let hex: String = bare.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex::encode(bare);
     assert!(!row.contains(&hex));
 
     // A new key in front of the old one: the old secret still signs; sealed again, the old key is not needed.
