@@ -16,7 +16,7 @@ static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 pub type Tx = sqlx::Transaction<'static, Postgres>;
 
 /// The database role of serve and worker: owns nothing, cannot bypass row-level security.
-pub const APP_ROLE: &str = "stepgate_app";
+pub(super) const APP_ROLE: &str = "stepgate_app";
 
 /// Channel on which a worker is told that a tenant is due.
 pub const WORK_CHANNEL: &str = "stepgate_work";

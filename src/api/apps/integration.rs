@@ -9,7 +9,7 @@ use crate::{
     },
     domain::pool::{SignInWith, Tier},
     ids::{AppId, TenantId},
-    usecases::{self, integrations},
+    usecases::integrations,
 };
 use actix_web::{get, web::Data};
 use serde::Serialize;
@@ -244,6 +244,6 @@ pub(crate) async fn get_integration(
     ids: PathIds<(TenantId, AppId)>,
 ) -> Answer {
     let (tenant_id, app_id) = ids.0;
-    let found = usecases::integrations::get(&context, &caller.request, tenant_id, app_id).await?;
+    let found = integrations::get(&context, &caller.request, tenant_id, app_id).await?;
     Ok(ok(&Integration::from(found)))
 }

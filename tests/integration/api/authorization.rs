@@ -206,7 +206,7 @@ async fn every_operation_refuses_who_may_not_call_it() {
             match operation_id {
                 _ if !roles[2] => drop(answer.problem(403, "forbidden")),
                 "getPolicySchema" | "getStandaloneTemplate" => {
-                    assert!(answer.status.is_success(), "{}", answer.text)
+                    assert!(answer.status.is_success(), "{}", answer.text);
                 }
                 "listTenants" | "listOperations" => assert_eq!(answer.expect(200)["items"], json!([])),
                 "createTenant" => assert_eq!(answer.expect(202)["tenant"]["partner_id"], json!(other.id)),
