@@ -9,7 +9,6 @@ use crate::{
         audit::{AuditAction, AuditEntry},
         operation::OperationKind,
         policy::PolicyVersion,
-        pool::PoolSettings,
         validation::Problems,
     },
     error::Code,

@@ -81,7 +81,7 @@ pub(crate) fn progress(progress: &Progress) {
             eprintln!("  {:<9} {:<20} {said}", step.state, step.name);
         }
         Progress::Operation(operation) => {
-            eprintln!("{} {}: {}", operation.id, operation.kind, operation.state)
+            eprintln!("{} {}: {}", operation.id, operation.kind, operation.state);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     },
     domain::pool::{SignInWith, Tier},
     ids::{AppId, TenantId},
-    usecases::{self, integrations},
+    usecases::integrations,
 };
 use actix_web::{get, web::Data};
 use serde::Serialize;

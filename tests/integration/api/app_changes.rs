@@ -21,7 +21,7 @@ async fn a_change_holds_what_it_names_and_needs_the_revision_that_was_read() {
     assert_eq!(read.header("etag"), "\"1\"");
     let before = read.expect(200);
     let change = json!({"session_validity_min": 7, "allowed_origins": ["https://new.acme.example"]});
-    let patch = |etag: &str, body: &Value| {
+    let change_app = |etag: &str, body: &Value| {
         send(
             acme.request(Method::PATCH, &path)
                 .header("if-match", etag)
@@ -31,8 +31,10 @@ async fn a_change_holds_what_it_names_and_needs_the_revision_that_was_read() {
     acme.patch(&path, change.clone())
         .await
         .problem(428, "precondition_required");
-    patch("\"2\"", &change).await.problem(412, "precondition_failed");
-    let answer = patch("\"1\"", &change).await;
+    change_app("\"2\"", &change)
+        .await
+        .problem(412, "precondition_failed");
+    let answer = change_app("\"1\"", &change).await;
     assert_eq!(answer.header("etag"), "\"2\"");
     let location = answer.header("location").to_owned();
     let body = answer.expect(202);
@@ -44,7 +46,9 @@ async fn a_change_holds_what_it_names_and_needs_the_revision_that_was_read() {
     assert_eq!(body["app"], expected);
     assert_eq!(acme.get(&path).await.expect(200), expected);
     assert_eq!(acme.get(&location).await.expect(200)["kind"], json!("update_app"));
-    patch("\"1\"", &change).await.problem(412, "precondition_failed");
+    change_app("\"1\"", &change)
+        .await
+        .problem(412, "precondition_failed");
 
     let audited: (String, Value) =
         sqlx::query_as("SELECT action, detail FROM audit_log ORDER BY position DESC LIMIT 1")
@@ -63,19 +67,19 @@ async fn a_name_that_is_taken_and_settings_that_the_policy_does_not_bear_are_ref
     let app = TestApp::start().await;
     let (acme, apps, path) = made(&app).await;
     acme.post(&apps, json!({"name": "Second"})).await.expect(202);
-    let patch = |body: Value| {
+    let change_app = |body: Value| {
         send(
             acme.request(Method::PATCH, &path)
                 .header("if-match", "\"1\"")
                 .json(&body),
         )
     };
-    patch(json!({"name": "Second"}))
+    change_app(json!({"name": "Second"}))
         .await
         .problem(409, "name_taken")
         .names("/name", "taken");
     // Its refresh tokens must outlive the others, whichever of them is changed.
-    patch(json!({"id_token_validity_min": 700}))
+    change_app(json!({"id_token_validity_min": 700}))
         .await
         .problem(422, "validation_failed")
         .names("/refresh_token_validity_min", "too_short");

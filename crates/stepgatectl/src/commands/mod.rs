@@ -55,17 +55,14 @@ async fn template(
     print: &Print,
     tenant: Option<&str>,
 ) -> anyhow::Result<ExitCode> {
-    match tenant {
-        Some(tenant) => {
-            let shown = client.get_tenant_template(tenant).await?;
-            output::result(print, &shown, || {
-                shown["template"].as_str().unwrap_or_default().to_owned()
-            })?;
-        }
-        None => {
-            let text = client.get_standalone_template().await?;
-            output::result(print, &serde_json::json!({ "template": text }), || text.clone())?;
-        }
+    if let Some(tenant) = tenant {
+        let shown = client.get_tenant_template(tenant).await?;
+        output::result(print, &shown, || {
+            shown["template"].as_str().unwrap_or_default().to_owned()
+        })?;
+    } else {
+        let text = client.get_standalone_template().await?;
+        output::result(print, &serde_json::json!({ "template": text }), || text.clone())?;
     }
     Ok(ExitCode::SUCCESS)
 }
