@@ -16,17 +16,17 @@
 
 pub mod api_keys;
 pub mod apps;
-pub mod blockid;
 pub mod audit;
+pub mod blockid;
 pub mod cells;
 mod docs;
 pub mod document;
+pub mod events;
 pub mod exemptions;
 pub mod extract;
 pub mod health;
 pub mod links;
 pub mod methods;
-pub mod events;
 pub mod metrics;
 pub mod middleware;
 pub mod operations;

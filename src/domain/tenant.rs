@@ -1,8 +1,8 @@
 //! A tenant: one BlockID connection, one user pool, one stack.
 
 use super::{
-    blockid::BlockIdConnection, connection_check::ConnectionReport, method::TenantMethods, operation::Failure,
-    pool::PoolSettings, validation::Problems,
+    blockid::BlockIdConnection, connection_check::ConnectionReport, method::TenantMethods,
+    operation::Failure, pool::PoolSettings, validation::Problems,
 };
 use crate::{
     Error, Result,

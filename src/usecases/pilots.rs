@@ -133,14 +133,16 @@ pub async fn complete(
             "The tenant's function could not be invoked.",
         )
     });
-    let told = told.and_then(|answer| match serde_json::from_value(answer.unwrap_or_default()) {
-        Ok(Verified::Told(told)) => Ok(told),
-        Ok(Verified::Refused { reason }) => Err(refusal(reason.code(), reason.meaning().trim())),
-        Err(_) => Err(refusal(
-            "function_unavailable",
-            "The tenant's function is of an older version that knows no pilots.",
-        )),
-    });
+    let told = told.and_then(
+        |answer| match serde_json::from_value(answer.unwrap_or_default()) {
+            Ok(Verified::Told(told)) => Ok(told),
+            Ok(Verified::Refused { reason }) => Err(refusal(reason.code(), reason.meaning().trim())),
+            Err(_) => Err(refusal(
+                "function_unavailable",
+                "The tenant's function is of an older version that knows no pilots.",
+            )),
+        },
+    );
     conclude(context, request, &scope, ids, told).await
 }
 

@@ -6,10 +6,10 @@ use crate::{
     domain::{
         actor::PartnerScope,
         app::{App, AppSettings, user_writable_attributes},
+        audit::{AuditAction, AuditEntry},
         blockid::BlockIdConnection,
         connection_check::ConnectionReport,
         method::TenantMethods,
-        audit::{AuditAction, AuditEntry},
         operation::OperationKind,
         policy::PolicyVersion,
         pool::PoolSettings,

@@ -31,8 +31,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    artifacts as artifacts_command, attacks, demo, fuzz, lint, openapi_lint, package, services as services_command, sqlx,
-    test,
+    artifacts as artifacts_command, attacks, demo, fuzz, lint, openapi_lint, package,
+    services as services_command, sqlx, test,
 };
 use crate::context::Context;
 use crate::process::Interrupted;

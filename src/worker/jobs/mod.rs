@@ -1,7 +1,7 @@
 //! The jobs of the worker, one a file.
 
-pub mod expire_exemptions;
 pub mod deliver_webhooks;
+pub mod expire_exemptions;
 pub mod ingest_events;
 pub mod keep_partitions;
 pub mod reconcile_tenants;

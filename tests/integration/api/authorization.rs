@@ -335,7 +335,9 @@ async fn walk(by_token: bool) {
             let (roles, _) = case(operation_id, "")
                 .unwrap_or_else(|| panic!("{operation_id} has no authorization case: add one"));
             let method: Method = method.to_uppercase().parse().unwrap();
-            let mut path = fresh(&stage.asker, ids, operation_id).await.fill(operation_id, template);
+            let mut path = fresh(&stage.asker, ids, operation_id)
+                .await
+                .fill(operation_id, template);
             let app_id = ids.app.clone();
             let body = |unique: &str| {
                 let body = case(operation_id, unique).unwrap().1?;
@@ -358,7 +360,9 @@ async fn walk(by_token: bool) {
                     path = ids.fill(operation_id, template);
                 }
                 if USED_UP.contains(&operation_id) {
-                    path = fresh(&stage.asker, ids, operation_id).await.fill(operation_id, template);
+                    path = fresh(&stage.asker, ids, operation_id)
+                        .await
+                        .fill(operation_id, template);
                 }
                 let answer = call(
                     caller,
@@ -371,7 +375,11 @@ async fn walk(by_token: bool) {
                     answer.problem(409, "nothing_to_revert");
                 } else if allowed && NEED_A_POOL.contains(&operation_id) {
                     // There is no such pool: it was asked for, so the caller was let in.
-                    assert!(!matches!(answer.status.as_u16(), 401 | 403), "{operation_id}: {}", answer.text);
+                    assert!(
+                        !matches!(answer.status.as_u16(), 401 | 403),
+                        "{operation_id}: {}",
+                        answer.text
+                    );
                 } else if allowed {
                     // No provider answers here: whoever may complete a pilot hears about its `state`.
                     let heard = operation_id == "completePilot" && answer.status == 422;
@@ -393,7 +401,12 @@ async fn walk(by_token: bool) {
             let answer = call(other, &method, &path, body("other").as_ref()).await;
             match operation_id {
                 _ if !roles[2] => drop(answer.problem(403, "forbidden")),
-                "checkConnection" | "getPolicySchema" | "getStandaloneTemplate" | "listAudit" | "exportAudit" | "verifyAudit" => {
+                "checkConnection"
+                | "getPolicySchema"
+                | "getStandaloneTemplate"
+                | "listAudit"
+                | "exportAudit"
+                | "verifyAudit" => {
                     assert!(answer.status.is_success(), "{}", answer.text);
                 }
                 "createWebhook" => assert_eq!(answer.expect(201)["partner_id"], json!(stage.other_id)),

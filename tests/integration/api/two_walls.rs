@@ -54,6 +54,8 @@ impl Stage {
         // As if a worker were at it: what the worker writes names the holder.
         sqlx::raw_sql("UPDATE tenants SET lease_owner = 'x'")
             .execute(&app.owner)
+            .await
+            .unwrap();
         let webhook = victim.post("/v1/webhooks", examples::webhook()).await.expect(201);
         let webhook = text(&webhook["id"]);
         let trial = format!("/v1/webhooks/{webhook}:test");

@@ -6,7 +6,12 @@ use super::{
 };
 use secrecy::SecretString;
 use stepgate::{
-    domain::{app::AppChange, operation::OperationState, pool::PoolSettings, tenant::Tenant},
+    domain::{
+        app::AppChange,
+        operation::OperationState,
+        pool::PoolSettings,
+        tenant::{Labels, Tenant},
+    },
     provisioning::pass::Outcome,
     usecases::{self, create_tenant::NewTenant},
 };
@@ -116,6 +121,8 @@ async fn a_sandbox_is_not_protected_and_anything_else_is() {
         client_secret: SecretString::from("simulated-secret"),
         pool: PoolSettings::default(),
         sandbox: true,
+        external_id: None,
+        labels: Labels::new(),
     };
     let (sandbox, _) = usecases::create_tenant::create(&rig.context, &rig.request, new)
         .await
