@@ -12,6 +12,7 @@
 //! | [`problem`] | the one error envelope (RFC 9457) and the mapping of codes to statuses |
 //! | [`middleware`] | request ids, access log, panics, headers; authentication |
 //! | [`document`] | the OpenAPI document |
+//! | [`draining`] | a server on its way out |
 //! | [`server`] | puts it together and listens |
 
 pub mod api_keys;
@@ -19,6 +20,7 @@ pub mod apps;
 pub mod cells;
 mod docs;
 pub mod document;
+pub mod draining;
 pub mod extract;
 pub mod health;
 pub mod middleware;

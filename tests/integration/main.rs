@@ -20,6 +20,7 @@ mod attacks;
 mod canary;
 mod installation;
 mod provisioning;
+mod running;
 mod sign_in;
 mod support;
 mod suspension;
