@@ -303,7 +303,13 @@ mod tests {
     #[test]
     fn the_documented_file_is_one() {
         let page = include_str!("../../docs/conventions.md");
-        let block = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let block = page
+            .split("```toml\n")
+            .nth(1)
+            .unwrap()
+            .split("```")
+            .next()
+            .unwrap();
         let issuers = read(block).unwrap();
         let names: Vec<_> = issuers.iter().map(|issuer| issuer.name.as_str()).collect();
         assert_eq!(names, ["acme-portal", "staff"]);

@@ -31,7 +31,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    artifacts as artifacts_command, demo, lint, package, services as services_command, sqlx, test,
+    artifacts as artifacts_command, chart, demo, image, lint, package, services as services_command, sqlx,
+    test,
 };
 use crate::context::Context;
 use crate::process::Interrupted;
@@ -64,10 +65,14 @@ enum Command {
     Services(services_command::Options),
     /// Check formatting, clippy, the CloudFormation templates and the dependency rules.
     Lint,
+    /// Check the Helm chart: lint, render, schemas of Kubernetes, policies, alert rules.
+    Chart(chart::Options),
     /// Refresh the query metadata in `.sqlx/`, which lets the service build without a database.
     Sqlx(sqlx::Options),
     /// Build the triggers for this machine and zip them into `.stepgate/artifacts/`.
     Artifacts,
+    /// Build the container image without pulling any base image, into `.stepgate/image/`.
+    Image(image::Options),
     /// Build the triggers for AWS, as small as they get, and zip them into `.stepgate/package/`.
     Package(package::Options),
 }
@@ -94,7 +99,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test(options) => test::run(&context, &options),
         Command::Services(options) => services_command::run(&context, &options),
         Command::Lint => lint::run(&context),
+        Command::Chart(options) => chart::run(&context, &options),
         Command::Sqlx(options) => sqlx::run(&context, &options),
+        Command::Image(options) => image::run(&context, &options),
         Command::Package(options) => package::run(&context, &options),
         Command::Artifacts => artifacts_command::run(&context),
     }

@@ -1,7 +1,9 @@
 //! The commands, one file or folder each: options, and the steps in the order they are shown.
 
 pub(crate) mod artifacts;
+pub(crate) mod chart;
 pub(crate) mod demo;
+pub(crate) mod image;
 pub(crate) mod lint;
 pub(crate) mod package;
 pub(crate) mod services;

@@ -6,6 +6,7 @@
 
 pub(crate) mod packages;
 pub(crate) mod postgres_binaries;
+pub(crate) mod promtool;
 pub(crate) mod python;
 
 use std::env;
