@@ -22,12 +22,16 @@ pub struct Config {
     pub listen: SocketAddr,
     /// What is logged and how.
     pub log: LogConfig,
-    /// How long running requests and steps may take after a stop signal.
+    /// How long the API goes on taking requests after a stop signal, not ready any more, before it takes no more.
+    pub shutdown_delay: Duration,
+    /// How long running requests and steps may take after that.
     pub shutdown_grace: Duration,
     /// The worker's loop.
     pub worker: WorkerConfig,
     /// Step-up events.
     pub events: EventsConfig,
+    /// Where the worker answers probes, if anywhere.
+    pub worker_listen: Option<SocketAddr>,
     /// Requests a minute of one caller to one process; 0 is no limit.
     pub rate_limit_per_min: u32,
     /// Issuers whose tokens are accepted.
@@ -132,7 +136,8 @@ impl Config {
                 "an address and port",
             ),
             log: settings.log(),
-            shutdown_grace: Duration::from_secs(settings.number("shutdown_grace_s", 20, 0..=600)),
+            shutdown_delay: Duration::from_secs(settings.number("shutdown_delay_s", 0, 0..=600)),
+            shutdown_grace: Duration::from_secs(settings.number("shutdown_grace_s", 65, 0..=600)),
             worker: WorkerConfig {
                 poll: Duration::from_millis(settings.number("worker_poll_ms", 2000, 10..=600_000)),
                 lease: Duration::from_secs(settings.number("worker_lease_s", 60, 1..=3600)),
@@ -141,6 +146,7 @@ impl Config {
             events: EventsConfig {
                 retention_days: settings.number("events_retention_days", 30, 1..=365),
             },
+            worker_listen: settings.optional("worker_listen", "an address and port"),
             rate_limit_per_min: settings.number("rate_limit_per_min", 1200, 0..=1_000_000),
             trusted_issuers: settings.trusted_issuers(),
             dev_insecure_loopback: settings.flag("dev_insecure_loopback"),
@@ -183,11 +189,13 @@ const KEYS: &[&str] = &[
     "listen",
     "log",
     "log_format",
+    "shutdown_delay_s",
     "shutdown_grace_s",
     "worker_poll_ms",
     "worker_lease_s",
     "worker_concurrency",
     "events_retention_days",
+    "worker_listen",
     "rate_limit_per_min",
     "trusted_issuers_file",
     "dev_insecure_loopback",
@@ -257,6 +265,16 @@ impl Settings<'_> {
                 .push(format!("{} (`{key}`): `{text}` is not {what}", variable(key)));
             default
         })
+    }
+
+    fn optional<T: FromStr>(&mut self, key: &str, what: &str) -> Option<T> {
+        let text = self.raw(key)?;
+        let value = text.trim().parse().ok();
+        if value.is_none() {
+            self.problems
+                .push(format!("{} (`{key}`): `{text}` is not {what}", variable(key)));
+        }
+        value
     }
 
     fn number<T>(&mut self, key: &str, default: T, range: std::ops::RangeInclusive<T>) -> T
@@ -373,6 +391,7 @@ mod tests {
             ("STEPGATE_LOG_FORMAT", "xml"),
             ("STEPGATE_LOG", "a=b=c"),
             ("STEPGATE_WORKER_CONCURRENCY", "0"),
+            ("STEPGATE_WORKER_LISTEN", "8080"),
             ("STEPGATE_DEV_INSECURE_LOOPBACK", "maybe"),
             ("STEPGATE_ENCRYPTION_KEY", "hunter2"),
             ("STEPGATE_ALLOWED_WEBHOOK_NETWORKS", "10.0.0.0/8,nowhere"),
@@ -388,6 +407,7 @@ mod tests {
             "LOG_FORMAT",
             "STEPGATE_LOG ",
             "CONCURRENCY",
+            "WORKER_LISTEN",
             "LOOPBACK",
             "ENCRYPTION_KEY",
             "`nowhere`",

@@ -289,15 +289,28 @@ impl std::error::Error for Error {}
 /// A database error that nobody expected. Expected ones (a taken name) are mapped where they can happen.
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        let unavailable = matches!(
-            error,
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_)
-        );
-        if unavailable {
+        if database_is_away(&error) {
             Self::new(Code::Unavailable, "The database cannot be reached at the moment.").caused_by(error)
         } else {
             Self::internal(error)
         }
+    }
+}
+
+/// Whether it is not the statement that failed but the way to the database, or the database itself.
+fn database_is_away(error: &sqlx::Error) -> bool {
+    match error {
+        // A connection that ends in the middle of the handshake is a breach of the protocol to the driver.
+        sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_) => true,
+        // SQLSTATE classes: connection exception, insufficient resources, operator intervention (a restart).
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| code.starts_with("08") || code.starts_with("53") || code.starts_with("57P")),
+        _ => false,
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`problem`] | the one error envelope (RFC 9457) and the mapping of codes to statuses |
 //! | [`middleware`] | request ids, access log, panics, headers; authentication |
 //! | [`document`] | the OpenAPI document |
+//! | [`draining`] | a server on its way out |
 //! | [`server`] | puts it together and listens |
 
 pub mod api_keys;
@@ -23,6 +24,7 @@ mod docs;
 pub mod document;
 pub mod events;
 pub mod exemptions;
+pub mod draining;
 pub mod extract;
 pub mod health;
 pub mod links;

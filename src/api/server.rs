@@ -1,7 +1,9 @@
 //! Puts the application together and listens.
 
 use super::{
-    docs, document, middleware,
+    docs, document,
+    draining::Draining,
+    health, middleware,
     operations::feed::{MAX_STREAMS, OperationFeed},
     rate_limit::RateLimiter,
     route_table,
@@ -16,17 +18,18 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// A server on `listener`, not yet running: await it. It does not handle signals; stop it by its handle.
-pub fn build(context: Context, listener: TcpListener) -> std::io::Result<Server> {
+/// The API on `listener`, not yet running: await it. It does not handle signals; stop it by its handle.
+pub fn build(context: Context, listener: TcpListener, draining: Draining) -> std::io::Result<Server> {
     let grace = context.config.shutdown_grace.as_secs();
     let document = document::document();
     let table = web::Data::new(route_table::RouteTable::new(&document));
     let limiter = web::Data::new(RateLimiter::new(context.config.rate_limit_per_min));
     let feed = web::Data::from(OperationFeed::start(context.clone(), MAX_STREAMS));
-    let context = web::Data::new(context);
+    let (context, draining) = (web::Data::new(context), web::Data::new(draining));
     let server = HttpServer::new(move || {
         let (app, _) = App::new()
             .app_data(context.clone())
+            .app_data(draining.clone())
             .app_data(table.clone())
             .app_data(limiter.clone())
             .app_data(feed.clone())
@@ -38,11 +41,32 @@ pub fn build(context: Context, listener: TcpListener) -> std::io::Result<Server>
             .default_service(web::to(route_table::not_routed))
             .wrap(from_fn(middleware::authenticate))
             .wrap(from_fn(middleware::edge))
+            .wrap(from_fn(middleware::close_when_draining))
     })
     .client_request_timeout(CLIENT_TIMEOUT)
     .client_disconnect_timeout(CLIENT_TIMEOUT)
     .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(grace)
+    .disable_signals()
+    .listen(listener)?;
+    Ok(server.run())
+}
+
+/// Health and readiness alone, for a process that has no API.
+pub fn build_probes(context: Context, listener: TcpListener) -> std::io::Result<Server> {
+    let (context, draining) = (web::Data::new(context), web::Data::new(Draining::default()));
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(context.clone())
+            .app_data(draining.clone())
+            .service(health::healthz::healthz)
+            .service(health::readyz::readyz)
+            .wrap(from_fn(middleware::edge))
+    })
+    .workers(1)
+    .client_request_timeout(CLIENT_TIMEOUT)
+    .client_disconnect_timeout(CLIENT_TIMEOUT)
+    .shutdown_timeout(0)
     .disable_signals()
     .listen(listener)?;
     Ok(server.run())

@@ -7,6 +7,7 @@ pub mod cell;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;
+pub mod probe;
 pub mod problems;
 pub mod serve;
 pub mod worker;
@@ -32,9 +33,11 @@ pub enum Command {
     /// Bring tenants to what their rows ask for, until a stop signal.
     Worker,
     /// Bring the database schema to this version.
-    Migrate,
+    Migrate(migrate::MigrateArgs),
     /// Print the OpenAPI document.
     Openapi,
+    /// Ask for a URL and fail unless the answer is a success.
+    Probe(probe::ProbeArgs),
     /// Print the page of the kinds of problems.
     Problems,
     /// Cells: accounts and regions that tenants are placed in.
@@ -69,8 +72,9 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve => serve::run(Config::load()?).await,
         Command::Worker => worker::run(Config::load()?).await,
-        Command::Migrate => migrate::run(Config::load()?).await,
+        Command::Migrate(arguments) => migrate::run(Config::load()?, &arguments).await,
         Command::Openapi => openapi::run(),
+        Command::Probe(arguments) => probe::run(arguments).await,
         Command::Problems => {
             problems::run();
             Ok(())

@@ -7,10 +7,12 @@
 use crate::{Result, config::DatabaseConfig, domain::actor::Rows};
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret;
-use sqlx::{AssertSqlSafe, PgPool, Postgres, postgres::PgConnectOptions, postgres::PgPoolOptions};
+use sqlx::{
+    AssertSqlSafe, PgPool, Postgres, migrate::Migrator, postgres::PgConnectOptions, postgres::PgPoolOptions,
+};
 use std::{str::FromStr, time::Duration};
 
-static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
 /// An open transaction; rolls back when dropped.
 pub type Tx = sqlx::Transaction<'static, Postgres>;
@@ -82,7 +84,10 @@ impl Database {
         sqlx::raw_sql("SET statement_timeout = 0")
             .execute(&mut *connection)
             .await?;
-        let result = MIGRATOR
+        // What a newer binary has added stays: neighbouring releases share a database.
+        let mut migrator = Migrator::with_migrations(MIGRATOR.iter().cloned().collect());
+        migrator.set_ignore_missing(true);
+        let result = migrator
             .run(&mut *connection)
             .await
             .context("the schema cannot be migrated");
@@ -113,6 +118,20 @@ impl Database {
                 .fetch_one(&self.pool)
                 .await?,
         )
+    }
+
+    /// Versions of this binary's migrations that the database has not had, oldest first.
+    pub async fn pending_migrations(&self) -> Result<Vec<i64>> {
+        let done: Vec<i64> = if self.schema_version().await? == 0 {
+            Vec::new()
+        } else {
+            // See `schema_version` for why this is not checked at compile time.
+            sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+                .fetch_all(&self.pool)
+                .await?
+        };
+        let wanted = MIGRATOR.iter().map(|migration| migration.version);
+        Ok(wanted.filter(|version| !done.contains(version)).collect())
     }
 
     /// Refuses to go on with a schema older than this binary's. A newer one is accepted: migrations first

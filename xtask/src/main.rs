@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    artifacts as artifacts_command, attacks, demo, fuzz, lint, openapi_lint, package,
+    artifacts as artifacts_command, attacks, chart, demo, fuzz, image, lint, openapi_lint, package,
     services as services_command, sqlx, test,
 };
 use crate::context::Context;
@@ -71,10 +71,14 @@ enum Command {
     Lint,
     /// Have other people's tools judge the API document, and compile a TypeScript program against it.
     OpenapiLint,
+    /// Check the Helm chart: lint, render, schemas of Kubernetes, policies, alert rules.
+    Chart(chart::Options),
     /// Refresh the query metadata in `.sqlx/`, which lets the service build without a database.
     Sqlx(sqlx::Options),
     /// Build the triggers for this machine and zip them into `.stepgate/artifacts/`.
     Artifacts,
+    /// Build the container image without pulling any base image, into `.stepgate/image/`.
+    Image(image::Options),
     /// Build the triggers for AWS, as small as they get, and zip them into `.stepgate/package/`.
     Package(package::Options),
 }
@@ -104,7 +108,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Services(options) => services_command::run(&context, &options),
         Command::Lint => lint::run(&context),
         Command::OpenapiLint => openapi_lint::run(&context),
+        Command::Chart(options) => chart::run(&context, &options),
         Command::Sqlx(options) => sqlx::run(&context, &options),
+        Command::Image(options) => image::run(&context, &options),
         Command::Package(options) => package::run(&context, &options),
         Command::Artifacts => artifacts_command::run(&context),
     }

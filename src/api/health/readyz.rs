@@ -2,6 +2,7 @@
 
 use crate::{
     Context, Error,
+    api::draining::Draining,
     api::respond::{Answer, ok},
     error::Code,
     storage::Database,
@@ -11,14 +12,18 @@ use serde_json::json;
 
 /// Can the service work?
 ///
-/// Asks the database and compares its schema with what this binary needs.
+/// Asks the database and compares its schema with what this binary needs. A service that was asked to stop is not
+/// ready, though it still answers.
 #[utoipa::path(
     operation_id = "readyz", tag = "service",
     responses((status = 200, description = "It can", body = serde_json::Value,
                example = json!({"status": "ready", "schema_version": 2})))
 )]
 #[get("/readyz")]
-pub(crate) async fn readyz(context: Data<Context>) -> Answer {
+pub(crate) async fn readyz(context: Data<Context>, draining: Data<Draining>) -> Answer {
+    if draining.has_begun() {
+        return Err(Error::new(Code::Unavailable, "The service is stopping.").into());
+    }
     let schema_version = context.db.schema_version().await?;
     if schema_version < Database::expected_schema_version() {
         return Err(Error::new(

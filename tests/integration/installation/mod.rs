@@ -7,7 +7,7 @@
 //!
 //! To use it: `installation::run(|installation| async move { … })` in a `#[test]`.
 
-mod process;
+pub(crate) mod process;
 mod tenant;
 
 pub(crate) use tenant::Tenant;
@@ -90,21 +90,7 @@ impl Installation {
         let (aws_url, emulator) = start_emulator(&folder).await;
         let database_url = make_database().await;
 
-        let service = |arguments: &[&str]| {
-            Program::new(env!("CARGO_BIN_EXE_stepgate"))
-                .arguments(arguments)
-                .variable("STEPGATE_DATABASE_URL", &database_url)
-                .variable("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
-                .variable("STEPGATE_WORKER_POLL_MS", "200")
-                .variable("STEPGATE_ENCRYPTION_KEY", ENCRYPTION_KEY)
-                .variable("STEPGATE_ALLOWED_WEBHOOK_NETWORKS", "127.0.0.1/32")
-                .variable("STEPGATE_LOG", "info,stepgate=debug")
-                .variable("STEPGATE_RATE_LIMIT_PER_MIN", "0")
-                .variable("AWS_ENDPOINT_URL", aws_url.as_str().trim_end_matches('/'))
-                .variable("AWS_REGION", REGION)
-                .variable("AWS_ACCESS_KEY_ID", ACCOUNT)
-                .variable("AWS_SECRET_ACCESS_KEY", "test")
-        };
+        let service = |arguments: &[&str]| program(&database_url, &aws_url, arguments);
         service(&["migrate"]).finish();
         let architecture = if cfg!(target_arch = "aarch64") {
             "arm64"
@@ -214,12 +200,54 @@ impl Installation {
             .expect("a worker")
     }
 
+    /// One more process of the service, on another database where one is given.
+    pub(crate) fn service(&self, database_url: Option<&str>, arguments: &[&str]) -> Program {
+        program(
+            database_url.unwrap_or(&self.database_url),
+            &self.aws_url,
+            arguments,
+        )
+    }
+
+    /// The same partner, at another copy of the API.
+    pub(crate) fn partner_at(&self, api_url: &Url) -> Stepgate {
+        let http = attacks::http::client().expect("a client");
+        Stepgate::new(http, api_url.clone(), self.partner_key.clone())
+    }
+
+    /// Where logs of this run go.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// URL of the control plane's database, with its password.
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database_url
+    }
+
     /// A connection to the control plane's database.
     pub(crate) async fn database(&self) -> sqlx::PgConnection {
         sqlx::PgConnection::connect(&self.database_url)
             .await
             .expect("the database")
     }
+}
+
+/// The service, with everything it is configured by.
+fn program(database_url: &str, aws_url: &Url, arguments: &[&str]) -> Program {
+    Program::new(env!("CARGO_BIN_EXE_stepgate"))
+        .arguments(arguments)
+        .variable("STEPGATE_DATABASE_URL", database_url)
+        .variable("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
+        .variable("STEPGATE_WORKER_POLL_MS", "200")
+        .variable("STEPGATE_ENCRYPTION_KEY", ENCRYPTION_KEY)
+        .variable("STEPGATE_ALLOWED_WEBHOOK_NETWORKS", "127.0.0.1/32")
+        .variable("STEPGATE_LOG", "info,stepgate=debug")
+        .variable("STEPGATE_RATE_LIMIT_PER_MIN", "0")
+        .variable("AWS_ENDPOINT_URL", aws_url.as_str().trim_end_matches('/'))
+        .variable("AWS_REGION", REGION)
+        .variable("AWS_ACCESS_KEY_ID", ACCOUNT)
+        .variable("AWS_SECRET_ACCESS_KEY", "test")
 }
 
 /// A new partner; the key of its administrator.
@@ -272,7 +300,8 @@ async fn start_emulator(folder: &Path) -> (Url, Child) {
     (url, child)
 }
 
-async fn wait_for(url: Url) {
+/// Waits until `url` answers with a success.
+pub(crate) async fn wait_for(url: Url) {
     let http = attacks::http::client().expect("a client");
     for _ in 0..READY_LOOKS {
         if http

@@ -6,7 +6,7 @@
 use crate::support::env::required as given;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 const KEEPER: &str = "
 import subprocess, sys, threading, os
@@ -23,7 +23,7 @@ os._exit(child.wait() & 255)
 ";
 
 /// A program and its environment: nothing is inherited that could send it elsewhere.
-pub(super) struct Program {
+pub(crate) struct Program {
     path: String,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
@@ -31,11 +31,20 @@ pub(super) struct Program {
 
 /// A running program. It ends when this is dropped or the process ends.
 pub(crate) struct Child {
-    _keeper: std::process::Child,
+    keeper: std::process::Child,
+}
+
+impl Child {
+    /// Asks it to end with SIGTERM, waits until it has, and returns its exit status. It is killed after 10 s.
+    pub(crate) fn stop(mut self) -> i32 {
+        drop(self.keeper.stdin.take());
+        let status = self.keeper.wait().expect("the keeper ends");
+        status.code().expect("the keeper is not killed")
+    }
 }
 
 impl Program {
-    pub(super) fn new(program: &str) -> Self {
+    pub(crate) fn new(program: &str) -> Self {
         Self {
             path: program.to_owned(),
             arguments: Vec::new(),
@@ -43,13 +52,13 @@ impl Program {
         }
     }
 
-    pub(super) fn arguments(mut self, arguments: &[&str]) -> Self {
+    pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments
             .extend(arguments.iter().map(|&argument| argument.to_owned()));
         self
     }
 
-    pub(super) fn variable(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
@@ -65,14 +74,8 @@ impl Program {
     }
 
     /// Runs to the end and returns what it printed.
-    pub(super) fn finish(&self) -> String {
-        let mut command = Command::new(&self.path);
-        self.environment(&mut command);
-        let output = command
-            .args(&self.arguments)
-            .stdin(Stdio::null())
-            .output()
-            .expect("the program starts");
+    pub(crate) fn finish(&self) -> String {
+        let output = self.output();
         assert!(
             output.status.success(),
             "{} {} failed: {}",
@@ -83,8 +86,19 @@ impl Program {
         String::from_utf8(output.stdout).expect("text")
     }
 
+    /// Runs to the end, which may be a bad one.
+    pub(crate) fn output(&self) -> Output {
+        let mut command = Command::new(&self.path);
+        self.environment(&mut command);
+        command
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program starts")
+    }
+
     /// Starts it under a keeper, with everything it prints in a file.
-    pub(super) fn start(&self, log: &Path) -> Child {
+    pub(crate) fn start(&self, log: &Path) -> Child {
         let file = std::fs::File::create(log).expect("a log file");
         let mut command = Command::new(given("STEPGATE_TEST_PYTHON"));
         self.environment(&mut command);
@@ -96,12 +110,12 @@ impl Program {
             .stderr(file)
             .spawn()
             .expect("the program starts");
-        Child { _keeper: keeper }
+        Child { keeper }
     }
 }
 
 /// A port that nobody listens on right now.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
 }

@@ -71,6 +71,7 @@ impl TestApp {
             database: database.config(),
             listen: ([127, 0, 0, 1], 0).into(),
             log: LogConfig::default(),
+            shutdown_delay: Duration::ZERO,
             shutdown_grace: Duration::ZERO,
             worker: WorkerConfig {
                 poll: Duration::from_millis(20),
@@ -78,6 +79,7 @@ impl TestApp {
                 concurrency: 4,
             },
             events: EventsConfig { retention_days: 30 },
+            worker_listen: None,
             rate_limit_per_min: 0,
             trusted_issuers: Vec::new(),
             dev_insecure_loopback: true,
@@ -95,7 +97,8 @@ impl TestApp {
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
-        let server = api::server::build(context.clone(), listener).unwrap();
+        let server =
+            api::server::build(context.clone(), listener, api::draining::Draining::default()).unwrap();
         let handle = server.handle();
         tokio::spawn(server);
         let key = usecases::api_keys::bootstrap(&context).await.unwrap();

@@ -2,8 +2,10 @@
 
 pub(crate) mod artifacts;
 pub(crate) mod attacks;
+pub(crate) mod chart;
 pub(crate) mod demo;
 pub(crate) mod fuzz;
+pub(crate) mod image;
 pub(crate) mod lint;
 pub(crate) mod openapi_lint;
 pub(crate) mod package;

@@ -6,7 +6,7 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
@@ -57,23 +57,7 @@ pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCo
         Choice::X86_64 => vec![X86_64],
         Choice::All => vec![ARM64, X86_64],
     };
-    let missing: Vec<&str> = architectures
-        .iter()
-        .map(|wanted| wanted.target)
-        .filter(|target| !target_is_installed(context, target))
-        .collect();
-    if !missing.is_empty() {
-        let rest = if options.architecture == Choice::All {
-            "; or choose one with --architecture"
-        } else {
-            ""
-        };
-        bail!(
-            "Rust's standard library for {} is not installed: rustup target add {}{rest}",
-            missing.join(", "),
-            missing.join(" ")
-        );
-    }
+    require_targets(context, architectures.iter().map(|wanted| wanted.target))?;
     for architecture in architectures {
         let name = format!("package {}", architecture.lambda);
         let folder = context
@@ -84,6 +68,54 @@ pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCo
             .line(Tone::Plain, &format!("     {}", context.shown(&folder)));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Fails with the command that brings the targets whose standard library is not here.
+pub(crate) fn require_targets(
+    context: &Context,
+    targets: impl Iterator<Item = &'static str>,
+) -> anyhow::Result<()> {
+    let missing: Vec<&str> = targets
+        .filter(|target| !target_is_installed(context, target))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "Rust's standard library for {} is not installed: rustup target add {}; or choose one with --architecture",
+        missing.join(", "),
+        missing.join(" ")
+    );
+}
+
+/// The triggers for arm64, which cells use unless they are told otherwise; hands back their folder.
+pub(crate) fn package_for_lambda(context: &Context, progress: &Progress) -> anyhow::Result<PathBuf> {
+    require_targets(context, [ARM64.target].into_iter())?;
+    package(context, &ARM64, progress)
+}
+
+/// `cargo zigbuild`, with the cross-compilers of its environment.
+pub(crate) fn zigbuild(context: &Context, progress: &Progress) -> anyhow::Result<Command> {
+    let venv = Venv::ready_from(
+        context,
+        "venv-package",
+        "requirements-package.txt",
+        "ziglang",
+        progress,
+    )?;
+    let path = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths(
+        [venv.folder.join("bin")]
+            .into_iter()
+            .chain(env::split_paths(&path)),
+    )?;
+    let mut cargo = context.processes.command(venv.program("cargo-zigbuild"));
+    cargo
+        .arg("zigbuild")
+        .env("PATH", path)
+        .env("CARGO_ZIGBUILD_PYTHON_PATH", venv.python())
+        .current_dir(&context.root);
+    Ok(cargo)
 }
 
 fn package(context: &Context, architecture: &Architecture, progress: &Progress) -> anyhow::Result<PathBuf> {
@@ -114,28 +146,10 @@ fn package(context: &Context, architecture: &Architecture, progress: &Progress) 
             return Ok(folder);
         }
     }
-    let venv = Venv::ready_from(
-        context,
-        "venv-package",
-        "requirements-package.txt",
-        "ziglang",
-        progress,
-    )?;
-    let mut cargo = context.processes.command(venv.program("cargo-zigbuild"));
+    let mut cargo = zigbuild(context, progress)?;
     cargo
-        .arg("zigbuild")
         .args(arguments)
         .arg(format!("{}.{}.{}", architecture.target, GLIBC.0, GLIBC.1));
-    let path = env::var_os("PATH").unwrap_or_default();
-    let path = env::join_paths(
-        [venv.folder.join("bin")]
-            .into_iter()
-            .chain(env::split_paths(&path)),
-    )?;
-    cargo
-        .env("PATH", path)
-        .env("CARGO_ZIGBUILD_PYTHON_PATH", venv.python())
-        .current_dir(&context.root);
     context
         .processes
         .run("building the triggers with cargo-zigbuild", cargo, &log, progress)?;

@@ -8,6 +8,7 @@
 pub(crate) mod node;
 pub(crate) mod packages;
 pub(crate) mod postgres_binaries;
+pub(crate) mod promtool;
 pub(crate) mod python;
 
 use std::env;

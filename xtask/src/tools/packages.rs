@@ -33,6 +33,13 @@ pub(crate) const PYTHON_VENV: PackagedTool = PackagedTool {
     brew: "python@3.12",
 };
 
+/// Puts container images together.
+pub(crate) const BUILDAH: PackagedTool = PackagedTool {
+    name: "buildah",
+    apt: &["buildah"],
+    brew: "buildah",
+};
+
 impl PackagedTool {
     /// The command a person runs to get it.
     pub(crate) fn install_command(&self) -> String {

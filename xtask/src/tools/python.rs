@@ -236,6 +236,7 @@ mod tests {
             include_str!("../../python/requirements.txt"),
             include_str!("../../python/requirements-postgres.txt"),
             include_str!("../../python/requirements-package.txt"),
+            include_str!("../../python/requirements-deploy.txt"),
         ] {
             let joined = text.replace("\\\n", " ");
             for line in joined

@@ -11,7 +11,7 @@ use clap::Args;
 
 use self::tally::{Budget, Tally};
 use crate::artifacts;
-use crate::commands::{lint, openapi_lint};
+use crate::commands::{chart, lint, openapi_lint};
 use crate::context::Context;
 use crate::process::Interrupted;
 use crate::services::ports::Ports;
@@ -41,6 +41,11 @@ impl Options {
             package: Vec::new(),
             no_lint: true,
         }
+    }
+
+    /// Whether the chart is checked too: it has no packages and no test names to choose from.
+    fn deploys(&self) -> bool {
+        self.package.is_empty() && self.filter.is_none()
     }
 
     /// Cargo's arguments for the packages.
@@ -111,6 +116,9 @@ fn run_stages(context: &Context, options: &Options, tally: &mut Tally) -> anyhow
     stages.run("doc tests", Budget::Test, |tally, progress| {
         doc_tests(context, options, &environment, tally, progress)
     })?;
+    if options.deploys() {
+        deployment(context, &tools, &services, &mut stages)?;
+    }
     if !options.no_lint {
         stages.run("templates", Budget::Test, |tally, progress| {
             lint::templates(context, &tools.venv, tally, progress)
@@ -120,6 +128,30 @@ fn run_stages(context: &Context, options: &Options, tally: &mut Tally) -> anyhow
         })?;
     }
     Ok(())
+}
+
+/// The chart, its alert rules, and the commands of `docs/install.md`.
+fn deployment(
+    context: &Context,
+    tools: &Tools,
+    services: &Services,
+    stages: &mut Stages<'_>,
+) -> anyhow::Result<()> {
+    let venv = stages.run("deployment tools", Budget::Build, |_, progress| {
+        chart::deployment_tools(context, progress)
+    })?;
+    stages.run("chart", Budget::Test, |tally, progress| {
+        chart::manifests(context, &venv, false, tally, progress)
+    })?;
+    stages.run("alert rules", Budget::Test, |tally, progress| {
+        chart::rules(context, tally, progress)
+    })?;
+    stages.run("bill of materials", Budget::Test, |tally, progress| {
+        chart::bill(context, &venv, tally, progress)
+    })?;
+    stages.run("installation", Budget::Test, |tally, progress| {
+        chart::installation(context, &venv, tools, services, tally, progress)
+    })
 }
 
 /// Runs stages as steps and notes their times.

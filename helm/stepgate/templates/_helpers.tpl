@@ -1,0 +1,286 @@
+{{/* Names, labels and the parts that several pods share. What a value means is said in values.yaml. */}}
+
+{{- define "stepgate.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Prefix of every name: short enough that the longest suffix still fits a label of 63. */}}
+{{- define "stepgate.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains (include "stepgate.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "stepgate.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "stepgate.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "stepgate.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* Labels of a component: (dict "root" . "component" "serve"). */}}
+{{- define "stepgate.componentSelector" -}}
+{{ include "stepgate.selectorLabels" .root }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{- define "stepgate.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "stepgate.componentSelector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: stepgate
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "stepgate.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ default $.Chart.AppVersion .tag }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Service account of serve or worker. */}}
+{{- define "stepgate.serviceAccountName" -}}
+{{- $account := (index .root.Values .component).serviceAccount -}}
+{{- if $account.name -}}
+{{- $account.name -}}
+{{- else if $account.create -}}
+{{- printf "%s-%s" (include "stepgate.fullname" .root) .component -}}
+{{- else -}}
+default
+{{- end -}}
+{{- end -}}
+
+{{/* When migrations run: hook, init or never. */}}
+{{- define "stepgate.migrationRun" -}}
+{{- $run := .Values.database.migration.run -}}
+{{- if ne $run "auto" -}}
+{{- $run -}}
+{{- else if or .Values.postgresql.enabled .Values.externalSecrets.enabled -}}
+init
+{{- else -}}
+hook
+{{- end -}}
+{{- end -}}
+
+{{- define "stepgate.databaseSecret" -}}
+{{- if .Values.postgresql.enabled -}}
+{{- include "stepgate.fullname" . }}-postgresql
+{{- else if .Values.externalSecrets.enabled -}}
+{{- include "stepgate.fullname" . }}-database
+{{- else -}}
+{{- .Values.database.existingSecret -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Secret of the user who owns the schema; empty when there is only one user. */}}
+{{- define "stepgate.migrationSecret" -}}
+{{- if .Values.postgresql.enabled -}}
+{{- else if .Values.externalSecrets.enabled -}}
+{{- if .Values.externalSecrets.migration.remoteKey -}}
+{{- include "stepgate.fullname" . }}-database-migration
+{{- end -}}
+{{- else -}}
+{{- .Values.database.migration.existingSecret -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "stepgate.hasCa" -}}
+{{- if and (not .Values.postgresql.enabled) (or .Values.database.ca.configMap .Values.database.ca.secret) -}}true{{- end -}}
+{{- end -}}
+
+{{/* Where the database is and how it is reached. User and password come from a secret, so they are not in the URL. */}}
+{{- define "stepgate.databaseEnv" -}}
+{{- $host := .Values.database.host -}}
+{{- $port := .Values.database.port -}}
+{{- $mode := .Values.database.sslMode -}}
+{{- if .Values.postgresql.enabled -}}
+{{- $host = printf "%s-postgresql" (include "stepgate.fullname" .) -}}
+{{- $port = 5432 -}}
+{{- $mode = "disable" -}}
+{{- end -}}
+- name: STEPGATE_DATABASE_URL
+  value: {{ printf "postgres://%s:%d/%s" $host (int $port) .Values.database.name | quote }}
+- name: PGSSLMODE
+  value: {{ $mode }}
+{{- if include "stepgate.hasCa" . }}
+- name: PGSSLROOTCERT
+  value: /etc/stepgate/database-ca/{{ .Values.database.ca.key }}
+{{- end }}
+{{- end -}}
+
+{{/* User and password from a secret: (dict "secret" "usernameKey" "passwordKey"). */}}
+{{- define "stepgate.roleEnv" -}}
+- name: PGUSER
+  valueFrom:
+    secretKeyRef: { name: {{ .secret }}, key: {{ .usernameKey }} }
+- name: PGPASSWORD
+  valueFrom:
+    secretKeyRef: { name: {{ .secret }}, key: {{ .passwordKey }} }
+{{- end -}}
+
+{{/* Environment of serve and worker. */}}
+{{- define "stepgate.env" -}}
+{{ include "stepgate.databaseEnv" . }}
+{{ include "stepgate.roleEnv" (dict "secret" (include "stepgate.databaseSecret" .) "usernameKey" .Values.database.usernameKey "passwordKey" .Values.database.passwordKey) }}
+- name: STEPGATE_DATABASE_MAX_CONNECTIONS
+  value: {{ .Values.database.maxConnections | quote }}
+- name: STEPGATE_LOG
+  value: {{ .Values.config.log | quote }}
+- name: STEPGATE_SHUTDOWN_DELAY_S
+  value: {{ .Values.config.shutdownDelayS | quote }}
+- name: STEPGATE_SHUTDOWN_GRACE_S
+  value: {{ .Values.config.shutdownGraceS | quote }}
+{{- with .Values.aws.region }}
+- name: AWS_REGION
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.aws.endpointUrl }}
+- name: AWS_ENDPOINT_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.aws.existingSecret }}
+- name: AWS_ACCESS_KEY_ID
+  valueFrom:
+    secretKeyRef: { name: {{ . }}, key: AWS_ACCESS_KEY_ID }
+- name: AWS_SECRET_ACCESS_KEY
+  valueFrom:
+    secretKeyRef: { name: {{ . }}, key: AWS_SECRET_ACCESS_KEY }
+{{- end }}
+{{- end -}}
+
+{{/* What differs between the two: address to listen at, and the worker's loop. */}}
+{{- define "stepgate.componentEnv" -}}
+{{- if eq .component "serve" -}}
+- name: STEPGATE_LISTEN
+  value: "0.0.0.0:8080"
+- name: STEPGATE_RATE_LIMIT_PER_MIN
+  value: {{ .root.Values.config.rateLimitPerMin | quote }}
+{{- with .root.Values.config.trustedIssuers }}
+{{- if .configMap }}
+- name: STEPGATE_TRUSTED_ISSUERS_FILE
+  value: /etc/stepgate/trusted-issuers/{{ .key }}
+{{- end }}
+{{- end }}
+{{- else -}}
+- name: STEPGATE_WORKER_LISTEN
+  value: "0.0.0.0:8080"
+- name: STEPGATE_WORKER_POLL_MS
+  value: {{ .root.Values.config.workerPollMs | quote }}
+- name: STEPGATE_WORKER_LEASE_S
+  value: {{ .root.Values.config.workerLeaseS | quote }}
+- name: STEPGATE_WORKER_CONCURRENCY
+  value: {{ .root.Values.config.workerConcurrency | quote }}
+{{- end -}}
+{{- end -}}
+
+{{/* The container that migrates, in the hook's Job and as an init container. */}}
+{{- define "stepgate.migrateContainer" -}}
+{{- $migration := .Values.database.migration -}}
+{{- $owner := include "stepgate.migrationSecret" . -}}
+name: migrate
+image: {{ include "stepgate.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+args: [migrate]
+env:
+  {{- include "stepgate.databaseEnv" . | nindent 2 }}
+  {{- if $owner }}
+  {{- include "stepgate.roleEnv" (dict "secret" $owner "usernameKey" $migration.usernameKey "passwordKey" $migration.passwordKey) | nindent 2 }}
+  {{- else }}
+  {{- include "stepgate.roleEnv" (dict "secret" (include "stepgate.databaseSecret" .) "usernameKey" .Values.database.usernameKey "passwordKey" .Values.database.passwordKey) | nindent 2 }}
+  {{- end }}
+  - name: STEPGATE_LOG
+    value: {{ .Values.config.log | quote }}
+resources:
+  {{- toYaml $migration.resources | nindent 2 }}
+{{ include "stepgate.containerSecurity" . }}
+{{- with include "stepgate.mounts" (dict "root" . "component" "migrate") }}
+{{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* Files of a container: (dict "root" . "component" "serve"). */}}
+{{- define "stepgate.mounts" -}}
+{{- $ca := include "stepgate.hasCa" .root -}}
+{{- $issuers := and (eq .component "serve") .root.Values.config.trustedIssuers.configMap -}}
+{{- if or $ca $issuers -}}
+volumeMounts:
+{{- if $ca }}
+  - name: database-ca
+    mountPath: /etc/stepgate/database-ca
+    readOnly: true
+{{- end }}
+{{- if $issuers }}
+  - name: trusted-issuers
+    mountPath: /etc/stepgate/trusted-issuers
+    readOnly: true
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* Where they come from. */}}
+{{- define "stepgate.volumes" -}}
+{{- $ca := include "stepgate.hasCa" .root -}}
+{{- $issuers := and (eq .component "serve") .root.Values.config.trustedIssuers.configMap -}}
+{{- if or $ca $issuers -}}
+volumes:
+{{- if $issuers }}
+  - name: trusted-issuers
+    configMap:
+      name: {{ .root.Values.config.trustedIssuers.configMap }}
+      items:
+        - key: {{ .root.Values.config.trustedIssuers.key }}
+          path: {{ .root.Values.config.trustedIssuers.key }}
+{{- end }}
+{{- if $ca }}
+{{- with .root }}
+  - name: database-ca
+    {{- if .Values.database.ca.configMap }}
+    configMap:
+      name: {{ .Values.database.ca.configMap }}
+    {{- else }}
+    secret:
+      secretName: {{ .Values.database.ca.secret }}
+    {{- end }}
+      items:
+        - key: {{ .Values.database.ca.key }}
+          path: {{ .Values.database.ca.key }}
+{{- end }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* The restricted Pod Security Standard, and a read-only root. */}}
+{{- define "stepgate.containerSecurity" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+{{- end -}}
+
+{{- define "stepgate.podSecurity" -}}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  seccompProfile:
+    type: RuntimeDefault
+{{- end -}}
+
+{{- define "stepgate.pullSecrets" -}}
+{{- with .Values.image.pullSecrets -}}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end -}}
+{{- end -}}

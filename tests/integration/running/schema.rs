@@ -1,0 +1,260 @@
+//! The schema and the releases around it: what is pending is told, rows of earlier schemas survive, an older binary works on
+//! a newer schema, and two database users divide the rights.
+
+use super::{start_api, status};
+use crate::installation::{self, Installation};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, migrate::Migrator};
+use std::path::Path;
+use url::Url;
+
+/// A database of this module, dropped with it.
+struct Scratch {
+    name: String,
+    admin: Url,
+    url: Url,
+}
+
+impl Scratch {
+    async fn make(installation: &Installation, what: &str) -> Self {
+        let admin = Url::parse(installation.database_url()).expect("a URL");
+        let name = format!("{}_{what}", admin.path().trim_start_matches('/'));
+        let mut url = admin.clone();
+        url.set_path(&name);
+        let scratch = Self { name, admin, url };
+        scratch
+            .administrate(&format!("CREATE DATABASE {}", scratch.name))
+            .await;
+        scratch
+    }
+
+    async fn administrate(&self, statement: &str) {
+        let mut connection = PgConnection::connect(self.admin.as_str())
+            .await
+            .expect("the server");
+        run(&mut connection, statement).await.expect(statement);
+    }
+
+    async fn connect(&self) -> PgConnection {
+        PgConnection::connect(self.url.as_str())
+            .await
+            .expect("the database")
+    }
+
+    /// The same database for another user.
+    fn url_of(&self, user: &str, password: &str) -> String {
+        let mut url = self.url.clone();
+        url.set_username(user).expect("a URL with a user");
+        url.set_password(Some(password)).expect("a URL with a password");
+        url.to_string()
+    }
+
+    async fn drop(self) {
+        self.administrate(&format!("DROP DATABASE {} WITH (FORCE)", self.name))
+            .await;
+    }
+}
+
+async fn run(connection: &mut PgConnection, statement: &str) -> sqlx::Result<()> {
+    sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// Runs `stepgate migrate --check`: whether it is content, and what it prints.
+fn check(installation: &Installation, url: &str) -> (bool, Value) {
+    let output = installation.service(Some(url), &["migrate", "--check"]).output();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let printed = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no JSON, but: {told}"));
+    (output.status.success(), printed)
+}
+
+async fn migrations() -> Vec<sqlx::migrate::Migration> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let all = Migrator::new(folder.as_path()).await.expect("the migrations");
+    all.iter().cloned().collect()
+}
+
+#[test]
+fn what_is_pending_is_told_and_nothing_is_changed() {
+    installation::run(|installation| async move {
+        let scratch = Scratch::make(installation, "pending").await;
+        let all = migrations().await.len();
+        let (content, printed) = check(installation, scratch.url.as_str());
+        assert!(!content);
+        assert_eq!(printed["schema_version"], 0);
+        assert_eq!(printed["pending"].as_array().map(Vec::len), Some(all));
+        let (content, again) = check(installation, scratch.url.as_str());
+        assert!(!content && again == printed, "looking changes nothing");
+
+        installation
+            .service(Some(scratch.url.as_str()), &["migrate"])
+            .finish();
+        let (content, printed) = check(installation, scratch.url.as_str());
+        assert!(content, "{printed}");
+        assert_eq!(printed["schema_version"], printed["wanted_schema_version"]);
+        scratch.drop().await;
+    });
+}
+
+#[test]
+fn an_older_binary_works_on_a_newer_schema() {
+    installation::run(|installation| async move {
+        let scratch = Scratch::make(installation, "newer").await;
+        installation
+            .service(Some(scratch.url.as_str()), &["migrate"])
+            .finish();
+        let mut connection = scratch.connect().await;
+        // What the next release would leave behind.
+        let newer = "CREATE TABLE of_the_next_release (id text PRIMARY KEY);
+            INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+            VALUES (999999, 'of the next release', true, '\\x00', 1)";
+        run(&mut connection, newer).await.expect("a newer schema");
+
+        installation
+            .service(Some(scratch.url.as_str()), &["migrate"])
+            .finish();
+        assert!(check(installation, scratch.url.as_str()).0);
+        let (api, url) = start_api(installation, Some(scratch.url.as_str()), "newer", &[]).await;
+        assert_eq!(status(&url, "/readyz").await, 200);
+        let left: i64 = sqlx::query_scalar("SELECT count(*) FROM of_the_next_release")
+            .fetch_one(&mut connection)
+            .await
+            .expect("the newer table is still there");
+        assert_eq!(left, 0);
+        drop(api);
+        scratch.drop().await;
+    });
+}
+
+/// Rows as the first release could have written them, in the order of their references.
+const FIRST_ROWS: &str = "
+    INSERT INTO partners VALUES ('prt_1', 'Old partner', '2026-01-01');
+    INSERT INTO api_keys (id, partner_id, role, name, prefix, secret_hash, created_at)
+        VALUES ('key_1', 'prt_1', 'partner_admin', 'old', 'oldprefix', '\\x00', '2026-01-01');
+    INSERT INTO cells (id, account_id, region, architecture, state, artifact_bucket, log_group_name, artifacts, created_at, updated_at)
+        VALUES ('cel_1', '123456789012', 'eu-central-1', 'arm64', 'ready', 'b', 'g', '{}', '2026-01-01', '2026-01-01');
+    INSERT INTO tenants (id, partner_id, cell_id, name, state, blockid_tenant_dns, blockid_community, blockid_client_id, pool,
+            credentials_secret_name, settings_secret_name, event_hash_key, next_attempt_at, created_at, updated_at)
+        VALUES ('tnt_1', 'prt_1', 'cel_1', 'Old tenant', 'active', 'a.example.com', 'default', 'c', '{}',
+            'stepgate/tnt_1/credentials-x', 'stepgate/tnt_1/settings-x', '\\x00', '2026-01-01', '2026-01-01', '2026-01-01');
+    INSERT INTO apps (id, tenant_id, partner_id, name, settings, policy_version, created_at, updated_at)
+        VALUES ('app_1', 'tnt_1', 'prt_1', 'Old app', '{}', 1, '2026-01-01', '2026-01-01');
+    INSERT INTO policy_versions VALUES ('app_1', 1, 'prt_1', '{}', 'key_1', '2026-01-01');
+    INSERT INTO operations (id, partner_id, tenant_id, resource_id, kind, target_generation, state, created_at)
+        VALUES ('opr_1', 'prt_1', 'tnt_1', 'tnt_1', 'create_tenant', 1, 'succeeded', '2026-01-01');
+    INSERT INTO operation_steps (operation_id, position, name, state) VALUES ('opr_1', 0, 'tenant_stack', 'succeeded');";
+const FIRST_TABLES: [&str; 8] = [
+    "partners",
+    "api_keys",
+    "cells",
+    "tenants",
+    "apps",
+    "policy_versions",
+    "operations",
+    "operation_steps",
+];
+
+async fn rows(connection: &mut PgConnection) -> Vec<Value> {
+    let mut found = Vec::new();
+    for table in FIRST_TABLES {
+        let statement = format!("SELECT to_jsonb(found) FROM {table} AS found");
+        let row: Value = sqlx::query_scalar(AssertSqlSafe(statement))
+            .fetch_one(&mut *connection)
+            .await
+            .expect(table);
+        found.push(row);
+    }
+    found
+}
+
+#[test]
+fn rows_of_every_earlier_schema_survive_the_migrations() {
+    installation::run(|installation| async move {
+        let all = migrations().await;
+        for have in 1..all.len() {
+            let scratch = Scratch::make(installation, &format!("rows{have}")).await;
+            let mut connection = scratch.connect().await;
+            let earlier = Migrator::with_migrations(all.iter().take(have).cloned().collect());
+            earlier.run(&mut connection).await.expect("an earlier schema");
+            run(&mut connection, FIRST_ROWS).await.expect("rows");
+            let before = rows(&mut connection).await;
+
+            installation
+                .service(Some(scratch.url.as_str()), &["migrate"])
+                .finish();
+            for (before, after) in before.iter().zip(rows(&mut connection).await) {
+                for (column, value) in before.as_object().expect("a row") {
+                    assert_eq!(
+                        &after[column], value,
+                        "after {have} migrations: {column} of {before}"
+                    );
+                }
+            }
+            let (api, url) = start_api(installation, Some(scratch.url.as_str()), "earlier", &[]).await;
+            assert_eq!(status(&url, "/readyz").await, 200);
+            drop(api);
+            scratch.drop().await;
+        }
+    });
+}
+
+#[test]
+fn the_user_of_the_service_needs_no_rights_over_the_schema() {
+    installation::run(|installation| async move {
+        let scratch = Scratch::make(installation, "roles").await;
+        let (owner, service) = (format!("{}_o", scratch.name), format!("{}_s", scratch.name));
+        scratch
+            .administrate(&format!(
+                "CREATE ROLE {owner} LOGIN PASSWORD 'o'; CREATE ROLE {service} LOGIN PASSWORD 's';
+                 GRANT stepgate_app TO {owner}, {service}; ALTER DATABASE {} OWNER TO {owner}",
+                scratch.name
+            ))
+            .await;
+        let (owner_url, service_url) = (scratch.url_of(&owner, "o"), scratch.url_of(&service, "s"));
+        installation.service(Some(&owner_url), &["migrate"]).finish();
+        assert!(
+            check(installation, &service_url).0,
+            "looking takes no more than serving"
+        );
+        let refused = installation.service(Some(&service_url), &["migrate"]).output();
+        assert!(!refused.status.success(), "migrating does");
+
+        let (api, url) = start_api(installation, Some(&service_url), "roles", &[]).await;
+        let bootstrap = installation
+            .service(Some(&service_url), &["keys", "bootstrap"])
+            .finish();
+        assert!(bootstrap.contains("\"key\""));
+        assert_eq!(status(&url, "/readyz").await, 200);
+        drop(api);
+        let mut connection = PgConnection::connect(&service_url).await.expect("the database");
+        for statement in [
+            "CREATE TABLE mine (id text)",
+            "DROP TABLE partners",
+            "ALTER TABLE partners DISABLE ROW LEVEL SECURITY",
+            "DROP TRIGGER audit_log_stays ON audit_log",
+            "TRUNCATE audit_log",
+            "DELETE FROM _sqlx_migrations",
+        ] {
+            for role in ["", "SET ROLE stepgate_app; "] {
+                let outcome = run(&mut connection, &format!("{role}{statement}")).await;
+                let error = outcome.expect_err(statement).to_string();
+                assert!(
+                    error.contains("permission denied") || error.contains("must be owner"),
+                    "{statement}: {error}"
+                );
+            }
+        }
+        connection.close().await.expect("closed");
+        let (name, admin) = (scratch.name.clone(), scratch.admin.clone());
+        scratch.drop().await;
+        let mut connection = PgConnection::connect(admin.as_str()).await.expect("the server");
+        run(
+            &mut connection,
+            &format!("DROP ROLE {name}_o; DROP ROLE {name}_s"),
+        )
+        .await
+        .expect("dropped");
+    });
+}

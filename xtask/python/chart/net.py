@@ -1,0 +1,81 @@
+"""Loopback ports, waiting until something answers, and TLS in front of a PostgreSQL that has none."""
+
+import socket
+import ssl
+import struct
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+SSL_REQUEST = 80877103
+READY_WITHIN_S = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(url: str, lives: Callable[[], bool], context: ssl.SSLContext | None = None) -> bool:
+    """Waits until `url` answers with a success; false when it does not in time, or what should answer has ended."""
+    until = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < until and lives():
+        try:
+            with urllib.request.urlopen(url, timeout=6, context=context) as answer:
+                if answer.status == 200:
+                    return True
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    return False
+
+
+class TlsFront:
+    """Takes PostgreSQL's connections by TLS alone and passes them on in the clear."""
+
+    def __init__(self, context: ssl.SSLContext, target: tuple[str, int]):
+        self.context, self.target = context, target
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.refused = self.taken = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            _, code = struct.unpack("!ii", connection.recv(8, socket.MSG_WAITALL))
+            if code != SSL_REQUEST:
+                self.refused += 1
+                connection.close()
+                return
+            connection.sendall(b"S")
+            client = self.context.wrap_socket(connection, server_side=True)
+            self.taken += 1
+            server = socket.create_connection(self.target)
+        except (OSError, struct.error):
+            connection.close()
+            return
+        for source, sink in ((client, server), (server, client)):
+            threading.Thread(target=_pass_on, args=(source, sink), daemon=True).start()
+
+
+def _pass_on(source: socket.socket, sink: socket.socket) -> None:
+    try:
+        while chunk := source.recv(65536):
+            sink.sendall(chunk)
+    except OSError:
+        pass
+    for end in (source, sink):
+        try:
+            end.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
