@@ -4,7 +4,7 @@
 //! tenant's function *verify*, which alone may read the client secret, and is stored nowhere. What *verify* tells
 //! goes into the tenant's map; the worker tells the triggers.
 
-use super::{Request, audit, operations};
+use super::{Request, audit, idempotency::Once, operations};
 use crate::{
     Context, Error, Result,
     domain::{
@@ -51,6 +51,7 @@ pub async fn start(
     request: &Request,
     tenant_id: TenantId,
     new: NewPilot,
+    once: &Once<'_, (Pilot, String)>,
 ) -> Result<(Pilot, String)> {
     let scope = request.actor.partner_admin()?;
     let mut tx = context.db.begin(&scope).await?;
@@ -95,8 +96,10 @@ pub async fn start(
     storage::pilots::insert(&mut tx, &scope, &pilot).await?;
     let entry = entry(&pilot, AuditAction::PilotStarted);
     audit::record(&mut tx, context, request, &scope, &entry, now).await?;
+    let started = (pilot, url);
+    once.record(&mut tx, &started).await?;
     tx.commit().await?;
-    Ok((pilot, url))
+    Ok(started)
 }
 
 /// One pilot.

@@ -5,7 +5,7 @@ use crate::aws::{self, Environment};
 use crate::challenge::{self, Challenge};
 use crate::clock::SystemClock;
 use crate::events::Stdout;
-use crate::forwarder::{Forwarder, SqsQueue};
+use crate::forwarder::{Forwarder, Recognise, SqsQueue};
 use crate::policy_cache::{Policies, PoliciesTable, PolicySecret};
 use crate::random::OsRandom;
 use crate::records::RecordsTable;
@@ -108,10 +108,17 @@ pub async fn serve_forwarder() -> Result<(), Error> {
                 .build(),
         )
         .build();
-    let function = Forwarder::new(Arc::new(SqsQueue {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let queue = SqsQueue {
         client: aws_sdk_sqs::Client::new(&config),
-        url: std::env::var("STEPGATE_EVENT_QUEUE_URL").unwrap_or_default(),
-    }));
+        url: variable("STEPGATE_EVENT_QUEUE_URL"),
+    };
+    let recognise = if variable("STEPGATE_DEV_TENANT_FROM_LINE") == "1" {
+        Recognise::ByLine
+    } else {
+        Recognise::ByStream
+    };
+    let function = Forwarder::new(Arc::new(queue), recognise);
     let function = &function;
     lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
         let summary = function.handle(&event.payload).await.map_err(Error::from)?;

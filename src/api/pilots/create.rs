@@ -2,12 +2,14 @@
 
 use super::Pilot;
 use crate::{
-    Context,
+    Context, Error,
     api::{
-        extract::{AsPartnerAdmin, Body, Caller, PathIds, RequestBody},
-        respond::{Answer, created},
+        extract::{
+            AsPartnerAdmin, Body, Caller, IdempotencyParams, PathIds, Repeatable, RequestBody,
+        },
+        respond::{Answer, Reply},
     },
-    domain::object::objects_only,
+    domain::{object::objects_only, pilot},
     ids::TenantId,
     usecases::pilots,
 };
@@ -36,9 +38,23 @@ impl RequestBody for NewPilot {}
 pub struct StartedPilot {
     /// The pilot.
     pub pilot: Pilot,
-    /// What the administrator opens in a browser. Shown once.
+    /// What the administrator opens in a browser. Shown this once: `null` when the request is repeated under its
+    /// `Idempotency-Key`. Begin another pilot then.
     #[schema(format = "uri")]
-    pub authorize_url: String,
+    pub authorize_url: Option<String>,
+    /// `secret_already_shown` when `authorize_url` is `null`.
+    pub code: Option<&'static str>,
+}
+
+/// The address holds the pilot's `state` and the person's name, which are kept nowhere.
+fn reply((pilot, authorize_url): &(pilot::Pilot, String)) -> Result<Reply, Error> {
+    let started = |authorize_url, code| StartedPilot {
+        pilot: Pilot::at(pilot.clone(), pilot.created_at),
+        authorize_url,
+        code,
+    };
+    Reply::created(&started(Some(authorize_url.clone()), None))?
+        .but_repeats_get(&started(None, Some("secret_already_shown")))
 }
 
 /// Begin a pilot step-up.
@@ -47,7 +63,7 @@ pub struct StartedPilot {
 /// and `state` that the provider's page posts, within ten minutes.
 #[utoipa::path(
     operation_id = "createPilot", tag = "tenants",
-    params(("tenant_id" = TenantId, Path, description = "The tenant")),
+    params(("tenant_id" = TenantId, Path, description = "The tenant"), IdempotencyParams),
     request_body = NewPilot,
     responses((status = 201, description = "The pilot, and the address to open", body = StartedPilot)),
     extensions(("x-problems" = json!(["tenant_state"])))
@@ -57,13 +73,14 @@ pub(crate) async fn create_pilot(
     caller: Caller<AsPartnerAdmin>,
     context: Data<Context>,
     id: PathIds<TenantId>,
+    once: Repeatable,
     body: Body<NewPilot>,
 ) -> Answer {
     let Body(NewPilot { method, username }) = body;
     let new = pilots::NewPilot { method, username };
-    let (pilot, authorize_url) = pilots::start(&context, &caller.request, id.0, new).await?;
-    Ok(created(&StartedPilot {
-        pilot: Pilot::at(pilot, context.clock.now()),
-        authorize_url,
-    }))
+    let request = &caller.request;
+    once.run(&context, request, reply, async |once| {
+        pilots::start(&context, request, id.0, new, once).await
+    })
+    .await
 }

@@ -295,6 +295,8 @@ async fn start_emulator(folder: &Path) -> (Url, Child) {
         .variable("IOT_MTLS_ENABLED", "0")
         .variable("MINISTACK_COGNITO_PRETOKEN_STRICT", "1")
         .variable("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
+        // Its log streams do not name the function that wrote them.
+        .variable("STEPGATE_DEV_TENANT_FROM_LINE", "1")
         .start(&folder.join("emulator.log"));
     wait_for(url.join("/_ministack/health").expect("a URL")).await;
     (url, child)

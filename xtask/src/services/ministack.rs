@@ -61,6 +61,8 @@ impl MiniStack {
             .env("MINISTACK_COGNITO_PRETOKEN_STRICT", "1")
             // Plain HTTP to a BlockID simulator on loopback, for the triggers that run inside.
             .env("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
+            // Its log streams do not name the function that wrote them.
+            .env("STEPGATE_DEV_TENANT_FROM_LINE", "1")
             .current_dir(&temporary);
         let log = context.log("ministack");
         let (stop_signal, stop_within) = (Signal::SIGTERM, Duration::from_secs(5));

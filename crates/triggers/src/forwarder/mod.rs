@@ -19,6 +19,7 @@ pub use unpack::{LogBatch, UnpackError, unpack};
 use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use step_up::event::StepUpEvent;
 
@@ -87,15 +88,25 @@ pub enum ForwardError {
     Queue(String),
 }
 
+/// By what a tenant is recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recognise {
+    /// By the name of the stream: the only way on AWS, where nobody else can write to it.
+    ByStream,
+    /// Development only: by what the line says. An emulator that names no function in its streams leaves nothing else.
+    ByLine,
+}
+
 /// The function.
 pub struct Forwarder {
     queue: Arc<dyn Queue>,
+    recognise: Recognise,
 }
 
 impl Forwarder {
     /// A forwarder to `queue`.
-    pub fn new(queue: Arc<dyn Queue>) -> Self {
-        Self { queue }
+    pub fn new(queue: Arc<dyn Queue>, recognise: Recognise) -> Self {
+        Self { queue, recognise }
     }
 
     /// Carries one delivery.
@@ -107,21 +118,26 @@ impl Forwarder {
         let Some(batch) = unpack(payload)? else {
             return Ok(summary);
         };
-        let tenant_id = tenant_of_stream(&batch.log_stream);
-        let mut events = Vec::new();
+        let of_stream = tenant_of_stream(&batch.log_stream);
+        let mut events: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for message in &batch.messages {
             match read_line(message) {
                 Line::Other => summary.other_lines += 1,
                 Line::Malformed => summary.malformed += 1,
-                Line::Event(event) => match &tenant_id {
-                    None => summary.foreign_stream += 1,
-                    Some(tenant_id) if event["tenant_id"] != tenant_id.as_str() => summary.other_tenant += 1,
-                    Some(_) => events.push(event),
-                },
+                Line::Event(event) => {
+                    let said = event["tenant_id"].as_str().unwrap_or_default().to_owned();
+                    match (&of_stream, self.recognise) {
+                        (Some(tenant_id), _) if said != *tenant_id => summary.other_tenant += 1,
+                        (None, Recognise::ByStream) => summary.foreign_stream += 1,
+                        (Some(_), _) | (None, Recognise::ByLine) => {
+                            events.entry(said).or_default().push(event);
+                        }
+                    }
+                }
             }
         }
-        if let Some(tenant_id) = tenant_id {
-            summary.forwarded = events.len();
+        for (tenant_id, events) in events {
+            summary.forwarded += events.len();
             for body in bodies(&tenant_id, events) {
                 self.queue.send(body).await.map_err(ForwardError::Queue)?;
                 summary.messages += 1;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 use step_up::event::{EventBatch, EventType, StepUpEvent};
-use triggers::forwarder::{ForwardError, Forwarder, MAX_EVENT_BYTES, Queue, Summary, UnpackError};
+use triggers::forwarder::{ForwardError, Forwarder, MAX_EVENT_BYTES, Queue, Recognise, Summary, UnpackError};
 
 const ULID: &str = "01jd7v0p3h8s5k2m4n6q9r1t0w";
 
@@ -85,7 +85,7 @@ fn stream() -> String {
 
 async fn forward(stream: &str, messages: &[String]) -> (Summary, Vec<EventBatch>) {
     let queue = Arc::new(Taken::default());
-    let summary = Forwarder::new(Arc::clone(&queue) as Arc<dyn Queue>)
+    let summary = Forwarder::new(Arc::clone(&queue) as Arc<dyn Queue>, Recognise::ByStream)
         .handle(&delivery(stream, messages))
         .await
         .expect("forwarded");
@@ -142,13 +142,27 @@ async fn a_stream_of_no_tenants_function_brings_nothing() {
 }
 
 #[tokio::test]
+async fn in_development_a_stream_without_a_name_may_be_any_tenants() {
+    let queue = Arc::new(Taken::default());
+    let forwarder = Forwarder::new(Arc::clone(&queue) as Arc<dyn Queue>, Recognise::ByLine);
+    let mut other = event(2);
+    other["tenant_id"] = json!("tnt_01jd7v0p3h8s5k2m4n6q9r1t0x");
+    let lines = [event(1).to_string(), other.to_string()];
+    let summary = forwarder.handle(&delivery("2026/01/05/[$LATEST]0123", &lines)).await.unwrap();
+    assert_eq!((summary.forwarded, summary.messages, summary.foreign_stream), (2, 2, 0));
+    // A stream that has a name is believed all the same.
+    let summary = forwarder.handle(&delivery(&stream(), &lines)).await.unwrap();
+    assert_eq!((summary.forwarded, summary.other_tenant), (1, 1));
+}
+
+#[tokio::test]
 async fn what_the_queue_does_not_take_fails_the_call() {
     let queue = Arc::new(Taken {
         refuses_after: Some(1),
         ..Taken::default()
     });
     let lines: Vec<_> = (0..700).map(|number| event(number).to_string()).collect();
-    let result = Forwarder::new(queue as Arc<dyn Queue>)
+    let result = Forwarder::new(queue as Arc<dyn Queue>, Recognise::ByStream)
         .handle(&delivery(&stream(), &lines))
         .await;
     assert_eq!(result, Err(ForwardError::Queue("OverLimit".to_owned())));
@@ -156,7 +170,7 @@ async fn what_the_queue_does_not_take_fails_the_call() {
 
 #[tokio::test]
 async fn what_is_no_delivery_is_refused_and_a_probe_of_the_service_passes() {
-    let forwarder = Forwarder::new(Arc::new(Taken::default()) as Arc<dyn Queue>);
+    let forwarder = Forwarder::new(Arc::new(Taken::default()) as Arc<dyn Queue>, Recognise::ByStream);
     for (payload, error) in [
         (json!({}), UnpackError::NoData),
         (json!({"awslogs": {"data": "%"}}), UnpackError::Base64),
