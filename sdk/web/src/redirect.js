@@ -73,7 +73,7 @@ export function finishRedirect({ url = location.href, storage = sessionStorage, 
   storage.removeItem(key);
   if (!kept) throw new StepUpError("redirect_unknown", "nobody in this tab waits for this return");
   if (Date.now() > kept.expiresAtMs) throw new StepUpError("expired", "the challenge closed before BlockID returned");
-  return { ...answerOf(posted, posted.state, kept.journeyId, { via: "redirect" }), resume: kept.resume };
+  return { ...answerOf(posted, posted.state, kept.journeyId, { stepgate_return: true }), resume: kept.resume };
 }
 
 /**

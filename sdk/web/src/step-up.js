@@ -167,7 +167,7 @@ export function readMessage(data) {
  * @param {Posted} posted
  * @param {string} state
  * @param {string} journeyId
- * @param {{ via?: "redirect" }} [more]
+ * @param {{ stepgate_return?: true }} [more]
  * @returns {StepUpAnswer}
  */
 export function answerOf(posted, state, journeyId, more = {}) {

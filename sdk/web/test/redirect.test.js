@@ -40,7 +40,7 @@ test("it comes home once, with what was kept, and the address is clean", () => {
   const storage = new MemoryStorage();
   away(storage);
   const back = home(storage, { code: "code-1", state: "state-1", keep: "me" });
-  assert.deepEqual(JSON.parse(back.answer), { code: "code-1", state: "state-1", via: "redirect" });
+  assert.deepEqual(JSON.parse(back.answer), { code: "code-1", state: "state-1", stepgate_return: true });
   assert.deepEqual(back.clientMetadata, { journey_id: "jrn_1" });
   assert.deepEqual(back.resume, { username: "ada", session: "s" });
   assert.equal(back.left, `${RETURN}?keep=me`);

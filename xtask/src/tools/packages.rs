@@ -33,6 +33,13 @@ pub(crate) const PYTHON_VENV: PackagedTool = PackagedTool {
     brew: "python@3.12",
 };
 
+/// Drives the end-to-end tests of the browser SDK.
+pub(crate) const CHROMIUM: PackagedTool = PackagedTool {
+    name: "Chromium",
+    apt: &["chromium", "fonts-dejavu-core"],
+    brew: "--cask chromium",
+};
+
 impl PackagedTool {
     /// The command a person runs to get it.
     pub(crate) fn install_command(&self) -> String {

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 use super::api::{ApiClient, text};
+use super::app;
 use super::report::Report;
 use super::sign_in::{SignIn, SignedIn};
 use super::system::{BLOCKID_CLIENT_ID, BLOCKID_COMMUNITY, System};
@@ -18,8 +19,13 @@ use crate::ui::{Progress, Tone, Ui, tail};
 
 const USERNAME: &str = "ada";
 
-/// Does the job, a step each, and notes ids and keys in the report.
-pub(super) fn run(context: &Context, system: &System, report: &mut Report) -> anyhow::Result<()> {
+/// Does the job, a step each, and notes ids and keys in the report; `told` hears what happened.
+pub(super) fn run(
+    context: &Context,
+    system: &System,
+    report: &mut Report,
+    told: impl FnOnce(&[(&'static str, String)], &[(String, String)]),
+) -> anyhow::Result<()> {
     let operator = ApiClient::new(&system.api_url, &system.operator_key);
     let (partner_id, api_key) = report.step(context, "partner + key", |progress| {
         let partner = operator.post("/v1/partners", &json!({"name": "Demo partner"}))?;
@@ -40,6 +46,7 @@ pub(super) fn run(context: &Context, system: &System, report: &mut Report) -> an
                 "tenant_dns": system.blockid_host, "community": BLOCKID_COMMUNITY,
                 "client_id": BLOCKID_CLIENT_ID, "client_secret": system.blockid_client_secret,
             },
+            "pool": { "self_sign_up": true },
         });
         let accepted = partner.post("/v1/tenants", &body)?;
         let tenant_id = text(&accepted, "/tenant/id")?;
@@ -67,6 +74,21 @@ pub(super) fn run(context: &Context, system: &System, report: &mut Report) -> an
     report.app_id = Some(app_id);
     report.client_id = Some(client_id.clone());
 
+    report.bank_client_id = Some(report.step(context, "app with actions", |progress| {
+        let origin = app::origin(system.app_port);
+        let body = json!({
+            "name": "Acme Bank", "action_step_up": true, "allowed_origins": [origin],
+            "return_url": app::return_url(system.app_port),
+        });
+        let accepted = partner.post(&format!("/v1/tenants/{tenant_id}/apps"), &body)?;
+        let app_id = text(&accepted, "/app/id")?;
+        partner.watch(context, &text(&accepted, "/operation/id")?, progress)?;
+        let app = partner.get(&format!("/v1/tenants/{tenant_id}/apps/{app_id}"))?;
+        let client_id = text(&app, "/client_id")?;
+        progress.set_note(format!("{app_id}, client {client_id}"));
+        Ok(client_id)
+    })?);
+
     let password = format!("Demo-{}", random_hex(8)?);
     report.step(context, "user", |progress| {
         create_user(context, system, &user_pool_id, &password)?;
@@ -91,14 +113,19 @@ pub(super) fn run(context: &Context, system: &System, report: &mut Report) -> an
         story,
     } = signed_in.with_context(|| format!("the triggers logged last:\n{}\n", tail(&log, 6)))?;
     report.id_token_claims = Some(id_token_claims);
-    tell(&context.ui, "the sign-in", &story);
-    tell(&context.ui, "what the triggers logged", &logged_events(&log)?);
+    told(&story, &logged_events(&log)?);
     Ok(())
+}
+
+/// Shows what happened.
+pub(super) fn tell_all(ui: &Ui, story: &[(&'static str, String)], logged: &[(String, String)]) {
+    tell(ui, "the sign-in", story);
+    tell(ui, "what the triggers logged", logged);
 }
 
 /// As the customer's own administrator would: with the AWS SDK, not through Stepgate.
 fn create_user(context: &Context, system: &System, user_pool_id: &str, password: &str) -> anyhow::Result<()> {
-    let mut command = context.processes.command(system.tools.venv.python());
+    let mut command = context.processes.command(system.venv.python());
     command.arg(context.root.join("xtask/python/create_user.py"));
     system.point_to_aws(&mut command);
     let mut child = command
@@ -126,7 +153,7 @@ fn create_user(context: &Context, system: &System, user_pool_id: &str, password:
 
 /// What the triggers logged in the emulator, kept in `.stepgate/logs/triggers.log`.
 fn save_trigger_log(context: &Context, system: &System) -> anyhow::Result<PathBuf> {
-    let mut command = context.processes.command(system.tools.venv.python());
+    let mut command = context.processes.command(system.venv.python());
     command.arg(context.root.join("xtask/python/trigger_log.py"));
     system.point_to_aws(&mut command);
     let log = context.fresh_log("triggers")?;
@@ -210,6 +237,10 @@ pub(super) fn print_what_next(ui: &Ui, report: &Report) {
     ];
     for (name, value) in rows {
         ui.line(Tone::Plain, &format!("  {name:<18} {value}"));
+    }
+    if let Some(url) = &report.demo_url {
+        ui.line(Tone::Bold, "\nopen this in a browser, and sign in yourself");
+        ui.line(Tone::Good, &format!("  {url}"));
     }
     ui.line(Tone::Bold, "\nto go on with");
     let authorization = format!("-H 'authorization: Bearer {key}'");
