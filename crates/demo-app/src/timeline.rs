@@ -95,12 +95,12 @@ mod tests {
             line("d", 30, 2),
             "{\"stepgate_note\":1}".to_owned(),
         ];
-        let events = events_in(&lines, 10);
-        let ids: Vec<&str> = events
+        let found = events_in(&lines, 10);
+        let ids: Vec<&str> = found
             .iter()
             .filter_map(|event| event["event_id"].as_str())
             .collect();
         assert_eq!(ids, ["a", "b"]);
-        assert!(events[0].get("user_hash").is_none());
+        assert!(found[0].get("user_hash").is_none());
     }
 }

@@ -118,9 +118,10 @@ impl Provider for TestProvider {
         _: Instant,
     ) -> Result<SecretString, ExchangeError> {
         self.exchanges.fetch_add(1, Ordering::Relaxed);
-        let mut redirect_uris = self.redirect_uris.lock().unwrap();
-        redirect_uris.push(provider.redirect_uri.clone());
-        drop(redirect_uris);
+        self.redirect_uris
+            .lock()
+            .unwrap()
+            .push(provider.redirect_uri.clone());
         if *self.hangs.lock().unwrap() {
             std::future::pending::<()>().await;
         }
