@@ -102,13 +102,20 @@ async fn file(path: Path<(String, String)>) -> HttpResponse {
     let (folder, rest) = path.into_inner();
     let name = format!("{folder}/{rest}");
     match FILES.iter().find(|(known, _)| *known == name) {
-        Some((_, text)) if name.ends_with(".css") => HttpResponse::Ok()
+        Some((_, text)) if is_style(&name) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, "text/css; charset=utf-8"))
             .insert_header((CACHE_CONTROL, "no-cache"))
             .body(*text),
         Some((_, text)) => script(*text),
         None => HttpResponse::NotFound().finish(),
     }
+}
+
+/// Whether a file is a style sheet; all others are scripts.
+pub fn is_style(name: &str) -> bool {
+    std::path::Path::new(name)
+        .extension()
+        .is_some_and(|extension| extension == "css")
 }
 
 fn script(body: impl actix_web::body::MessageBody + 'static) -> HttpResponse {

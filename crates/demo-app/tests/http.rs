@@ -1,6 +1,8 @@
 //! The app over HTTP, without a system behind it.
 
-use demo_app::page::FILES;
+#![expect(clippy::expect_used, reason = "a test that cannot go on should stop")]
+
+use demo_app::page::{FILES, is_style};
 use demo_app::server::serve;
 use demo_app::settings::{DemoUser, Settings};
 use std::net::TcpListener;
@@ -75,7 +77,7 @@ async fn every_file_is_served_as_what_it_is_and_every_import_is_a_file() {
     let base = start(PathBuf::from("/nowhere"));
     for (name, text) in FILES {
         let answer = get(&format!("{base}/{name}")).await;
-        let kind = if name.ends_with(".css") {
+        let kind = if is_style(name) {
             "text/css"
         } else {
             "text/javascript"

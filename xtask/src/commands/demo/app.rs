@@ -38,7 +38,7 @@ pub(super) fn start(context: &Context, system: &System, report: &mut Report) -> 
         progress.set_note(format!("Node {}", node.version));
         Ok(folder.join("node_modules/amazon-cognito-identity-js/dist/amazon-cognito-identity.min.js"))
     })?;
-    let url = report_url(system.app_port);
+    let url = report_url(system.page_port);
     let settings = settings(system, report, &library)?;
     report.step(context, "app", |progress| {
         let file = context.state().join("demo-app.json");
@@ -46,7 +46,7 @@ pub(super) fn start(context: &Context, system: &System, report: &mut Report) -> 
         let mut command = context.processes.command(context.target().join("debug/demo-app"));
         command
             .arg("--listen")
-            .arg(format!("127.0.0.1:{}", system.app_port))
+            .arg(format!("127.0.0.1:{}", system.page_port))
             .arg("--settings")
             .arg(&file);
         context.processes.start(Service {
@@ -56,7 +56,7 @@ pub(super) fn start(context: &Context, system: &System, report: &mut Report) -> 
             stop_signal: Signal::SIGTERM,
             stop_within: Duration::from_secs(5),
         })?;
-        let ready = format!("http://127.0.0.1:{}/settings.json", system.app_port);
+        let ready = format!("http://127.0.0.1:{}/settings.json", system.page_port);
         context
             .processes
             .wait_ready(NAME, Duration::from_secs(20), || http::answers(&ready))?;

@@ -75,10 +75,10 @@ pub(super) fn run(
     report.client_id = Some(client_id.clone());
 
     report.bank_client_id = Some(report.step(context, "app with actions", |progress| {
-        let origin = app::origin(system.app_port);
+        let origin = app::origin(system.page_port);
         let body = json!({
             "name": "Acme Bank", "action_step_up": true, "allowed_origins": [origin],
-            "return_url": app::return_url(system.app_port),
+            "return_url": app::return_url(system.page_port),
         });
         let accepted = partner.post(&format!("/v1/tenants/{tenant_id}/apps"), &body)?;
         let app_id = text(&accepted, "/app/id")?;

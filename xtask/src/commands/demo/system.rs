@@ -42,7 +42,7 @@ pub(super) struct System {
     pub(super) blockid_client_secret: String,
     pub(super) operator_key: String,
     /// Where the demonstration's app will listen.
-    pub(super) app_port: u16,
+    pub(super) page_port: u16,
 }
 
 impl System {
@@ -72,10 +72,10 @@ impl System {
         (postgres, ministack): (&Postgres, &MiniStack),
         report: &mut Report,
     ) -> anyhow::Result<Self> {
-        let app_port = ports.choose(Listener::DemoApp)?;
+        let page_port = ports.choose(Listener::DemoApp)?;
         let blockid_client_secret = random_hex(16)?;
         let blockid_host = report.step(context, "simulator", |progress| {
-            start_simulator(context, ports, &blockid_client_secret, app_port, progress)
+            start_simulator(context, ports, &blockid_client_secret, page_port, progress)
         })?;
         let api_port = ports.choose(Listener::Api)?;
         let api_url = format!("http://127.0.0.1:{api_port}");
@@ -106,7 +106,7 @@ impl System {
             blockid_host,
             blockid_client_secret,
             operator_key,
-            app_port,
+            page_port,
         })
     }
 
@@ -120,7 +120,7 @@ fn start_simulator(
     context: &Context,
     ports: &Ports,
     client_secret: &str,
-    app_port: u16,
+    page_port: u16,
     progress: &Progress,
 ) -> anyhow::Result<String> {
     const NAME: &str = "BlockID simulator";
@@ -131,7 +131,7 @@ fn start_simulator(
         .command(context.target().join("debug/blockid-sim"));
     command
         .args(["--listen", &host])
-        .args(["--redirect-uri", &app::return_url(app_port)])
+        .args(["--redirect-uri", &app::return_url(page_port)])
         .env("BLOCKID_SIM_CLIENT_SECRET", client_secret);
     let log = context.log("blockid-sim");
     let (stop_signal, stop_within) = (Signal::SIGTERM, Duration::from_secs(5));
