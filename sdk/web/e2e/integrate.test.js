@@ -113,6 +113,12 @@ test("the guide's redirect.js leaves and comes back", async (context) => {
   await page.route(`${origin}/guide.js`, (route) => route.fulfill({ contentType: "text/javascript", body: script.replaceAll(system.aws_endpoint_url, `${origin}/cognito`) }));
   await page.route(`${origin}/guide`, serveGuide);
   await page.route(`${origin}/callback*`, serveGuide);
+  // A redirect's target cannot be put in place of the demonstration's own page; a page that leads there can.
+  await page.route(`${system.blockid_url}/oauth2/**`, async (route) => {
+    if (route.request().method() !== "POST") return route.continue();
+    const { location } = (await route.fetch({ maxRedirects: 0 })).headers();
+    return route.fulfill({ contentType: "text/html", body: `<script>location.replace(${JSON.stringify(location)})</script>` });
+  });
   await page.goto(`${origin}/guide`);
   const username = await makeUser("guide");
   await signIn(page, username);
