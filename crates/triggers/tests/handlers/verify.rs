@@ -78,8 +78,8 @@ async fn a_code_is_exchanged_for_the_page_it_was_issued_for() {
 #[tokio::test]
 async fn without_a_page_of_the_app_nothing_returned_to_it() {
     let world = World::new();
-    let offered = world.offered().await;
     for returned in [json!(true), json!("yes"), json!(1)] {
+        let offered = world.offered().await;
         let answer = json!({"code": "code-1", "state": offered.private.state, "stepgate_return": returned});
         assert!(!world.judge(offered.answered(&answer.to_string())).await);
         assert_eq!(world.reason(), Some(Reason::MalformedAnswer));
