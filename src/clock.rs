@@ -46,7 +46,8 @@ impl Clock for SteppedClock {
     }
 }
 
-fn to_microseconds(time: DateTime<Utc>) -> DateTime<Utc> {
+/// As Postgres keeps a time.
+pub fn to_microseconds(time: DateTime<Utc>) -> DateTime<Utc> {
     time.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(time)
 }
 

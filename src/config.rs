@@ -4,6 +4,7 @@
 //! `STEPGATE_LISTEN`. Everything is checked at start and every problem is reported at once. AWS access is not
 //! configured here but by the AWS SDK's standard variables (`AWS_REGION`, `AWS_ENDPOINT_URL`, …).
 
+use crate::trust::issuer::{self, TrustedIssuer};
 use secrecy::SecretString;
 use std::{collections::BTreeMap, fmt, net::SocketAddr, str::FromStr, time::Duration};
 
@@ -20,6 +21,10 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// The worker's loop.
     pub worker: WorkerConfig,
+    /// Requests a minute of one caller to one process; 0 is no limit.
+    pub rate_limit_per_min: u32,
+    /// Issuers whose tokens are accepted.
+    pub trusted_issuers: Vec<TrustedIssuer>,
     /// Development only: plain HTTP to a BlockID provider on loopback is accepted.
     pub dev_insecure_loopback: bool,
 }
@@ -115,6 +120,8 @@ impl Config {
                 lease: Duration::from_secs(settings.number("worker_lease_s", 60, 1..=3600)),
                 concurrency: settings.number("worker_concurrency", 8, 1..=256),
             },
+            rate_limit_per_min: settings.number("rate_limit_per_min", 1200, 0..=1_000_000),
+            trusted_issuers: settings.trusted_issuers(),
             dev_insecure_loopback: settings.flag("dev_insecure_loopback"),
         };
         settings.refuse_unknown();
@@ -157,6 +164,8 @@ const KEYS: &[&str] = &[
     "worker_poll_ms",
     "worker_lease_s",
     "worker_concurrency",
+    "rate_limit_per_min",
+    "trusted_issuers_file",
     "dev_insecure_loopback",
 ];
 
@@ -267,6 +276,23 @@ impl Settings<'_> {
         text.into()
     }
 
+    fn trusted_issuers(&mut self) -> Vec<TrustedIssuer> {
+        let path = self.raw("trusted_issuers_file").unwrap_or_default();
+        let read = if path.is_empty() {
+            Ok(Vec::new())
+        } else {
+            issuer::read_file(&path)
+        };
+        read.unwrap_or_else(|problems| {
+            let name = "STEPGATE_TRUSTED_ISSUERS_FILE (`trusted_issuers_file`)";
+            let lines = problems
+                .iter()
+                .map(|problem| format!("{name}: {path}: {problem}"));
+            self.problems.extend(lines);
+            Vec::new()
+        })
+    }
+
     fn log(&mut self) -> LogConfig {
         let filter = self.raw("log").unwrap_or_else(|| LogConfig::default().filter);
         if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&filter) {
@@ -322,6 +348,8 @@ mod tests {
             ("STEPGATE_WORKER_CONCURRENCY", "0"),
             ("STEPGATE_DEV_INSECURE_LOOPBACK", "maybe"),
             ("STEPGATE_CONFIG", "/nonexistent/stepgate.toml"),
+            ("STEPGATE_RATE_LIMIT_PER_MIN", "-1"),
+            ("STEPGATE_TRUSTED_ISSUERS_FILE", "/nonexistent/issuers.toml"),
         ])
         .unwrap_err()
         .to_string();
@@ -333,6 +361,8 @@ mod tests {
             "CONCURRENCY",
             "LOOPBACK",
             "CONFIG",
+            "RATE_LIMIT",
+            "TRUSTED_ISSUERS_FILE",
         ] {
             assert!(error.contains(needle), "{needle} is missing in: {error}");
         }

@@ -44,9 +44,9 @@ codes! {
     InvalidQuery => "invalid_query", "Invalid query";
     /// A header cannot be read.
     InvalidHeader => "invalid_header", "Invalid header";
-    /// No API key was sent, or it is unknown, expired or revoked.
+    /// No API key or token was sent, or it is unknown, expired or revoked.
     Unauthenticated => "unauthenticated", "Unauthenticated";
-    /// The key's role does not allow this operation.
+    /// The caller's role, or the scopes of its key, do not allow this operation.
     Forbidden => "forbidden", "Forbidden";
     /// There is no such resource, or it belongs to somebody else.
     NotFound => "not_found", "Not found";
@@ -56,14 +56,24 @@ codes! {
     MethodNotAllowed => "method_not_allowed", "Method not allowed";
     /// The name is taken by another resource of the same kind.
     NameTaken => "name_taken", "Name taken";
+    /// The external id is another tenant's.
+    ExternalIdTaken => "external_id_taken", "External id taken";
     /// There is no cell that takes new tenants, or not the one that was asked for.
     NoCellAvailable => "no_cell_available", "No cell available";
     /// The tenant's state does not allow this operation.
     TenantState => "tenant_state", "Tenant state does not allow this";
+    /// The key is revoked, expired or replaced already.
+    KeyState => "key_state", "Key state does not allow this";
     /// `If-Match` is required: read the resource first and send its `ETag`.
     PreconditionRequired => "precondition_required", "Precondition required";
     /// The resource was changed since it was read: read it again.
     PreconditionFailed => "precondition_failed", "Precondition failed";
+    /// The `Idempotency-Key` was used for another request before: choose a new one.
+    IdempotencyKeyReused => "idempotency_key_reused", "Idempotency key reused";
+    /// The request with this `Idempotency-Key` is under way: repeat it after `Retry-After`.
+    IdempotencyInProgress => "idempotency_in_progress", "Request in progress";
+    /// This caller sent more requests than it may: wait for `Retry-After`.
+    RateLimited => "rate_limited", "Rate limited";
     /// The request did not arrive in time.
     RequestTimeout => "request_timeout", "Request timeout";
     /// AWS did not do what was needed; the request may be repeated as it is.
@@ -104,6 +114,7 @@ struct Inner {
     detail: String,
     fields: Vec<FieldError>,
     cause: Option<anyhow::Error>,
+    retry_after_s: Option<u64>,
 }
 
 impl Error {
@@ -114,6 +125,7 @@ impl Error {
             detail: detail.into(),
             fields: Vec::new(),
             cause: None,
+            retry_after_s: None,
         }))
     }
 
@@ -162,6 +174,18 @@ impl Error {
         self
     }
 
+    /// Adds after how many seconds a repeat makes sense.
+    #[must_use]
+    pub fn retry_after_s(mut self, seconds: u64) -> Self {
+        self.0.retry_after_s = Some(seconds.max(1));
+        self
+    }
+
+    /// After how many seconds a repeat makes sense, where that is known.
+    pub fn retry_after(&self) -> Option<u64> {
+        self.0.retry_after_s
+    }
+
     /// What kind.
     pub fn code(&self) -> Code {
         self.0.code
@@ -190,6 +214,7 @@ impl fmt::Debug for Error {
             detail,
             fields,
             cause,
+            retry_after_s: _,
         } = &*self.0;
         f.debug_struct("Error")
             .field("code", code)

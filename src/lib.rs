@@ -12,6 +12,7 @@
 //! | [`api`] | HTTP: one operation a file with its OpenAPI block | SQL, rules |
 //! | [`provisioning`] | the reconciler's steps and the templates | HTTP |
 //! | [`worker`] | what runs by itself, and the loop that runs it | HTTP |
+//! | [`trust`] | tokens of issuers that the operator trusts | rights that a token gives itself |
 //! | [`observability`] | logging | |
 //! | [`commands`] | the subcommands of the binary: read configuration, wire, run | rules |
 //!
@@ -29,6 +30,7 @@ pub mod ids;
 pub mod observability;
 pub mod provisioning;
 pub mod storage;
+pub mod trust;
 pub mod usecases;
 pub mod worker;
 

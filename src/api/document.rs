@@ -31,12 +31,14 @@ const EXTENSION: &str = "x-problems";
                        whose sign-in cannot be completed without the step-up, and keeps it that way.\n\n\
                        Creating and changing answers 202 with an operation; `GET /v1/operations/{id}` tells how far \
                        the work is. Errors are problem documents (RFC 9457) with a stable `code`. Times are RFC 3339, \
-                       ids are prefixed by their kind, unknown fields are refused. Every answer carries `x-request-id`.",
+                       ids are prefixed by their kind, unknown fields are refused. Every answer carries `x-request-id`. \
+                       What creates takes an `Idempotency-Key`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/", description = "This installation")),
     tags(
-        (name = "partners", description = "Organisations that onboard tenants, and their API keys. Operators only."),
+        (name = "partners", description = "Organisations that onboard tenants, and their API keys."),
+        (name = "keys", description = "API keys of operators and auditors."),
         (name = "cells", description = "AWS accounts and regions that tenants are placed in. Operators and auditors."),
         (name = "tenants", description = "Customers: a BlockID connection and a user pool each."),
         (name = "apps", description = "Customer applications: an app client and a step-up policy each."),
@@ -60,7 +62,9 @@ pub fn document() -> OpenApi {
             HttpBuilder::new()
                 .scheme(HttpAuthScheme::Bearer)
                 .bearer_format("sgk_{prefix}_{secret}")
-                .description(Some("An API key."))
+                .description(Some(
+                    "An API key, or the token (JWT) of an issuer that the operator trusts.",
+                ))
                 .build(),
         )),
     );
@@ -101,11 +105,14 @@ fn complete(operation: &mut Operation, authenticated: bool) {
     let mut codes = vec![Code::Internal, Code::Unavailable];
     if authenticated {
         operation.security = Some(vec![SecurityRequirement::new(SCHEME, Vec::<String>::new())]);
-        codes.extend([Code::Unauthenticated, Code::Forbidden]);
+        codes.extend([Code::Unauthenticated, Code::Forbidden, Code::RateLimited]);
     }
     let parameters = operation.parameters.iter().flatten();
     for parameter in parameters {
         let RefOr::T(parameter) = parameter else { continue };
+        if parameter.name == "Idempotency-Key" {
+            codes.extend([Code::IdempotencyKeyReused, Code::IdempotencyInProgress]);
+        }
         match parameter.parameter_in {
             ParameterIn::Path => codes.push(Code::NotFound),
             ParameterIn::Query | ParameterIn::QueryString => codes.push(Code::InvalidQuery),

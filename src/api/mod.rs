@@ -8,6 +8,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`extract`] | caller, path ids, paging, JSON bodies; every failure is a problem document |
+//! | [`rate_limit`] | how many requests a caller may send |
 //! | [`problem`] | the one error envelope (RFC 9457) and the mapping of codes to statuses |
 //! | [`middleware`] | request ids, access log, panics, headers; authentication |
 //! | [`document`] | the OpenAPI document |
@@ -25,6 +26,8 @@ pub mod operations;
 pub mod partners;
 pub mod policies;
 pub mod problem;
+pub mod problems;
+pub mod rate_limit;
 pub mod respond;
 mod route_table;
 pub mod server;
@@ -36,7 +39,19 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(partners::create::create_partner)
+        .service(partners::list::list_partners)
+        .service(partners::get::get_partner)
+        .service(partners::update::update_partner)
         .service(api_keys::create::create_key)
+        .service(api_keys::list::list_keys)
+        .service(api_keys::get::get_key)
+        .service(api_keys::rotate::rotate_key)
+        .service(api_keys::revoke::revoke_key)
+        .service(api_keys::create::create_installation_key)
+        .service(api_keys::list::list_installation_keys)
+        .service(api_keys::get::get_installation_key)
+        .service(api_keys::rotate::rotate_installation_key)
+        .service(api_keys::revoke::revoke_installation_key)
         .service(cells::list::list_cells)
         .service(cells::get::get_cell)
         .service(tenants::create::create_tenant)
@@ -58,6 +73,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(policies::diff_versions::diff_policy_versions)
         .service(policies::schema::get_policy_schema)
         .service(operations::get::get_operation)
+        .service(problems::list::list_problems)
+        .service(problems::get::get_problem)
         .service(health::healthz::healthz)
         .service(health::readyz::readyz);
 }

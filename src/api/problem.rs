@@ -11,9 +11,9 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 /// A problem document (RFC 9457).
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Problem {
-    /// URI of the kind of problem; the same for every occurrence.
+    /// URI of the kind of problem, relative to this service, which explains it there; the same for every occurrence.
     #[serde(rename = "type")]
-    #[schema(format = "uri")]
+    #[schema(format = "uri-reference", example = "/problems/name-taken")]
     pub kind: String,
     /// Short title of the kind of problem.
     pub title: String,
@@ -28,6 +28,9 @@ pub struct Problem {
     pub errors: Vec<ProblemField>,
     /// Id of the request, by which the service's log is searched.
     pub request_id: String,
+    /// `Retry-After`, not part of the document.
+    #[serde(skip)]
+    pub retry_after_s: Option<u64>,
 }
 
 /// One field at fault.
@@ -63,6 +66,7 @@ impl Problem {
             detail: error.detail().to_owned(),
             errors: error.fields().iter().map(ProblemField::from).collect(),
             request_id: request_id.to_owned(),
+            retry_after_s: error.retry_after().or_else(|| default_retry_after_s(code)),
         }
     }
 
@@ -73,19 +77,25 @@ impl Problem {
         if status == StatusCode::UNAUTHORIZED {
             response.insert_header(("www-authenticate", "Bearer realm=\"stepgate\""));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.insert_header(("retry-after", "5"));
+        if let Some(seconds) = self.retry_after_s {
+            response.insert_header(("retry-after", seconds.to_string()));
         }
         response.content_type(CONTENT_TYPE).json(self)
     }
 }
 
-/// URI of a kind of problem.
+/// URI of a kind of problem: a path of this service (RFC 9457, section 3.1.1), where it is explained.
 pub fn type_uri(code: Code) -> String {
-    format!(
-        "https://stepgate.dev/problems/{}",
-        code.as_str().replace('_', "-")
-    )
+    format!("/problems/{}", code.as_str().replace('_', "-"))
+}
+
+/// After how long a repeat makes sense when nothing is known about it, s.
+fn default_retry_after_s(code: Code) -> Option<u64> {
+    match code {
+        Code::CellUnavailable | Code::Unavailable => Some(5),
+        Code::IdempotencyInProgress | Code::RateLimited => Some(1),
+        _ => None,
+    }
 }
 
 /// HTTP status of a kind of problem.
@@ -98,10 +108,12 @@ pub fn status(code: Code) -> StatusCode {
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::NameTaken | Code::NoCellAvailable | Code::TenantState => StatusCode::CONFLICT,
+        Code::KeyState | Code::IdempotencyInProgress | Code::ExternalIdTaken => StatusCode::CONFLICT,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Code::ValidationFailed => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::ValidationFailed | Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Code::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
         Code::CellUnavailable | Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -1,6 +1,6 @@
 //! Puts the application together and listens.
 
-use super::{docs, document, middleware, route_table};
+use super::{docs, document, middleware, rate_limit::RateLimiter, route_table};
 use crate::Context;
 use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web};
 use std::{net::TcpListener, time::Duration};
@@ -16,11 +16,13 @@ pub fn build(context: Context, listener: TcpListener) -> std::io::Result<Server>
     let grace = context.config.shutdown_grace.as_secs();
     let document = document::document();
     let table = web::Data::new(route_table::RouteTable::new(&document));
+    let limiter = web::Data::new(RateLimiter::new(context.config.rate_limit_per_min));
     let context = web::Data::new(context);
     let server = HttpServer::new(move || {
         let (app, _) = App::new()
             .app_data(context.clone())
             .app_data(table.clone())
+            .app_data(limiter.clone())
             .into_utoipa_app()
             .configure(super::routes)
             .split_for_parts();

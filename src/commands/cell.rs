@@ -54,7 +54,8 @@ pub async fn run(config: Config, command: CellCommand) -> anyhow::Result<()> {
     match command {
         CellCommand::List => {
             let scope = OperatorScope::command_line();
-            super::print_json(&crate::storage::cells::list(&mut *context.db.acquire().await?, &scope).await?)
+            let mut tx = context.db.begin(&scope).await?;
+            super::print_json(&crate::storage::cells::list(&mut tx, &scope).await?)
         }
         CellCommand::Apply(arguments) => {
             let request = CellRequest {

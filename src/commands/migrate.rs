@@ -4,7 +4,7 @@ use crate::{config::Config, storage::Database};
 
 /// Runs the migrations that were not run yet; safe to start several times at once (an advisory lock orders them).
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    let db = Database::connect(&config.database).await?;
+    let db = Database::connect_as_owner(&config.database).await?;
     db.migrate().await?;
     tracing::info!(
         version = Database::expected_schema_version(),

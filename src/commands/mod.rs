@@ -7,6 +7,7 @@ pub mod cell;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;
+pub mod problems;
 pub mod serve;
 pub mod worker;
 
@@ -34,6 +35,8 @@ pub enum Command {
     Migrate,
     /// Print the OpenAPI document.
     Openapi,
+    /// Print the page of the kinds of problems.
+    Problems,
     /// Cells: accounts and regions that tenants are placed in.
     #[command(subcommand)]
     Cell(cell::CellCommand),
@@ -68,6 +71,10 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Worker => worker::run(Config::load()?).await,
         Command::Migrate => migrate::run(Config::load()?).await,
         Command::Openapi => openapi::run(),
+        Command::Problems => {
+            problems::run();
+            Ok(())
+        }
         Command::Cell(command) => cell::run(Config::load()?, command).await,
         Command::Keys(command) => keys::run(Config::load()?, command).await,
     }

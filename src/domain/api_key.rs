@@ -1,6 +1,6 @@
 //! API keys: `sgk_{prefix}_{secret}`. The prefix is visible and finds the key, the secret is 256 random bits.
 
-use super::actor::Role;
+use super::actor::{Grants, Role};
 use crate::ids::{IdSource, KeyId, PartnerId};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
@@ -19,10 +19,27 @@ pub struct ApiKey {
     pub role: Role,
     /// Name for people.
     pub name: String,
+    /// What of its role it may use.
+    pub grants: Grants,
     /// Visible part.
     pub prefix: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// From when on it does not work.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it was withdrawn.
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// Key that took its place.
+    pub replaced_by: Option<KeyId>,
+}
+
+impl ApiKey {
+    /// Whether it works.
+    pub fn is_live(&self, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|expires_at| now < expires_at)
+    }
 }
 
 /// SHA-256 of a whole key. A random 256-bit secret needs no slow hash.

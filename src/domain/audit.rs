@@ -14,14 +14,24 @@ text_enum! {
         TenantSuspended => "tenant_suspended",
         /// A tenant was resumed.
         TenantResumed => "tenant_resumed",
+        /// A partner was added.
+        PartnerCreated => "partner_created",
+        /// A partner was changed.
+        PartnerChanged => "partner_changed",
+        /// A key was made.
+        KeyCreated => "key_created",
+        /// A key was put in the place of another.
+        KeyRotated => "key_rotated",
+        /// A key was withdrawn.
+        KeyRevoked => "key_revoked",
     }
 }
 
 /// An entry to be made; who and when come from the request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
-    /// Tenant it is about.
-    pub tenant_id: TenantId,
+    /// Tenant it is about, if it is about one.
+    pub tenant_id: Option<TenantId>,
     /// What was changed.
     pub resource_id: String,
     /// What was done.

@@ -120,6 +120,8 @@ pub struct Operation {
     pub state: OperationState,
     /// Request that asked for it.
     pub request_id: Option<String>,
+    /// W3C trace context of that request.
+    pub traceparent: Option<String>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
 }

@@ -1,12 +1,23 @@
 //! A tenant: one BlockID connection, one user pool, one stack.
 
-use super::{blockid::BlockIdConnection, operation::Failure, pool::PoolSettings};
+use super::{blockid::BlockIdConnection, operation::Failure, pool::PoolSettings, validation::Problems};
 use crate::{
     Error, Result,
     error::Code,
     ids::{CellId, IdSource, PartnerId, TenantId},
 };
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+
+/// Names and values of a partner's choosing, to select tenants by.
+pub type Labels = BTreeMap<String, String>;
+
+/// Most labels of a tenant.
+pub const MAX_LABELS: usize = 32;
+/// Longest name and longest value of a label, characters.
+pub const LABEL_MAX_CHARS: usize = 63;
+/// Longest external id, characters.
+pub const EXTERNAL_ID_MAX_CHARS: usize = 128;
 
 /// Where a tenant is in its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +84,10 @@ pub struct Tenant {
     pub region: String,
     /// Name for people, unique at the partner.
     pub name: String,
+    /// What the partner's own system calls it, unique at the partner.
+    pub external_id: Option<String>,
+    /// Names and values to select tenants by.
+    pub labels: Labels,
     /// Where it is in its life.
     pub state: TenantState,
     /// How BlockID knows it.
@@ -114,6 +129,64 @@ impl Tenant {
             }
         }
     }
+}
+
+/// Checks an external id.
+pub fn validate_external_id(external_id: Option<&str>, problems: &mut Problems) {
+    if let Some(text) = external_id {
+        problems.name("/external_id", text, EXTERNAL_ID_MAX_CHARS);
+    }
+}
+
+/// Checks labels: names as Kubernetes has them without a prefix, values of the same characters or empty.
+pub fn validate_labels(labels: &Labels, problems: &mut Problems) {
+    problems.require(
+        labels.len() <= MAX_LABELS,
+        "/labels",
+        "too_many",
+        format!("at most {MAX_LABELS} labels"),
+    );
+    for (name, value) in labels.iter().take(MAX_LABELS) {
+        let pointer = format!("/labels/{}", name.replace('~', "~0").replace('/', "~1"));
+        let rule = "1 to 63 letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit";
+        problems.require(
+            is_label(name),
+            &pointer,
+            "bad_label_name",
+            format!("its name must have {rule}"),
+        );
+        problems.require(
+            value.is_empty() || is_label(value),
+            &pointer,
+            "bad_label_value",
+            format!("its value must be empty or have {rule}"),
+        );
+    }
+}
+
+/// Whether `text` may be the name of a label, or a value that is not empty.
+pub fn is_label(text: &str) -> bool {
+    let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    bytes.len() <= LABEL_MAX_CHARS
+        && ends(bytes.first())
+        && ends(bytes.last())
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+/// Which tenants a list shows; what is absent does not limit it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TenantFilter {
+    /// Beginning of the name.
+    pub name_prefix: Option<String>,
+    /// State.
+    pub state: Option<String>,
+    /// External id.
+    pub external_id: Option<String>,
+    /// Labels that it must have, with these values.
+    pub labels: Labels,
 }
 
 /// Names and keys that a tenant gets once and keeps.

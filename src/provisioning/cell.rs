@@ -87,7 +87,9 @@ pub async fn apply(
         updated_at: now,
     };
     let scope = OperatorScope::command_line();
-    let cell = crate::storage::cells::upsert(&mut *context.db.acquire().await?, &scope, &cell).await?;
+    let mut tx = context.db.begin(&scope).await?;
+    let cell = crate::storage::cells::upsert(&mut tx, &scope, &cell).await?;
+    tx.commit().await?;
     progress(format!("cell {} is registered", cell.id));
     Ok(cell)
 }
@@ -121,9 +123,8 @@ async fn find_registered(
     account_id: &str,
     request: &CellRequest,
 ) -> anyhow::Result<Option<Cell>> {
-    let cells =
-        crate::storage::cells::list(&mut *context.db.acquire().await?, &OperatorScope::command_line())
-            .await?;
+    let scope = OperatorScope::command_line();
+    let cells = crate::storage::cells::list(&mut *context.db.begin(&scope).await?, &scope).await?;
     let found = cells
         .into_iter()
         .find(|cell| cell.account_id == account_id && cell.region == request.region);

@@ -9,6 +9,7 @@ use crate::{
     Context, Result,
     aws::cognito::Pool,
     domain::{
+        actor::OperatorScope,
         operation::{Failure, StepState},
         provisioning::{Claim, Desired, StepName},
     },
@@ -95,14 +96,14 @@ impl Done {
 /// Takes a claimed tenant through its steps and records the outcome. Errors are those of the database only; the
 /// claim then runs out by itself.
 pub async fn run(context: &Context, claim: &Claim, stop: CancellationToken) -> Result<Outcome> {
-    let mut db = context.db.acquire().await?;
-    let Some(desired) = reconcile::load(&mut db, claim).await? else {
+    let mut tx = context.db.begin(&OperatorScope::worker()).await?;
+    let Some(desired) = reconcile::load(&mut tx, claim).await? else {
         return Ok(Outcome::LeaseLost);
     };
     let generation = desired.generation;
-    let new = reconcile_steps::open(&mut db, claim, generation, context.clock.now()).await?;
+    let new = reconcile_steps::open(&mut tx, claim, generation, context.clock.now()).await?;
     // Steps wait for AWS: no connection is held meanwhile.
-    drop(db);
+    tx.commit().await?;
 
     // What is asked anew is not given up for the failures of what was asked before.
     let failed_before = if new { 0 } else { desired.failed_passes };
@@ -120,8 +121,9 @@ pub async fn run(context: &Context, claim: &Claim, stop: CancellationToken) -> R
     match result {
         Ok(()) => {
             let now = context.clock.now();
-            let held =
-                reconcile::converged(&mut *context.db.acquire().await?, claim, generation, now).await?;
+            let mut tx = context.db.begin(&OperatorScope::worker()).await?;
+            let held = reconcile::converged(&mut tx, claim, generation, now).await?;
+            tx.commit().await?;
             Ok(if held {
                 Outcome::Converged
             } else {
@@ -130,7 +132,9 @@ pub async fn run(context: &Context, claim: &Claim, stop: CancellationToken) -> R
         }
         Err(StepError::LeaseLost) => Ok(Outcome::LeaseLost),
         Err(StepError::Stopped) => {
-            reconcile::release(&mut *context.db.acquire().await?, claim).await?;
+            let mut tx = context.db.begin(&OperatorScope::worker()).await?;
+            reconcile::release(&mut tx, claim).await?;
+            tx.commit().await?;
             Ok(Outcome::Stopped)
         }
         Err(StepError::Failed(failure)) => pass.record_failure(failed_in, &failure, failed_before).await,
@@ -163,9 +167,10 @@ impl Pass<'_> {
     async fn begin(&self, step: StepName) -> Result<(), StepError> {
         let now = self.context.clock.now();
         let until = now + lease(self.context);
-        let mut db = self.context.db.acquire().await?;
+        let mut tx = self.context.db.begin(&OperatorScope::worker()).await?;
         let held =
-            reconcile_steps::begin(&mut db, self.claim, self.desired.generation, step, now, until).await?;
+            reconcile_steps::begin(&mut tx, self.claim, self.desired.generation, step, now, until).await?;
+        tx.commit().await.map_err(crate::Error::from)?;
         still(held)
     }
 
@@ -185,10 +190,12 @@ impl Pass<'_> {
             error,
             aws_request_id,
         };
-        let mut db = self.context.db.acquire().await?;
+        let mut tx = self.context.db.begin(&OperatorScope::worker()).await?;
         let (generation, now) = (self.desired.generation, self.context.clock.now());
         let observed = &self.desired.observed;
-        still(reconcile_steps::record(&mut db, self.claim, generation, record, observed, now).await?)
+        let held = reconcile_steps::record(&mut tx, self.claim, generation, record, observed, now).await?;
+        tx.commit().await.map_err(crate::Error::from)?;
+        still(held)
     }
 
     /// Stores what was observed so far, in the middle of a step.
@@ -232,7 +239,9 @@ impl Pass<'_> {
             failed_passes: failed_before.saturating_add(1),
             next_attempt_at: self.next_attempt(now, failed_before, gives_up),
         };
-        let held = reconcile::failed(&mut *self.context.db.acquire().await?, self.claim, &pass, now).await?;
+        let mut tx = self.context.db.begin(&OperatorScope::worker()).await?;
+        let held = reconcile::failed(&mut tx, self.claim, &pass, now).await?;
+        tx.commit().await?;
         Ok(if held { Outcome::Failed } else { Outcome::LeaseLost })
     }
 

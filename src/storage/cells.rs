@@ -86,7 +86,7 @@ pub async fn open_for_placement(db: &mut PgConnection) -> Result<Vec<Cell>> {
         r#"SELECT id AS "id: CellId", account_id, region, architecture, state, artifact_bucket, log_group_name,
                   artifacts AS "artifacts: Json<Artifacts>", allowed_provider_networks, created_at, updated_at
            FROM cells WHERE state = 'ready'
-           ORDER BY (SELECT count(*) FROM tenants WHERE cell_id = cells.id AND tenants.state <> 'deleted'), created_at, id"#
+           ORDER BY tenants_in_cell(cells.id), created_at, id"#
     )
     .fetch_all(db)
     .await?;

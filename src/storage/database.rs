@@ -1,15 +1,22 @@
 //! The connection pool, transactions and the schema's version.
+//!
+//! Every access is a transaction for a scope ([`Rows`]): the service connects as [`APP_ROLE`], for which row-level
+//! security hides every row that the transaction did not say it is for. So the boundary between partners stands
+//! twice, as a type in front of the SQL and as a policy behind it; migrations alone run as the schema's owner.
 
-use crate::{Result, config::DatabaseConfig};
+use crate::{Result, config::DatabaseConfig, domain::actor::Rows};
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret;
-use sqlx::{PgPool, Postgres, pool::PoolConnection, postgres::PgConnectOptions, postgres::PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, postgres::PgConnectOptions, postgres::PgPoolOptions};
 use std::{str::FromStr, time::Duration};
 
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// An open transaction; rolls back when dropped.
 pub type Tx = sqlx::Transaction<'static, Postgres>;
+
+/// The database role of serve and worker: owns nothing, cannot bypass row-level security.
+pub(super) const APP_ROLE: &str = "stepgate_app";
 
 /// Channel on which a worker is told that a tenant is due.
 pub const WORK_CHANNEL: &str = "stepgate_work";
@@ -21,16 +28,29 @@ pub struct Database {
 }
 
 impl Database {
-    /// Connects; fails at once when the server cannot be reached or refuses.
+    /// Connects as [`APP_ROLE`]; fails at once when the server cannot be reached or refuses.
     pub async fn connect(config: &DatabaseConfig) -> anyhow::Result<Self> {
-        let options = PgConnectOptions::from_str(config.url.expose_secret())
-            .context("STEPGATE_DATABASE_URL cannot be read")?
-            .application_name("stepgate")
-            // A statement that hangs must not hold a connection for ever.
-            .options([
-                ("statement_timeout", "15s"),
-                ("idle_in_transaction_session_timeout", "30s"),
-            ]);
+        let options = options(config)?.options([("role", APP_ROLE)]);
+        let connected = Self::open(config, options).await;
+        connected.map_err(|error| {
+            // The role comes with the schema: without it there is none.
+            if sql_state(&error).as_deref() == Some(INVALID_PARAMETER) {
+                error.context(format!(
+                    "the database has no role {APP_ROLE}, or the user of STEPGATE_DATABASE_URL is not granted it: run \
+                     `stepgate migrate`, or grant it"
+                ))
+            } else {
+                error
+            }
+        })
+    }
+
+    /// Connects as the user of the URL, who owns the schema: for migrations.
+    pub async fn connect_as_owner(config: &DatabaseConfig) -> anyhow::Result<Self> {
+        Self::open(config, options(config)?).await
+    }
+
+    async fn open(config: &DatabaseConfig, options: PgConnectOptions) -> anyhow::Result<Self> {
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
             .acquire_timeout(Duration::from_secs(5))
@@ -45,14 +65,14 @@ impl Database {
         &self.pool
     }
 
-    /// A connection for reads that need no transaction.
-    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>> {
-        Ok(self.pool.acquire().await?)
-    }
-
-    /// Begins a transaction; the caller commits.
-    pub async fn begin(&self) -> Result<Tx> {
-        Ok(self.pool.begin().await?)
+    /// Begins a transaction for the rows of a scope; the caller commits. What is only read may be dropped.
+    pub async fn begin(&self, rows: &impl Rows) -> Result<Tx> {
+        // Ids have no characters that need quoting; one message, so that a scope costs no round trip.
+        let of = rows
+            .partner_id()
+            .map_or_else(|| "*".to_owned(), |id| id.to_string());
+        let statement = format!("BEGIN; SELECT set_config('stepgate.partner_id', '{of}', true)");
+        Ok(self.pool.begin_with(AssertSqlSafe(statement)).await?)
     }
 
     /// Brings the schema to [`Self::expected_schema_version`].
@@ -106,6 +126,27 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// SQLSTATE `invalid_parameter_value`, the answer to a role that cannot be taken.
+const INVALID_PARAMETER: &str = "22023";
+
+fn sql_state(error: &anyhow::Error) -> Option<String> {
+    let error = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<sqlx::Error>())?;
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+fn options(config: &DatabaseConfig) -> anyhow::Result<PgConnectOptions> {
+    Ok(PgConnectOptions::from_str(config.url.expose_secret())
+        .context("STEPGATE_DATABASE_URL cannot be read")?
+        .application_name("stepgate")
+        // A statement that hangs must not hold a connection for ever.
+        .options([
+            ("statement_timeout", "15s"),
+            ("idle_in_transaction_session_timeout", "30s"),
+        ]))
 }
 
 /// Wakes a worker when the transaction commits.

@@ -9,6 +9,7 @@ pub mod apps;
 pub mod audit_log;
 pub mod cells;
 mod database;
+pub mod idempotency_keys;
 pub mod operations;
 mod page;
 pub mod partners;

@@ -13,8 +13,9 @@ use sqlx::{PgConnection, types::Json};
 /// Opens an operation.
 pub async fn insert(tx: &mut PgConnection, scope: &PartnerScope, operation: &Operation) -> Result<()> {
     sqlx::query!(
-        "INSERT INTO operations (id, partner_id, tenant_id, resource_id, kind, target_generation, state, request_id, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7, $8)",
+        "INSERT INTO operations (id, partner_id, tenant_id, resource_id, kind, target_generation, state, request_id, created_at,
+                                 traceparent)
+         VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $9)",
         operation.id as OperationId,
         scope.partner_id() as PartnerId,
         operation.tenant_id as TenantId,
@@ -22,7 +23,8 @@ pub async fn insert(tx: &mut PgConnection, scope: &PartnerScope, operation: &Ope
         operation.kind.as_str(),
         operation.target_generation,
         operation.request_id,
-        operation.created_at
+        operation.created_at,
+        operation.traceparent
     )
     .execute(tx)
     .await?;
@@ -37,7 +39,8 @@ pub async fn get(
 ) -> Result<(Operation, Vec<Step>)> {
     let row = sqlx::query!(
         r#"SELECT partner_id AS "partner_id: PartnerId", tenant_id AS "tenant_id: TenantId", resource_id, kind,
-                  target_generation, state, error AS "error: Json<Failure>", request_id, created_at, started_at, finished_at
+                  target_generation, state, error AS "error: Json<Failure>", request_id, created_at, started_at, finished_at,
+                  traceparent
            FROM operations WHERE id = $1 AND ($2::text IS NULL OR partner_id = $2)"#,
         id as OperationId,
         scope.partner_id() as Option<PartnerId>
@@ -72,6 +75,7 @@ pub async fn get(
         target_generation: row.target_generation,
         state,
         request_id: row.request_id,
+        traceparent: row.traceparent,
         created_at: row.created_at,
     };
     Ok((operation, steps(db, id).await?))

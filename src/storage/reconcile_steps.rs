@@ -24,7 +24,7 @@ pub async fn open(db: &mut PgConnection, claim: &Claim, generation: i64, now: Da
            UPDATE operations SET state = 'running', started_at = coalesce(started_at, $5)
            FROM held
            WHERE tenant_id = held.id AND target_generation <= $4 AND operations.state IN ('pending', 'running')
-           RETURNING operations.id AS "id: OperationId", kind, started_at = $5 AS "new!""#,
+           RETURNING operations.id AS "id: OperationId", kind, started_at = $5 AS "new!", traceparent, request_id"#,
         claim.tenant_id as TenantId,
         claim.owner,
         claim.fencing_token,
@@ -35,6 +35,12 @@ pub async fn open(db: &mut PgConnection, claim: &Claim, generation: i64, now: Da
     .await?;
     let new = operations.iter().any(|operation| operation.new);
     for operation in operations {
+        if operation.new {
+            tracing::info!(
+                operation_id = %operation.id, tenant_id = %claim.tenant_id, request_id = operation.request_id,
+                traceparent = operation.traceparent, "operation taken up"
+            );
+        }
         plan(&mut *db, operation.id, operation.kind.parse()?).await?;
     }
     Ok(new)

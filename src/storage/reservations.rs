@@ -2,17 +2,17 @@
 //!
 //! Between them `serve` writes the client secret into the tenant's cell. A reservation is a tenant in state
 //! `awaiting_secret`, leased by the request that makes it (`lease_owner`, `lease_expires_at`): a repeat of the
-//! request takes over a reservation whose lease has ended, never one that is under way. What nobody repeats is
+//! request takes over a reservation whose lease has ended, or that is its own, never one that is under way elsewhere. What nobody repeats is
 //! swept by the worker ([`stale`], [`delete`]).
 
-use super::{name_taken, notify_work};
+use super::{notify_work, tenants::unique};
 use crate::{
     Error, Result,
     domain::{
         actor::{OperatorScope, PartnerScope},
         blockid::BlockIdConnection,
         pool::PoolSettings,
-        tenant::Reservation,
+        tenant::{Labels, Reservation},
     },
     error::{Code, FieldError},
     ids::{CellId, PartnerId, TenantId},
@@ -28,6 +28,10 @@ pub struct NewTenant<'a> {
     pub cell_id: CellId,
     /// Name.
     pub name: &'a str,
+    /// What the partner's own system calls it.
+    pub external_id: Option<&'a str>,
+    /// Names and values to select tenants by.
+    pub labels: &'a Labels,
     /// How BlockID knows it.
     pub blockid: &'a BlockIdConnection,
     /// Pool settings.
@@ -64,11 +68,12 @@ async fn take_over(
     let found = sqlx::query!(
         r#"SELECT id AS "id: TenantId", cell_id AS "cell_id: CellId", state, credentials_secret_name,
                   settings_secret_name, event_hash_key,
-                  COALESCE(lease_expires_at > $3, false) AS "leased!"
+                  COALESCE(lease_expires_at > $3 AND lease_owner <> $4, false) AS "leased!"
            FROM tenants WHERE partner_id = $1 AND name = $2 FOR UPDATE"#,
         scope.partner_id() as PartnerId,
         new.name,
-        new.now
+        new.now,
+        new.lease_owner
     )
     .fetch_optional(&mut *tx)
     .await?;
@@ -83,7 +88,7 @@ async fn take_over(
     }
     sqlx::query!(
         "UPDATE tenants SET blockid_tenant_dns = $2, blockid_community = $3, blockid_client_id = $4, pool = $5,
-                lease_owner = $6, lease_expires_at = $7, updated_at = $8
+                lease_owner = $6, lease_expires_at = $7, updated_at = $8, external_id = $9, labels = $10
          WHERE id = $1",
         row.id as TenantId,
         new.blockid.tenant_dns,
@@ -92,10 +97,13 @@ async fn take_over(
         Json(new.pool) as _,
         new.lease_owner,
         new.lease_expires_at,
-        new.now
+        new.now,
+        new.external_id,
+        Json(new.labels) as _
     )
     .execute(tx)
-    .await?;
+    .await
+    .map_err(unique)?;
     let event_hash_key = row
         .event_hash_key
         .try_into()
@@ -116,8 +124,8 @@ async fn insert(tx: &mut PgConnection, scope: &PartnerScope, new: NewTenant<'_>)
     sqlx::query!(
         "INSERT INTO tenants (id, partner_id, cell_id, name, state, blockid_tenant_dns, blockid_community,
                               blockid_client_id, pool, credentials_secret_name, settings_secret_name, event_hash_key,
-                              next_attempt_at, lease_owner, lease_expires_at, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, 'awaiting_secret', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $12, $12)",
+                              next_attempt_at, lease_owner, lease_expires_at, created_at, updated_at, external_id, labels)
+         VALUES ($1, $2, $3, $4, 'awaiting_secret', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $12, $12, $15, $16)",
         new.reservation.id as TenantId,
         scope.partner_id() as PartnerId,
         new.cell_id as CellId,
@@ -131,11 +139,13 @@ async fn insert(tx: &mut PgConnection, scope: &PartnerScope, new: NewTenant<'_>)
         &new.reservation.event_hash_key[..],
         new.now,
         new.lease_owner,
-        new.lease_expires_at
+        new.lease_expires_at,
+        new.external_id,
+        Json(new.labels) as _
     )
     .execute(tx)
     .await
-    .map_err(|error| name_taken(error, "tenants_partner_id_name_key", "tenant"))?;
+    .map_err(unique)?;
     Ok(Taken {
         reservation: new.reservation,
         cell_id: new.cell_id,

@@ -9,7 +9,7 @@ use crate::{
         blockid::BlockIdConnection,
         operation::Failure,
         pool::PoolSettings,
-        tenant::{Suspension, Tenant, TenantState},
+        tenant::{Labels, Suspension, Tenant, TenantFilter, TenantState},
     },
     ids::{CellId, PartnerId, TenantId},
 };
@@ -22,6 +22,8 @@ struct Row {
     cell_id: CellId,
     region: String,
     name: String,
+    external_id: Option<String>,
+    labels: Json<Labels>,
     state: String,
     blockid_tenant_dns: String,
     blockid_community: String,
@@ -48,6 +50,8 @@ impl TryFrom<Row> for Tenant {
             cell_id: row.cell_id,
             region: row.region,
             name: row.name,
+            external_id: row.external_id,
+            labels: row.labels.0,
             state: TenantState::from_columns(&row.state, row.credentials_secret_arn)?,
             blockid: BlockIdConnection {
                 tenant_dns: row.blockid_tenant_dns,
@@ -74,7 +78,7 @@ pub async fn get(db: &mut PgConnection, scope: &ReadScope, id: TenantId) -> Resu
     sqlx::query_as!(
         Row,
         r#"SELECT t.id AS "id: TenantId", t.partner_id AS "partner_id: PartnerId", t.cell_id AS "cell_id: CellId",
-                  c.region, t.name, t.state, t.blockid_tenant_dns, t.blockid_community, t.blockid_client_id,
+                  c.region, t.name, t.external_id, t.labels AS "labels: Json<Labels>", t.state, t.blockid_tenant_dns, t.blockid_community, t.blockid_client_id,
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
                   t.suspended_at, t.suspension_reason, t.created_at, t.updated_at
@@ -102,23 +106,34 @@ pub async fn lock(tx: &mut PgConnection, scope: &PartnerScope, id: TenantId) -> 
     get(tx, &(*scope).into(), id).await
 }
 
-/// Tenants, oldest first.
-pub async fn list(db: &mut PgConnection, scope: &ReadScope, request: &PageRequest) -> Result<Page<Tenant>> {
+/// Tenants that pass a filter, oldest first.
+pub async fn list(
+    db: &mut PgConnection,
+    scope: &ReadScope,
+    filter: &TenantFilter,
+    request: &PageRequest,
+) -> Result<Page<Tenant>> {
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT t.id AS "id: TenantId", t.partner_id AS "partner_id: PartnerId", t.cell_id AS "cell_id: CellId",
-                  c.region, t.name, t.state, t.blockid_tenant_dns, t.blockid_community, t.blockid_client_id,
+                  c.region, t.name, t.external_id, t.labels AS "labels: Json<Labels>", t.state, t.blockid_tenant_dns, t.blockid_community, t.blockid_client_id,
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
                   t.suspended_at, t.suspension_reason, t.created_at, t.updated_at
            FROM tenants t JOIN cells c ON c.id = t.cell_id
            WHERE ($1::text IS NULL OR t.partner_id = $1) AND t.state <> 'deleted'
+             AND ($5::text IS NULL OR starts_with(t.name, $5)) AND ($6::text IS NULL OR t.state = $6)
+             AND ($7::text IS NULL OR t.external_id = $7) AND t.labels @> $8
              AND ($2::timestamptz IS NULL OR (t.created_at, t.id) > ($2, $3))
            ORDER BY t.created_at, t.id LIMIT $4"#,
         scope.partner_id() as Option<PartnerId>,
         request.after_time(),
         request.after_id(),
-        request.fetch()
+        request.fetch(),
+        filter.name_prefix.as_deref(),
+        filter.state.as_deref(),
+        filter.external_id.as_deref(),
+        Json(&filter.labels) as _
     )
     .fetch_all(db)
     .await?;
@@ -132,18 +147,38 @@ pub async fn list(db: &mut PgConnection, scope: &ReadScope, request: &PageReques
     }))
 }
 
-/// Writes name and pool settings of a locked tenant; [`bump_generation`] makes the worker act on them.
+/// Turns a broken uniqueness into what is taken.
+pub(super) fn unique(error: sqlx::Error) -> Error {
+    let taken =
+        |db: &dyn sqlx::error::DatabaseError| db.constraint() == Some("tenants_partner_id_external_id_key");
+    match &error {
+        sqlx::Error::Database(db) if taken(&**db) => Error::new(
+            crate::error::Code::ExternalIdTaken,
+            "There is already a tenant with this external id.",
+        )
+        .with_fields(vec![crate::error::FieldError::new(
+            "/external_id",
+            "taken",
+            "is the external id of another tenant",
+        )]),
+        _ => name_taken(error, "tenants_partner_id_name_key", "tenant"),
+    }
+}
+
+/// Writes what callers may change of a locked tenant; [`bump_generation`] makes the worker act on it.
 pub async fn update(tx: &mut PgConnection, scope: &PartnerScope, tenant: &Tenant) -> Result<()> {
     sqlx::query!(
-        "UPDATE tenants SET name = $3, pool = $4 WHERE id = $1 AND partner_id = $2",
+        "UPDATE tenants SET name = $3, pool = $4, external_id = $5, labels = $6 WHERE id = $1 AND partner_id = $2",
         tenant.id as TenantId,
         scope.partner_id() as PartnerId,
         tenant.name,
-        Json(&tenant.pool) as _
+        Json(&tenant.pool) as _,
+        tenant.external_id,
+        Json(&tenant.labels) as _
     )
     .execute(tx)
     .await
-    .map_err(|error| name_taken(error, "tenants_partner_id_name_key", "tenant"))?;
+    .map_err(unique)?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Apps of a tenant.
 
-use super::{Request, operations, policies};
+use super::{Request, idempotency::Once, operations, policies};
 use crate::{
     Context, Result,
     domain::{
@@ -33,8 +33,19 @@ pub async fn create(
     tenant_id: TenantId,
     new: NewApp,
 ) -> Result<(App, operations::Watched)> {
+    create_once(context, request, tenant_id, new, &Once::never()).await
+}
+
+/// The same, once for all repeats of the request.
+pub async fn create_once(
+    context: &Context,
+    request: &Request,
+    tenant_id: TenantId,
+    new: NewApp,
+    once: &Once<'_, (App, operations::Watched)>,
+) -> Result<(App, operations::Watched)> {
     let scope = request.actor.partner_admin()?;
-    let mut tx = context.db.begin().await?;
+    let mut tx = context.db.begin(&scope).await?;
     let tenant = storage::tenants::lock(&mut tx, &scope, tenant_id).await?;
     let mut problems = Problems::new();
     app::validate(&new.name, &new.settings, &mut problems);
@@ -63,7 +74,7 @@ pub async fn create(
         updated_at: now,
     };
     storage::apps::insert(&mut tx, &scope, &app).await?;
-    let author = request.actor.key_id.to_string();
+    let author = request.actor.id();
     let version = PolicyVersion {
         app_id: app.id,
         version: 1,
@@ -81,14 +92,16 @@ pub async fn create(
         now,
     };
     let operation = operations::open(&mut tx, context, request, &scope, subject).await?;
+    let created = (app, operation);
+    once.record(&mut tx, &created).await?;
     tx.commit().await?;
-    Ok((app, operation))
+    Ok(created)
 }
 
 /// One app.
 pub async fn get(context: &Context, request: &Request, tenant_id: TenantId, id: AppId) -> Result<App> {
     let scope = request.actor.reader()?;
-    storage::apps::get(&mut *context.db.acquire().await?, &scope, tenant_id, id).await
+    storage::apps::get(&mut *context.db.begin(&scope).await?, &scope, tenant_id, id).await
 }
 
 /// Apps of a tenant, oldest first.
@@ -99,7 +112,7 @@ pub async fn list(
     page: &PageRequest,
 ) -> Result<Page<App>> {
     let scope = request.actor.reader()?;
-    let mut db = context.db.acquire().await?;
+    let mut db = context.db.begin(&scope).await?;
     // A foreign tenant is not an empty one: it is not there.
     storage::tenants::get(&mut db, &scope, tenant_id).await?;
     storage::apps::list(&mut db, &scope, tenant_id, page).await

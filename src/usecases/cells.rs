@@ -6,11 +6,11 @@ use crate::{Context, Result, domain::cell::Cell, ids::CellId, storage};
 /// Every cell.
 pub async fn list(context: &Context, request: &Request) -> Result<Vec<Cell>> {
     let scope = request.actor.installation_reader()?;
-    storage::cells::list(&mut *context.db.acquire().await?, &scope).await
+    storage::cells::list(&mut *context.db.begin(&scope).await?, &scope).await
 }
 
 /// One cell.
 pub async fn get(context: &Context, request: &Request, id: CellId) -> Result<Cell> {
     let scope = request.actor.installation_reader()?;
-    storage::cells::get(&mut *context.db.acquire().await?, &scope, id).await
+    storage::cells::get(&mut *context.db.begin(&scope).await?, &scope, id).await
 }

@@ -8,7 +8,7 @@
 //! A crash after 1 or 2 leaves a reservation that a repeat of the request takes over and that the worker
 //! sweeps when nobody repeats it ([`crate::storage::reservations`]).
 
-use super::{Request, operations};
+use super::{Request, idempotency::Once, operations};
 use crate::{
     Context, Error, Result,
     domain::{
@@ -17,7 +17,7 @@ use crate::{
         cell,
         operation::OperationKind,
         pool::PoolSettings,
-        tenant::{Reservation, Tenant},
+        tenant::{Labels, Reservation, Tenant, validate_external_id, validate_labels},
         validation::{NAME_MAX_CHARS, Problems},
     },
     error::Code,
@@ -43,6 +43,10 @@ pub struct NewTenant {
     pub name: String,
     /// Cell that was asked for; else the least loaded one.
     pub cell_id: Option<CellId>,
+    /// What the partner's own system calls it.
+    pub external_id: Option<String>,
+    /// Names and values to select tenants by.
+    pub labels: Labels,
     /// BlockID connection.
     pub blockid: BlockIdConnection,
     /// OAuth client secret; passes through to the cell and is not kept.
@@ -55,32 +59,49 @@ pub struct NewTenant {
 pub async fn create(
     context: &Context,
     request: &Request,
-    mut new: NewTenant,
+    new: NewTenant,
 ) -> Result<(Tenant, operations::Watched)> {
+    create_once(context, request, new, &Once::never()).await
+}
+
+/// What a creation returns.
+type Created = (Tenant, operations::Watched);
+
+/// Creates a tenant once for all repeats of the request. A repeat goes on where a crashed one was, at once.
+pub async fn create_once(
+    context: &Context,
+    request: &Request,
+    mut new: NewTenant,
+    once: &Once<'_, Created>,
+) -> Result<Created> {
     let scope = request.actor.partner_admin()?;
-    let (taken, region) = reserve(context, request, &scope, &mut new).await?;
+    let owner = once.reservation_owner(request);
+    let (taken, region) = reserve(context, &owner, &scope, &mut new).await?;
     let arn = match write_secret(context, &scope, &taken, &region, &new).await {
         Ok(arn) => arn,
         Err(error) => {
             // The repeat that the caller will make must not wait for the lease to end.
-            let mut db = context.db.acquire().await?;
-            reservations::release(&mut db, &scope, taken.reservation.id, &request.id).await?;
+            let mut tx = context.db.begin(&scope).await?;
+            reservations::release(&mut tx, &scope, taken.reservation.id, &owner).await?;
+            tx.commit().await?;
             return Err(error);
         }
     };
-    activate(context, request, &scope, &taken, &arn).await
+    activate(context, request, &scope, (&taken, &owner, &arn), once).await
 }
 
 async fn reserve(
     context: &Context,
-    request: &Request,
+    owner: &str,
     scope: &PartnerScope,
     new: &mut NewTenant,
 ) -> Result<(reservations::Taken, String)> {
-    let mut tx = context.db.begin().await?;
+    let mut tx = context.db.begin(scope).await?;
     let placed = cell::place(storage::cells::open_for_placement(&mut tx).await?, new.cell_id);
     let mut problems = Problems::new();
     problems.name("/name", &new.name, NAME_MAX_CHARS);
+    validate_external_id(new.external_id.as_deref(), &mut problems);
+    validate_labels(&new.labels, &mut problems);
     problems.within("/blockid", |problems| {
         if let Ok(cell) = &placed {
             let policy = EgressPolicy {
@@ -104,9 +125,11 @@ async fn reserve(
             reservation: Reservation::new(&context.ids, now),
             cell_id: cell.id,
             name: &new.name,
+            external_id: new.external_id.as_deref(),
+            labels: &new.labels,
             blockid: &new.blockid,
             pool: &new.pool,
-            lease_owner: &request.id,
+            lease_owner: owner,
             lease_expires_at: now + LEASE,
             now,
         },
@@ -177,13 +200,13 @@ async fn activate(
     context: &Context,
     request: &Request,
     scope: &PartnerScope,
-    taken: &reservations::Taken,
-    arn: &str,
-) -> Result<(Tenant, operations::Watched)> {
+    (taken, owner, arn): (&reservations::Taken, &str, &str),
+    once: &Once<'_, Created>,
+) -> Result<Created> {
     let id = taken.reservation.id;
     let now = context.clock.now();
-    let mut tx = context.db.begin().await?;
-    let target_generation = reservations::activate(&mut tx, scope, id, &request.id, arn, now).await?;
+    let mut tx = context.db.begin(scope).await?;
+    let target_generation = reservations::activate(&mut tx, scope, id, owner, arn, now).await?;
     let subject = operations::Subject {
         kind: OperationKind::CreateTenant,
         tenant_id: id,
@@ -193,9 +216,11 @@ async fn activate(
     };
     let operation = operations::open(&mut tx, context, request, scope, subject).await?;
     let tenant = storage::tenants::get(&mut tx, &(*scope).into(), id).await?;
+    let created = (tenant, operation);
+    once.record(&mut tx, &created).await?;
     tx.commit().await?;
     tracing::info!(tenant_id = %id, cell_id = %taken.cell_id, "tenant created");
-    Ok((tenant, operation))
+    Ok(created)
 }
 
 #[cfg(test)]

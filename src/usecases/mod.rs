@@ -6,8 +6,11 @@
 
 pub mod api_keys;
 pub mod apps;
+mod audit;
+pub mod callers;
 pub mod cells;
 pub mod create_tenant;
+pub mod idempotency;
 pub mod operations;
 pub mod partners;
 pub mod policies;
@@ -25,4 +28,17 @@ pub struct Request {
     pub actor: Actor,
     /// Id of the request, kept with the operations it opens.
     pub id: String,
+    /// W3C trace context of the request, kept with the operations it opens.
+    pub traceparent: Option<String>,
+}
+
+impl Request {
+    /// A request without a trace of its own.
+    pub fn new(actor: Actor, id: impl Into<String>) -> Self {
+        Self {
+            actor,
+            id: id.into(),
+            traceparent: None,
+        }
+    }
 }

@@ -19,7 +19,7 @@ pub type Watched = (Operation, Vec<Step>);
 /// One operation.
 pub async fn get(context: &Context, request: &Request, id: OperationId) -> Result<Watched> {
     let scope = request.actor.reader()?;
-    storage::operations::get(&mut *context.db.acquire().await?, &scope, id).await
+    storage::operations::get(&mut *context.db.begin(&scope).await?, &scope, id).await
 }
 
 /// What an operation is about.
@@ -48,6 +48,7 @@ pub(super) async fn open(
         target_generation: subject.target_generation,
         state: OperationState::Pending,
         request_id: Some(request.id.clone()),
+        traceparent: request.traceparent.clone(),
         created_at: subject.now,
     };
     storage::operations::insert(tx, scope, &operation).await?;

@@ -26,7 +26,7 @@ pub async fn get(
     app_id: AppId,
 ) -> Result<PolicyVersion> {
     let scope = request.actor.reader()?;
-    storage::policies::current(&mut *context.db.acquire().await?, &scope, tenant_id, app_id).await
+    storage::policies::current(&mut *context.db.begin(&scope).await?, &scope, tenant_id, app_id).await
 }
 
 /// What a new version says.
@@ -58,7 +58,7 @@ pub async fn put(
     says: Content<'_>,
 ) -> Result<Written> {
     let scope = request.actor.partner_admin()?;
-    let mut tx = context.db.begin().await?;
+    let mut tx = context.db.begin(&scope).await?;
     let tenant = storage::tenants::lock(&mut tx, &scope, tenant_id).await?;
     let app = storage::apps::get(&mut tx, &scope.into(), tenant_id, app_id).await?;
     if app.policy_version != replaces {
@@ -85,7 +85,7 @@ pub async fn put(
 
     let now = context.clock.now();
     let target_generation = storage::tenants::bump_generation(&mut tx, &scope, tenant_id, now).await?;
-    let author = request.actor.key_id.to_string();
+    let author = request.actor.id();
     let version = PolicyVersion {
         app_id,
         version: replaces + 1,

@@ -27,7 +27,7 @@ pub async fn validate(
     document: &Value,
 ) -> Result<Report> {
     let scope = request.actor.reader()?;
-    let mut db = context.db.acquire().await?;
+    let mut db = context.db.begin(&scope).await?;
     let tenant = storage::tenants::get(&mut db, &scope, tenant_id).await?;
     let app = storage::apps::get(&mut db, &scope, tenant_id, app_id).await?;
     Ok(match policy::parse(document) {
@@ -81,7 +81,7 @@ pub async fn simulate(
     mut simulated: Simulated,
 ) -> Result<Simulation> {
     let scope = request.actor.reader()?;
-    let mut db = context.db.acquire().await?;
+    let mut db = context.db.begin(&scope).await?;
     let app = storage::apps::get(&mut db, &scope, tenant_id, app_id).await?;
     let mut problems = Problems::new();
     check(&mut simulated, &mut problems);

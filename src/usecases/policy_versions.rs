@@ -17,7 +17,7 @@ pub async fn list(
     page: &PageRequest,
 ) -> Result<Page<PolicyVersionHead>> {
     let scope = request.actor.reader()?;
-    let mut db = context.db.acquire().await?;
+    let mut db = context.db.begin(&scope).await?;
     storage::apps::get(&mut db, &scope, tenant_id, app_id).await?;
     storage::policies::list(&mut db, &scope, app_id, page).await
 }
@@ -30,7 +30,7 @@ pub async fn get(
     version: i64,
 ) -> Result<(PolicyVersionHead, PolicyDocument)> {
     let scope = request.actor.reader()?;
-    storage::policies::version(&mut *context.db.acquire().await?, &scope, ids, version).await
+    storage::policies::version(&mut *context.db.begin(&scope).await?, &scope, ids, version).await
 }
 
 /// What differs from version `from` to version `to`.
@@ -41,7 +41,7 @@ pub async fn diff(
     (from, to): (i64, i64),
 ) -> Result<Vec<Change>> {
     let scope = request.actor.reader()?;
-    let mut db = context.db.acquire().await?;
+    let mut db = context.db.begin(&scope).await?;
     let (_, to) = storage::policies::version(&mut db, &scope, ids, to).await?;
     let (_, from) = storage::policies::version(&mut db, &scope, ids, from).await?;
     Ok(policy::diff(&from, &to))

@@ -1,6 +1,6 @@
 //! Suspending a tenant and resuming it: the door that is shut when something is wrong, by whoever is responsible.
 
-use super::{Request, operations};
+use super::{Request, audit, operations};
 use crate::{
     Context, Result,
     domain::{
@@ -9,8 +9,8 @@ use crate::{
         tenant::{Suspension, Tenant},
         validation::Problems,
     },
-    ids::{AuditId, TenantId},
-    storage::{self, audit_log},
+    ids::TenantId,
+    storage,
 };
 use serde_json::json;
 
@@ -42,7 +42,7 @@ async fn change(
     reason: String,
 ) -> Result<(Tenant, operations::Watched)> {
     let reads = request.actor.administrator()?;
-    let mut tx = context.db.begin().await?;
+    let mut tx = context.db.begin(&reads).await?;
     let partner_id = storage::tenants::get(&mut tx, &reads, id).await?.partner_id;
     let scope = request.actor.administrator_of(partner_id)?;
     let tenant = storage::tenants::lock(&mut tx, &scope, id).await?;
@@ -65,19 +65,13 @@ async fn change(
         (OperationKind::ResumeTenant, AuditAction::TenantResumed)
     };
     let entry = AuditEntry {
-        tenant_id: id,
+        tenant_id: Some(id),
         resource_id: id.to_string(),
         action,
         reason,
         detail: json!({}),
     };
-    let actor = request.actor.key_id.to_string();
-    let author = audit_log::Author {
-        actor: &actor,
-        request_id: Some(&request.id),
-    };
-    let audit_id = AuditId::generate(&context.ids, now);
-    audit_log::insert(&mut tx, &scope, audit_id, author, &entry, now).await?;
+    audit::record(&mut tx, context, request, &scope, &entry, now).await?;
     let subject = operations::Subject {
         kind,
         tenant_id: id,

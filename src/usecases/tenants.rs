@@ -2,27 +2,34 @@
 
 use super::{Request, operations};
 use crate::{
-    Context, Result,
+    Context, Error, Result,
     domain::{
         operation::OperationKind,
         pool::PoolChange,
-        tenant::Tenant,
+        tenant::{Labels, Tenant, TenantFilter, validate_external_id, validate_labels},
         validation::{NAME_MAX_CHARS, Problems},
     },
+    error::Code,
     ids::TenantId,
     storage::{self, Page, PageRequest},
 };
+use std::collections::BTreeMap;
 
 /// One tenant.
 pub async fn get(context: &Context, request: &Request, id: TenantId) -> Result<Tenant> {
     let scope = request.actor.reader()?;
-    storage::tenants::get(&mut *context.db.acquire().await?, &scope, id).await
+    storage::tenants::get(&mut *context.db.begin(&scope).await?, &scope, id).await
 }
 
-/// Tenants, oldest first.
-pub async fn list(context: &Context, request: &Request, page: &PageRequest) -> Result<Page<Tenant>> {
+/// Tenants that pass a filter, oldest first.
+pub async fn list(
+    context: &Context,
+    request: &Request,
+    filter: &TenantFilter,
+    page: &PageRequest,
+) -> Result<Page<Tenant>> {
     let scope = request.actor.reader()?;
-    storage::tenants::list(&mut *context.db.acquire().await?, &scope, page).await
+    storage::tenants::list(&mut *context.db.begin(&scope).await?, &scope, filter, page).await
 }
 
 /// What may be changed; what is absent stays.
@@ -30,21 +37,39 @@ pub async fn list(context: &Context, request: &Request, page: &PageRequest) -> R
 pub struct TenantChange {
     /// Name.
     pub name: Option<String>,
+    /// What the partner's own system calls it; `Some(None)` takes it away.
+    pub external_id: Option<Option<String>>,
+    /// Labels to set, and, with `None`, to take away.
+    pub labels: BTreeMap<String, Option<String>>,
     /// Pool settings, without those that Cognito fixed at creation.
     pub pool: Option<PoolChange>,
 }
 
-/// Changes a tenant; the worker brings AWS to it.
+/// Changes a tenant that is at generation `replaces`; the worker brings AWS to it.
 pub async fn update(
     context: &Context,
     request: &Request,
     id: TenantId,
+    replaces: i64,
     change: TenantChange,
 ) -> Result<(Tenant, operations::Watched)> {
     let scope = request.actor.partner_admin()?;
-    let mut tx = context.db.begin().await?;
+    let mut tx = context.db.begin(&scope).await?;
     let mut tenant = storage::tenants::lock(&mut tx, &scope, id).await?;
+    if tenant.generation != replaces {
+        let detail = format!(
+            "The tenant is at generation {}, not {replaces}: read it again.",
+            tenant.generation
+        );
+        return Err(Error::new(Code::PreconditionFailed, detail));
+    }
     let mut problems = Problems::new();
+    if let Some(external_id) = change.external_id {
+        tenant.external_id = external_id;
+        validate_external_id(tenant.external_id.as_deref(), &mut problems);
+    }
+    change_labels(&mut tenant.labels, change.labels);
+    validate_labels(&tenant.labels, &mut problems);
     if let Some(name) = change.name {
         problems.name("/name", &name, NAME_MAX_CHARS);
         tenant.name = name;
@@ -71,4 +96,13 @@ pub async fn update(
     let tenant = storage::tenants::get(&mut tx, &scope.into(), id).await?;
     tx.commit().await?;
     Ok((tenant, operation))
+}
+
+fn change_labels(labels: &mut Labels, change: BTreeMap<String, Option<String>>) {
+    for (name, value) in change {
+        match value {
+            Some(value) => drop(labels.insert(name, value)),
+            None => drop(labels.remove(&name)),
+        }
+    }
 }

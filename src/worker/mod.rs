@@ -17,6 +17,7 @@ pub async fn run(context: &Context, stop: CancellationToken) {
     tracing::info!(worker = owner, "worker started");
     tokio::join!(
         jobs::reconcile_tenants::run(context, &owner, stop.clone()),
+        jobs::sweep_idempotency_keys::run(context, stop.clone()),
         jobs::sweep_reservations::run(context, &owner, stop),
     );
     tracing::info!(worker = owner, "worker stopped");

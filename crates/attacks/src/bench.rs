@@ -109,6 +109,13 @@ impl Bench {
         self.api.as_ref().context(Capability::Api.missing())
     }
 
+    /// The API as another partner calls it; rows that use it declare [`Capability::OtherPartner`].
+    pub fn other_partner(&self) -> anyhow::Result<Stepgate> {
+        let key = self.target.other_partner_api_key.clone();
+        let key = key.context(Capability::OtherPartner.missing())?;
+        Ok(self.api()?.with_key(key))
+    }
+
     /// The app the target names: any shipped method satisfies its policy.
     pub fn main_app(&self) -> App {
         App {

@@ -14,7 +14,8 @@ struct Arguments {
     /// The tenant: a JSON file as `cargo xtask demo --json FILE` writes it, or the tenant's address in the API
     /// (https://HOST/v1/tenants/tnt_…); may be given several times.
     ///
-    /// From the environment come STEPGATE_API_KEY (partner administrator) or STEPGATE_OPERATOR_KEY, the AWS
+    /// From the environment come STEPGATE_API_KEY (partner administrator) or STEPGATE_OPERATOR_KEY,
+    /// STEPGATE_OTHER_PARTNER_API_KEY (administrator of another partner, for A24), the AWS
     /// credentials of the tenant's account (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), and
     /// STEPGATE_TEST_PYTHON (a virtual environment with the emulator, for A22) and STEPGATE_TEST_NODE (Node, for A20
     /// and A21, where it is not on the PATH). A row that lacks something is

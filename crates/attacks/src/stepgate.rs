@@ -55,6 +55,18 @@ impl Stepgate {
         Self { http, base, key }
     }
 
+    /// The same API with another credential.
+    #[must_use]
+    pub fn with_key(&self, key: String) -> Self {
+        Self { key, ..self.clone() }
+    }
+
+    /// `POST` under an `Idempotency-Key`; the answer as it came.
+    pub async fn post_once(&self, path: &str, key: &str, body: &Value) -> anyhow::Result<ApiAnswer> {
+        let request = self.http.post(self.base.join(path)?).bearer_auth(&self.key);
+        Self::answer(path, request.header("idempotency-key", key).json(body)).await
+    }
+
     /// One call.
     pub async fn call(
         &self,
@@ -73,6 +85,10 @@ impl Stepgate {
         if let Some(body) = body {
             request = request.json(body);
         }
+        Self::answer(path, request).await
+    }
+
+    async fn answer(path: &str, request: reqwest::RequestBuilder) -> anyhow::Result<ApiAnswer> {
         let answer = request
             .send()
             .await

@@ -24,6 +24,8 @@ pub enum Capability {
     ProviderFaults,
     /// An API key that may make apps of the tenant.
     Api,
+    /// An API key of another partner of the installation.
+    OtherPartner,
     /// An emulator that evaluates IAM policies can be started, to try the tenant's policies on.
     Iam,
     /// Node is there, to run the browser SDK.
@@ -40,6 +42,7 @@ impl Capability {
             Self::Node => {
                 "needs Node 20 or later (STEPGATE_TEST_NODE or the PATH) and the sources of the browser SDK"
             }
+            Self::OtherPartner => "needs an API key of another partner",
             Self::Iam => "needs STEPGATE_TEST_PYTHON, a virtual environment with the emulator",
         }
     }
@@ -74,6 +77,9 @@ pub struct TargetFile {
     /// API key of the tenant's partner.
     #[serde(default)]
     pub api_key: Option<String>,
+    /// API key of another partner's administrator, who tries to reach this one's.
+    #[serde(default)]
+    pub other_partner_api_key: Option<String>,
     /// The provider, when it is the simulator.
     #[serde(default)]
     pub blockid_url: Option<Url>,
@@ -149,6 +155,9 @@ impl TargetFile {
     fn with_environment(self) -> Self {
         Self {
             api_key: self.api_key.or_else(|| variable("STEPGATE_API_KEY")),
+            other_partner_api_key: self
+                .other_partner_api_key
+                .or_else(|| variable("STEPGATE_OTHER_PARTNER_API_KEY")),
             aws_access_key_id: self.aws_access_key_id.or_else(|| variable("AWS_ACCESS_KEY_ID")),
             aws_secret_access_key: self
                 .aws_secret_access_key
@@ -173,6 +182,7 @@ impl TargetFile {
             Capability::ProviderFaults => self.blockid_url.is_some(),
             Capability::Api => self.api_url.is_some() && self.api_key.is_some(),
             Capability::Node => crate::sdk::node().is_some(),
+            Capability::OtherPartner => self.has(Capability::Api) && self.other_partner_api_key.is_some(),
             Capability::Iam => self.has(Capability::AwsAdmin) && self.python.is_some(),
         }
     }

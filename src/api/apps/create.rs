@@ -2,15 +2,18 @@
 
 use super::App;
 use crate::{
-    Context,
+    Context, Error,
     api::{
-        extract::{AsPartnerAdmin, Body, Caller, PathIds, RequestBody},
+        extract::{AsPartnerAdmin, Body, Caller, IdempotencyParams, PathIds, Repeatable, RequestBody},
         operations::Operation,
-        respond::{Answer, accepted},
+        respond::{Answer, Reply},
     },
-    domain::{app::AppSettings, object::objects_only},
+    domain::{
+        app::{self, AppSettings},
+        object::objects_only,
+    },
     ids::TenantId,
-    usecases::apps,
+    usecases::{apps, operations::Watched},
 };
 use actix_web::{post, web::Data};
 use serde::{Deserialize, Serialize};
@@ -65,12 +68,20 @@ pub struct AcceptedApp {
     pub operation: Operation,
 }
 
+fn reply((app, (operation, steps)): &(app::App, Watched)) -> Result<Reply, Error> {
+    let accepted = AcceptedApp {
+        app: App::from(app.clone()),
+        operation: Operation::new(operation.clone(), steps.clone()),
+    };
+    Reply::accepted(&operation.id, &accepted)
+}
+
 /// Add an app to a tenant.
 ///
 /// For partner administrators.
 #[utoipa::path(
     operation_id = "createApp", tag = "apps",
-    params(("tenant_id" = TenantId, Path, description = "The tenant")),
+    params(("tenant_id" = TenantId, Path, description = "The tenant"), IdempotencyParams),
     request_body = NewApp,
     responses((status = 202, description = "The app, and the operation that makes its client", body = AcceptedApp,
                headers(("Location" = String, description = "Path of the operation")))),
@@ -81,6 +92,7 @@ pub(crate) async fn create_app(
     caller: Caller<AsPartnerAdmin>,
     context: Data<Context>,
     tenant_id: PathIds<TenantId>,
+    once: Repeatable,
     body: Body<NewApp>,
 ) -> Answer {
     let Body(body) = body;
@@ -105,13 +117,9 @@ pub(crate) async fn create_app(
         settings,
         policy: body.policy,
     };
-    let (app, (operation, steps)) = apps::create(&context, &caller.request, tenant_id.0, new).await?;
-    let id = operation.id;
-    Ok(accepted(
-        &id,
-        &AcceptedApp {
-            app: App::from(app),
-            operation: Operation::new(operation, steps),
-        },
-    ))
+    let request = &caller.request;
+    once.run(&context, request, reply, async |once| {
+        apps::create_once(&context, request, tenant_id.0, new, once).await
+    })
+    .await
 }

@@ -1,15 +1,17 @@
 //! JSON bodies: content type, size, syntax, form. Each failure has its code and, where there is one, the field.
 
+use super::repeatable::BodyDigest;
 use crate::{
     Error, Result,
     api::problem::ApiError,
     error::{Code, FieldError},
 };
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header};
 use bytes::BytesMut;
 use futures_util::{StreamExt, future::LocalBoxFuture};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
+use sha2::{Digest, Sha256};
 use std::{fmt::Write, time::Duration};
 
 /// How long a body may take to arrive.
@@ -32,11 +34,16 @@ impl<T: RequestBody + 'static> FromRequest for Body<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let checked = check_headers(request, T::MAX_BYTES);
         let payload = payload.take();
+        let request = request.clone();
         Box::pin(async move {
             checked?;
             let late = || Error::new(Code::RequestTimeout, "The body did not arrive in time.");
             let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(payload, T::MAX_BYTES)).await;
-            Ok(Self(parse(&bytes.map_err(|_| late())??)?))
+            let bytes = bytes.map_err(|_| late())??;
+            request
+                .extensions_mut()
+                .insert(BodyDigest(Sha256::digest(&bytes).into()));
+            Ok(Self(parse(&bytes)?))
         })
     }
 }

@@ -7,11 +7,13 @@ mod caller;
 pub mod json;
 mod paging;
 mod path;
+pub mod repeatable;
 
 pub use caller::{AsAdministrator, AsInstallationReader, AsOperator, AsPartnerAdmin, AsReader, Caller, Door};
 pub use json::{Body, RequestBody};
-pub use paging::{Paging, PagingParams};
+pub use paging::{BadValue, Filter, Filtered, Paging, PagingParams};
 pub use path::PathIds;
+pub use repeatable::{IdempotencyParams, Repeatable};
 
 use crate::{Error, error::Code, error::FieldError};
 use actix_web::HttpRequest;

@@ -1,4 +1,4 @@
-//! `limit` and `cursor` of lists. Unknown query parameters are refused.
+//! `limit` and `cursor` of lists, and their filters. Unknown query parameters are refused.
 
 use crate::{
     Error,
@@ -31,11 +31,47 @@ impl FromRequest for Paging {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(read(request.query_string()).map(Self).map_err(ApiError::from))
+        let read = read(request.query_string(), &mut ());
+        ready(read.map(Self).map_err(ApiError::from))
     }
 }
 
-fn read(query: &str) -> Result<PageRequest, Error> {
+/// Code and detail of a value that cannot be read.
+pub type BadValue = (&'static str, String);
+
+/// Query parameters of a list beside those of its pages.
+pub trait Filter: Default {
+    /// Takes a parameter; `None` when it has no such.
+    fn take(&mut self, name: &str, value: &str) -> Option<Result<(), BadValue>>;
+}
+
+impl Filter for () {
+    fn take(&mut self, _: &str, _: &str) -> Option<Result<(), BadValue>> {
+        None
+    }
+}
+
+/// The part of a filtered list that was asked for.
+#[derive(Debug)]
+pub struct Filtered<F> {
+    /// What the list is limited to.
+    pub filter: F,
+    /// Which part of it.
+    pub page: PageRequest,
+}
+
+impl<F: Filter> FromRequest for Filtered<F> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let mut filter = F::default();
+        let read = read(request.query_string(), &mut filter);
+        ready(read.map(|page| Self { filter, page }).map_err(ApiError::from))
+    }
+}
+
+fn read(query: &str, filter: &mut impl Filter) -> Result<PageRequest, Error> {
     let mut page = PageRequest::default();
     let mut seen = Vec::new();
     let mut problems = Vec::new();
@@ -58,10 +94,13 @@ fn read(query: &str) -> Result<PageRequest, Error> {
                     }
                     Err(error) => Some(("invalid", error.detail().to_owned())),
                 },
-                _ => Some((
-                    "unknown_parameter",
-                    "is not a parameter of this operation".to_owned(),
-                )),
+                _ => match filter.take(&name, &value) {
+                    None => Some((
+                        "unknown_parameter",
+                        "is not a parameter of this operation".to_owned(),
+                    )),
+                    Some(taken) => taken.err(),
+                },
             }
         };
         if let Some((code, detail)) = problem {
@@ -87,8 +126,8 @@ mod tests {
 
     #[test]
     fn every_parameter_at_fault_is_named() {
-        assert_eq!(read("limit=7").unwrap().limit, 7);
-        let error = read("limit=0&cursor=nonsense&colour=red&limit=5").unwrap_err();
+        assert_eq!(read("limit=7", &mut ()).unwrap().limit, 7);
+        let error = read("limit=0&cursor=nonsense&colour=red&limit=5", &mut ()).unwrap_err();
         let found: Vec<_> = error
             .fields()
             .iter()

@@ -1,9 +1,9 @@
-//! Recognises callers under `/v1/` by their API key.
+//! Recognises callers under `/v1/` by their API key or token, and counts their requests.
 
 use crate::{
     Context, Error, Result,
-    api::problem::ApiError,
-    domain::{actor::Actor, api_key::PresentedKey},
+    api::{problem::ApiError, rate_limit::Quota, rate_limit::RateLimiter},
+    domain::actor::Actor,
     error::Code,
     usecases,
 };
@@ -15,6 +15,11 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
+use std::{cell::Cell, rc::Rc};
+
+/// What the caller has left, told to the edge, which writes it into every answer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct QuotaSlot(pub(super) Rc<Cell<Option<Quota>>>);
 
 /// Puts the [`Actor`] into the request, or refuses it. What is outside of `/v1/` is open to everybody.
 pub async fn authenticate<B: MessageBody>(
@@ -23,10 +28,17 @@ pub async fn authenticate<B: MessageBody>(
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
     if request.path().starts_with("/v1/") {
         let actor = recognise(&request).await.map_err(ApiError::from)?;
-        tracing::debug!(key_id = %actor.key_id, role = %actor.role, "caller recognised");
+        tracing::debug!(caller = %actor.identity, role = %actor.role, "caller recognised");
+        count(&request, &actor).map_err(ApiError::from)?;
         request.extensions_mut().insert(actor);
     }
     next.call(request).await
+}
+
+fn context(request: &ServiceRequest) -> Result<&Data<Context>> {
+    request
+        .app_data::<Data<Context>>()
+        .ok_or_else(|| Error::internal(anyhow::anyhow!("the application has no context")))
 }
 
 async fn recognise(request: &ServiceRequest) -> Result<Actor> {
@@ -34,18 +46,34 @@ async fn recognise(request: &ServiceRequest) -> Result<Actor> {
     let header = request
         .headers()
         .get(AUTHORIZATION)
-        .ok_or_else(|| refused("Send an API key in the header `Authorization: Bearer …`."))?;
-    let presented = header
+        .ok_or_else(|| refused("Send an API key or a token in the header `Authorization: Bearer …`."))?;
+    let bearer = header
         .to_str()
         .ok()
         .and_then(|text| text.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .and_then(|(_, key)| PresentedKey::parse(key.trim()))
+        .map(|(_, bearer)| bearer.trim())
         .ok_or_else(|| {
-            refused("The header `Authorization` does not hold an API key of the form `Bearer sgk_…`.")
+            refused(
+                "The header `Authorization` does not hold an API key of the form `Bearer sgk_…` or a token.",
+            )
         })?;
-    let context = request
-        .app_data::<Data<Context>>()
-        .ok_or_else(|| Error::internal(anyhow::anyhow!("the application has no context")))?;
-    usecases::api_keys::authenticate(context, &presented).await
+    usecases::callers::authenticate(context(request)?, bearer).await
+}
+
+fn count(request: &ServiceRequest, actor: &Actor) -> Result<()> {
+    let Some(limiter) = request.app_data::<Data<RateLimiter>>() else {
+        return Ok(());
+    };
+    let Some(quota) = limiter.take(&actor.id(), context(request)?.clock.now()) else {
+        return Ok(());
+    };
+    if let Some(slot) = request.extensions().get::<QuotaSlot>() {
+        slot.0.set(Some(quota));
+    }
+    if quota.remaining.is_some() {
+        return Ok(());
+    }
+    let detail = format!("This caller may send {} requests a minute.", quota.limit);
+    Err(Error::new(Code::RateLimited, detail).retry_after_s(quota.reset_s))
 }

@@ -1,6 +1,6 @@
 //! The outermost layer: request ids, access log, problem documents, panics, time limit, headers.
 
-use super::headers;
+use super::{TraceParent, authenticate::QuotaSlot, headers};
 use crate::{
     Context, Error,
     api::problem::{ApiError, Problem, status},
@@ -53,11 +53,20 @@ impl RequestId {
     }
 }
 
+/// What the edge writes on every answer.
+#[derive(Debug, Clone)]
+struct Marks {
+    id: RequestId,
+    quota: QuotaSlot,
+    /// Whether the caller asked for `202` (RFC 7240), which it gets where there is work to wait for.
+    asynchronous: bool,
+}
+
 /// An error on its way out of the middleware itself, as actix wants it.
 #[derive(Debug)]
 struct Rendered {
     error: ApiError,
-    id: RequestId,
+    id: Marks,
     path: String,
 }
 
@@ -85,8 +94,29 @@ pub async fn edge(
     let started = Instant::now();
     let id = RequestId::of(&request);
     let (method, path) = (request.method().clone(), request.path().to_owned());
-    request.extensions_mut().insert(id.clone());
-    let span = tracing::info_span!("request", request_id = %id.0);
+    let trace = request
+        .app_data::<Data<Context>>()
+        .map(|context| TraceParent::of(request.headers(), &context.ids));
+    let quota = QuotaSlot::default();
+    let asynchronous = headers::prefers_async(request.headers());
+    {
+        let mut extensions = request.extensions_mut();
+        extensions.insert(id.clone());
+        extensions.insert(quota.clone());
+        if let Some(trace) = trace.clone() {
+            extensions.insert(trace);
+        }
+    }
+    let span = tracing::info_span!(
+        "request", request_id = %id.0,
+        trace_id = trace.as_ref().map(|trace| trace.trace_id.as_str()),
+        span_id = trace.as_ref().map(|trace| trace.span_id.as_str())
+    );
+    let id = Marks {
+        id,
+        quota,
+        asynchronous,
+    };
     let guarded = AssertUnwindSafe(next.call(request)).catch_unwind();
     let outcome = tokio::time::timeout(REQUEST_TIMEOUT, guarded)
         .instrument(span.clone())
@@ -121,8 +151,8 @@ pub async fn edge(
     Ok(response)
 }
 
-fn render(error: &ApiError, id: &RequestId, path: &str) -> HttpResponse {
-    let mut response = Problem::new(&error.error, &id.0).into_response();
+fn render(error: &ApiError, id: &Marks, path: &str) -> HttpResponse {
+    let mut response = Problem::new(&error.error, &id.id.0).into_response();
     if let Some(allow) = error
         .allow
         .as_deref()
@@ -136,8 +166,14 @@ fn render(error: &ApiError, id: &RequestId, path: &str) -> HttpResponse {
     response
 }
 
-fn finish(response: &mut HttpResponse, id: &RequestId, path: &str) {
-    if let Ok(value) = HeaderValue::from_str(&id.0) {
+fn finish(response: &mut HttpResponse, marks: &Marks, path: &str) {
+    if marks.asynchronous && response.status() == StatusCode::ACCEPTED {
+        headers::add_preference_applied(response.headers_mut());
+    }
+    if let Some(quota) = marks.quota.0.get() {
+        headers::add_quota(response.headers_mut(), quota);
+    }
+    if let Ok(value) = HeaderValue::from_str(&marks.id.0) {
         response
             .headers_mut()
             .insert(actix_web::http::header::HeaderName::from_static(HEADER), value);
@@ -152,6 +188,10 @@ fn into_api_error(error: &actix_web::Error) -> ApiError {
         let copy = Error::new(own.error.code(), own.error.detail()).with_fields(own.error.fields().to_vec());
         let copy = match own.error.cause() {
             Some(cause) => copy.caused_by(anyhow::anyhow!("{cause:#}")),
+            None => copy,
+        };
+        let copy = match own.error.retry_after() {
+            Some(seconds) => copy.retry_after_s(seconds),
             None => copy,
         };
         return ApiError {

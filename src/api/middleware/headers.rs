@@ -1,5 +1,6 @@
-//! Security headers of every answer.
+//! Headers of every answer: security, the caller's quota, preferences that were followed.
 
+use crate::api::rate_limit::{Quota, WINDOW_S};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Nothing of the API is a page: no browser may run, frame or guess anything from it.
@@ -30,4 +31,37 @@ pub(super) fn add(headers: &mut HeaderMap, path: &str) {
             HeaderValue::from_static("no-store"),
         );
     }
+}
+
+/// Says how many requests are left (draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy`, `RateLimit`).
+pub(super) fn add_quota(headers: &mut HeaderMap, quota: Quota) {
+    let policy = format!("\"requests\";q={};w={WINDOW_S}", quota.limit);
+    let left = format!(
+        "\"requests\";r={};t={}",
+        quota.remaining.unwrap_or(0),
+        quota.reset_s
+    );
+    for (name, value) in [("ratelimit-policy", policy), ("ratelimit", left)] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}
+
+/// Whether the caller prefers `202` over waiting (RFC 7240, section 4.1).
+pub(super) fn prefers_async(headers: &HeaderMap) -> bool {
+    let named = |preference: &str| preference.trim().eq_ignore_ascii_case("respond-async");
+    headers
+        .get_all("prefer")
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|preference| named(preference.split(';').next().unwrap_or_default()))
+}
+
+/// Says that it was followed.
+pub(super) fn add_preference_applied(headers: &mut HeaderMap) {
+    headers.insert(
+        HeaderName::from_static("preference-applied"),
+        HeaderValue::from_static("respond-async"),
+    );
 }

@@ -2,12 +2,12 @@
 
 use super::Partner;
 use crate::{
-    Context,
+    Context, Error,
     api::{
-        extract::{AsOperator, Body, Caller, RequestBody},
-        respond::{Answer, created},
+        extract::{AsOperator, Body, Caller, IdempotencyParams, Repeatable, RequestBody},
+        respond::{Answer, Reply},
     },
-    domain::object::objects_only,
+    domain::{object::objects_only, partner},
     usecases,
 };
 use actix_web::{post, web::Data};
@@ -27,11 +27,16 @@ objects_only!(NewPartner);
 
 impl RequestBody for NewPartner {}
 
+fn reply(partner: &partner::Partner) -> Result<Reply, Error> {
+    Reply::created(&Partner::from(partner.clone()))
+}
+
 /// Add a partner.
 ///
 /// For operators.
 #[utoipa::path(
     operation_id = "createPartner", tag = "partners",
+    params(IdempotencyParams),
     request_body = NewPartner,
     responses((status = 201, description = "The partner", body = Partner)),
     extensions(("x-problems" = json!(["name_taken"])))
@@ -40,8 +45,12 @@ impl RequestBody for NewPartner {}
 pub(crate) async fn create_partner(
     caller: Caller<AsOperator>,
     context: Data<Context>,
+    once: Repeatable,
     body: Body<NewPartner>,
 ) -> Answer {
-    let partner = usecases::partners::create(&context, &caller.request, body.0.name).await?;
-    Ok(created(&Partner::from(partner)))
+    let request = &caller.request;
+    once.run(&context, request, reply, async |once| {
+        usecases::partners::create_once(&context, request, body.0.name, once).await
+    })
+    .await
 }

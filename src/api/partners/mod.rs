@@ -1,6 +1,9 @@
 //! Partners.
 
 pub mod create;
+pub mod get;
+pub mod list;
+pub mod update;
 
 use crate::{domain::partner, ids::PartnerId};
 use chrono::{DateTime, Utc};

@@ -2,15 +2,20 @@
 
 use super::{AcceptedTenant, Tenant};
 use crate::{
-    Context,
+    Context, Error,
     api::{
-        extract::{AsPartnerAdmin, Body, Caller, RequestBody, json::secret},
+        extract::{AsPartnerAdmin, Body, Caller, IdempotencyParams, Repeatable, RequestBody, json::secret},
         operations::Operation,
-        respond::{Answer, accepted},
+        respond::{Answer, Reply},
     },
-    domain::{blockid::BlockIdConnection, object::objects_only, pool::PoolSettings},
+    domain::{
+        blockid::BlockIdConnection,
+        object::objects_only,
+        pool::PoolSettings,
+        tenant::{self, Labels},
+    },
     ids::CellId,
-    usecases::create_tenant as creation,
+    usecases::{create_tenant as creation, operations::Watched},
 };
 use actix_web::{post, web::Data};
 use secrecy::SecretString;
@@ -30,6 +35,13 @@ pub struct NewTenant {
     pub name: String,
     /// Cell to live in; by default the one with the fewest tenants.
     pub cell_id: Option<CellId>,
+    /// What the partner's own system calls the tenant; unique at the partner.
+    #[schema(min_length = 1, max_length = 128, example = "crm-4711")]
+    pub external_id: Option<String>,
+    /// Names and values to select tenants by, 32 at most.
+    #[serde(default)]
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    pub labels: Labels,
     /// BlockID connection.
     pub blockid: NewBlockIdConnection,
     /// Settings of the user pool.
@@ -60,26 +72,38 @@ objects_only!(NewTenant, NewBlockIdConnection);
 
 impl RequestBody for NewTenant {}
 
+fn reply((tenant, (operation, steps)): &(tenant::Tenant, Watched)) -> Result<Reply, Error> {
+    let accepted = AcceptedTenant {
+        tenant: Tenant::from(tenant.clone()),
+        operation: Operation::new(operation.clone(), steps.clone()),
+    };
+    Reply::accepted(&operation.id, &accepted)
+}
+
 /// Create a tenant.
 ///
 /// For partner administrators. Repeat the request as it is when it failed with 503 or got no answer: an
-/// unfinished tenant of the same name is completed.
+/// unfinished tenant of the same name is completed. With an `Idempotency-Key` the answer is the same, too.
 #[utoipa::path(
     operation_id = "createTenant", tag = "tenants",
+    params(IdempotencyParams),
     request_body = NewTenant,
     responses((status = 202, description = "The tenant, and the operation that provisions it", body = AcceptedTenant,
                headers(("Location" = String, description = "Path of the operation")))),
-    extensions(("x-problems" = json!(["name_taken", "no_cell_available", "cell_unavailable"])))
+    extensions(("x-problems" = json!(["name_taken", "external_id_taken", "no_cell_available", "cell_unavailable"])))
 )]
 #[post("/v1/tenants")]
 pub(crate) async fn create_tenant(
     caller: Caller<AsPartnerAdmin>,
     context: Data<Context>,
+    once: Repeatable,
     body: Body<NewTenant>,
 ) -> Answer {
     let Body(NewTenant {
         name,
         cell_id,
+        external_id,
+        labels,
         blockid,
         pool,
     }) = body;
@@ -97,17 +121,15 @@ pub(crate) async fn create_tenant(
     let new = creation::NewTenant {
         name,
         cell_id,
+        external_id,
+        labels,
         blockid,
         client_secret,
         pool,
     };
-    let (tenant, (operation, steps)) = creation::create(&context, &caller.request, new).await?;
-    let id = operation.id;
-    Ok(accepted(
-        &id,
-        &AcceptedTenant {
-            tenant: Tenant::from(tenant),
-            operation: Operation::new(operation, steps),
-        },
-    ))
+    let request = &caller.request;
+    once.run(&context, request, reply, async |once| {
+        creation::create_once(&context, request, new, once).await
+    })
+    .await
 }

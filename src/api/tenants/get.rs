@@ -5,7 +5,7 @@ use crate::{
     Context,
     api::{
         extract::{AsReader, Caller, PathIds},
-        respond::{Answer, ok},
+        respond::{Answer, ok_at},
     },
     ids::TenantId,
     usecases,
@@ -16,7 +16,8 @@ use actix_web::{get, web::Data};
 #[utoipa::path(
     operation_id = "getTenant", tag = "tenants",
     params(("tenant_id" = TenantId, Path, description = "The tenant")),
-    responses((status = 200, description = "The tenant", body = Tenant))
+    responses((status = 200, description = "The tenant", body = Tenant,
+               headers(("ETag" = String, description = "Its generation, for `If-Match`"))))
 )]
 #[get("/v1/tenants/{tenant_id}")]
 pub(crate) async fn get_tenant(
@@ -25,5 +26,5 @@ pub(crate) async fn get_tenant(
     id: PathIds<TenantId>,
 ) -> Answer {
     let tenant = usecases::tenants::get(&context, &caller.request, id.0).await?;
-    Ok(ok(&Tenant::from(tenant)))
+    Ok(ok_at(tenant.generation, &Tenant::from(tenant)))
 }

@@ -13,7 +13,7 @@ use crate::{
         blockid::BlockIdConnection,
         operation::Failure,
         pool::PoolSettings,
-        tenant::{self, Suspension},
+        tenant::{self, Labels, Suspension},
     },
     ids::{CellId, PartnerId, TenantId},
 };
@@ -32,6 +32,12 @@ pub struct Tenant {
     /// Name for people, unique at the partner.
     #[schema(example = "Acme customers")]
     pub name: String,
+    /// What the partner's own system calls it, unique at the partner.
+    #[schema(example = "crm-4711")]
+    pub external_id: Option<String>,
+    /// Names and values to select tenants by.
+    #[schema(value_type = std::collections::BTreeMap<String, String>, example = json!({"plan": "gold"}))]
+    pub labels: Labels,
     /// Where it is in its life.
     #[schema(pattern = "^(awaiting_secret|active|deleting|deleted)$", example = "active")]
     pub state: &'static str,
@@ -69,6 +75,8 @@ impl From<tenant::Tenant> for Tenant {
             cell_id: tenant.cell_id,
             ready: tenant.ready(),
             name: tenant.name,
+            external_id: tenant.external_id,
+            labels: tenant.labels,
             state: tenant.state.as_str(),
             generation: tenant.generation,
             observed_generation: tenant.observed_generation,

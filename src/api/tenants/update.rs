@@ -4,7 +4,7 @@ use super::{AcceptedTenant, Tenant};
 use crate::{
     Context,
     api::{
-        extract::{AsPartnerAdmin, Body, Caller, PathIds, RequestBody},
+        extract::{AsPartnerAdmin, Body, Caller, PathIds, RequestBody, if_match},
         operations::Operation,
         respond::{Answer, accepted},
     },
@@ -12,8 +12,9 @@ use crate::{
     ids::TenantId,
     usecases::tenants,
 };
-use actix_web::{patch, web::Data};
-use serde::Deserialize;
+use actix_web::{HttpRequest, patch, web::Data};
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
 
 /// A change of a tenant; what is absent stays.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -23,6 +24,14 @@ pub struct TenantChange {
     /// Name for people, unique at the partner.
     #[schema(min_length = 1, max_length = 128)]
     pub name: Option<String>,
+    /// What the partner's own system calls the tenant; `null` takes it away.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
+    pub external_id: Option<Option<String>>,
+    /// Labels to set; those with `null` are taken away, others stay.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Option<String>>)]
+    pub labels: BTreeMap<String, Option<String>>,
     /// Settings of the user pool. What Cognito fixes at creation is refused with code `create_only`.
     pub pool: Option<PoolChange>,
 }
@@ -31,27 +40,43 @@ objects_only!(TenantChange);
 
 impl RequestBody for TenantChange {}
 
+/// Tells `null` from what is absent.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(Some)
+}
+
 /// Change a tenant.
 ///
 /// For partner administrators.
 #[utoipa::path(
     operation_id = "updateTenant", tag = "tenants",
-    params(("tenant_id" = TenantId, Path, description = "The tenant")),
+    params(
+        ("tenant_id" = TenantId, Path, description = "The tenant"),
+        ("If-Match" = String, Header, description = "`ETag` of the tenant as it was read", example = "\"1\"")
+    ),
     request_body = TenantChange,
     responses((status = 202, description = "The tenant as asked for, and the operation that brings AWS to it",
                body = AcceptedTenant, headers(("Location" = String, description = "Path of the operation")))),
-    extensions(("x-problems" = json!(["name_taken", "tenant_state"])))
+    extensions(("x-problems" = json!(["name_taken", "external_id_taken", "tenant_state", "precondition_required", "precondition_failed"])))
 )]
 #[patch("/v1/tenants/{tenant_id}")]
 pub(crate) async fn update_tenant(
     caller: Caller<AsPartnerAdmin>,
     context: Data<Context>,
+    request: HttpRequest,
     id: PathIds<TenantId>,
     body: Body<TenantChange>,
 ) -> Answer {
-    let Body(TenantChange { name, pool }) = body;
-    let change = tenants::TenantChange { name, pool };
-    let (tenant, (operation, steps)) = tenants::update(&context, &caller.request, id.0, change).await?;
+    let replaces = if_match(&request)?;
+    let Body(body) = body;
+    let change = tenants::TenantChange {
+        name: body.name,
+        external_id: body.external_id,
+        labels: body.labels,
+        pool: body.pool,
+    };
+    let (tenant, (operation, steps)) =
+        tenants::update(&context, &caller.request, id.0, replaces, change).await?;
     let id = operation.id;
     Ok(accepted(
         &id,

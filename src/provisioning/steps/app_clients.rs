@@ -11,7 +11,7 @@ use super::super::{
 use super::pool_id;
 use crate::{
     aws::cognito::{ClientName, Cognito},
-    domain::provisioning::DesiredApp,
+    domain::{actor::OperatorScope, provisioning::DesiredApp},
     storage::reconcile,
 };
 
@@ -86,8 +86,9 @@ async fn adopt_or_make(
             (first.client_id.clone(), updated.request_id)
         }
     };
-    let mut db = pass.context.db.acquire().await?;
-    still(reconcile::store_client(&mut db, pass.claim, app.id, &client_id).await?)?;
+    let mut tx = pass.context.db.begin(&OperatorScope::worker()).await?;
+    still(reconcile::store_client(&mut tx, pass.claim, app.id, &client_id).await?)?;
+    tx.commit().await.map_err(crate::Error::from)?;
     if let Some(stored) = pass.desired.apps.iter_mut().find(|one| one.id == app.id) {
         stored.client_id = Some(client_id);
     }

@@ -8,7 +8,7 @@ use super::super::{
 use super::{differs, known, outputs};
 use crate::{
     aws::dynamodb::{DynamoDb, PutOutcome, StoredPolicy},
-    domain::provisioning::DesiredApp,
+    domain::{actor::OperatorScope, provisioning::DesiredApp},
     storage::reconcile,
 };
 use step_up::policy_item::{MAX_ITEM_BYTES, PolicyItem};
@@ -52,8 +52,10 @@ async fn bring(
         return Ok(None);
     }
     let generation = {
-        let mut db = pass.context.db.acquire().await?;
-        reconcile::next_item_generation(&mut db, pass.claim, app.id, present_generation).await?
+        let mut tx = pass.context.db.begin(&OperatorScope::worker()).await?;
+        let next = reconcile::next_item_generation(&mut tx, pass.claim, app.id, present_generation).await?;
+        tx.commit().await.map_err(crate::Error::from)?;
+        next
     };
     let item = wanted::policy_item(app, &client_id, generation.ok_or(StepError::LeaseLost)?);
     let document = serde_json::to_string(&item).map_err(crate::Error::from)?;

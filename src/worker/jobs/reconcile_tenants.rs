@@ -5,7 +5,7 @@
 
 use crate::{
     Context,
-    domain::provisioning::Claim,
+    domain::{actor::OperatorScope, provisioning::Claim},
     provisioning::pass::{self, Outcome},
     storage::{WORK_CHANNEL, reconcile},
 };
@@ -48,8 +48,11 @@ pub async fn run_until_idle(context: &Context, owner: &str) -> crate::Result<Vec
     let mut outcomes = Vec::new();
     loop {
         let claims = {
-            let mut db = context.db.acquire().await?;
-            reconcile::claim_due(&mut db, owner, 1, pass::lease(context), context.clock.now()).await?
+            let mut tx = context.db.begin(&OperatorScope::worker()).await?;
+            let claims =
+                reconcile::claim_due(&mut tx, owner, 1, pass::lease(context), context.clock.now()).await?;
+            tx.commit().await?;
+            claims
         };
         let Some(claim) = claims.into_iter().next() else {
             return Ok(outcomes);
@@ -78,9 +81,12 @@ async fn claim_some(
         return;
     }
     let claims = async {
-        let mut db = context.db.acquire().await?;
+        let mut tx = context.db.begin(&OperatorScope::worker()).await?;
         let limit = i64::try_from(free).unwrap_or(i64::MAX);
-        reconcile::claim_due(&mut db, owner, limit, pass::lease(context), context.clock.now()).await
+        let claims =
+            reconcile::claim_due(&mut tx, owner, limit, pass::lease(context), context.clock.now()).await?;
+        tx.commit().await?;
+        Ok::<_, crate::Error>(claims)
     };
     match claims.await {
         Ok(claims) => {
@@ -121,7 +127,9 @@ async fn guarded_pass(
 }
 
 async fn give_back(context: &Context, claim: &Claim) -> crate::Result<Outcome> {
-    reconcile::release(&mut *context.db.acquire().await?, claim).await?;
+    let mut tx = context.db.begin(&OperatorScope::worker()).await?;
+    reconcile::release(&mut tx, claim).await?;
+    tx.commit().await?;
     Ok(Outcome::Stopped)
 }
 
@@ -136,8 +144,10 @@ async fn hold(context: &Context, claim: &Claim) {
         ticks.tick().await;
         let asked_at = tokio::time::Instant::now();
         let renewal = async {
-            let mut db = context.db.acquire().await?;
-            reconcile::renew(&mut db, claim, context.clock.now() + pass::lease(context)).await
+            let mut tx = context.db.begin(&OperatorScope::worker()).await?;
+            let held = reconcile::renew(&mut tx, claim, context.clock.now() + pass::lease(context)).await?;
+            tx.commit().await?;
+            Ok::<_, crate::Error>(held)
         };
         match renewal.await {
             Ok(true) => renewed_at = asked_at,

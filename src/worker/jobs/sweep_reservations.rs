@@ -32,8 +32,10 @@ pub async fn sweep(context: &Context, owner: &str) -> crate::Result<usize> {
     let scope = OperatorScope::worker();
     let now = context.clock.now();
     let stale = {
-        let mut db = context.db.acquire().await?;
-        reservations::stale(&mut db, &scope, now - STALE_AFTER, owner, now, now + LEASE).await?
+        let mut tx = context.db.begin(&scope).await?;
+        let stale = reservations::stale(&mut tx, &scope, now - STALE_AFTER, owner, now, now + LEASE).await?;
+        tx.commit().await?;
+        stale
     };
     let mut gone = 0;
     for reservation in stale {
@@ -43,8 +45,10 @@ pub async fn sweep(context: &Context, owner: &str) -> crate::Result<usize> {
             tracing::warn!(tenant = %reservation.id, %error, "the secret of a stale reservation stays for now");
             continue;
         }
-        let mut db = context.db.acquire().await?;
-        if reservations::delete(&mut db, &scope, reservation.id, owner).await? {
+        let mut tx = context.db.begin(&scope).await?;
+        let deleted = reservations::delete(&mut tx, &scope, reservation.id, owner).await?;
+        tx.commit().await?;
+        if deleted {
             tracing::info!(
                 tenant = %reservation.id, secret = reservation.credentials_secret_name,
                 "a tenant whose client secret never arrived was removed"

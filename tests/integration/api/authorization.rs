@@ -1,5 +1,6 @@
-//! Every operation of the document has an authorization case: no key, each role, another partner.
+//! Every operation of the document has an authorization case: no key, each role, another partner; by key and by token.
 
+use super::tokens::Issuer;
 use crate::support::{Answer, Caller, TestApp, client::send, examples};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -16,12 +17,20 @@ const PARTNER_ADMIN: Roles = [false, false, true, false];
 fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
     Some(match operation_id {
         "createPartner" => (OPERATOR, Some(json!({"name": unique}))),
-        "createPartnerKey" => (OPERATOR, Some(json!({"name": unique, "role": "partner_reader"}))),
-        "listCells" | "getCell" => (INSTALLATION, None),
-        "listTenants" | "getTenant" | "listApps" | "getApp" | "getPolicy" | "getOperation"
-        | "getPolicySchema" | "listPolicyVersions" | "getPolicyVersion" | "diffPolicyVersions" => {
-            (EVERYBODY, None)
-        }
+        "updatePartner" => (OPERATOR, Some(json!({}))),
+        "createPartnerKey" => (
+            ADMINISTRATORS,
+            Some(json!({"name": unique, "role": "partner_reader"})),
+        ),
+        "rotatePartnerKey" => (ADMINISTRATORS, Some(json!({"overlap_s": 60}))),
+        "revokePartnerKey" => (ADMINISTRATORS, None),
+        "createKey" => (OPERATOR, Some(json!({"name": unique, "role": "auditor"}))),
+        "rotateKey" => (OPERATOR, Some(json!({}))),
+        "revokeKey" => (OPERATOR, None),
+        "listCells" | "getCell" | "listPartners" | "listKeys" | "getKey" => (INSTALLATION, None),
+        "getPartner" | "listPartnerKeys" | "getPartnerKey" | "listTenants" | "getTenant" | "listApps"
+        | "getApp" | "getPolicy" | "getOperation" | "getPolicySchema" | "listPolicyVersions"
+        | "getPolicyVersion" | "diffPolicyVersions" => (EVERYBODY, None),
         "simulatePolicy" => (
             EVERYBODY,
             Some(json!({"attributes": {"email": "ann@acme.example"}})),
@@ -44,11 +53,15 @@ struct Ids {
     tenant: String,
     app: String,
     operation: String,
+    /// A key of the partner's, and one of the installation's.
+    keys: [String; 2],
 }
 
 impl Ids {
     fn fill(&self, template: &str) -> String {
+        let key = &self.keys[usize::from(template.starts_with("/v1/keys"))];
         let path = [
+            ("{key_id}", key),
             ("{partner_id}", &self.partner),
             ("{cell_id}", &self.cell),
             ("{tenant_id}", &self.tenant),
@@ -70,7 +83,7 @@ impl Ids {
 async fn call(caller: &Caller, method: &Method, path: &str, body: Option<&Value>) -> Answer {
     let mut request = caller.request(method.clone(), path);
     let policy = path.trim_end_matches(":rollback");
-    if policy.ends_with("/policy") && (*method == Method::PUT || policy != path) {
+    if *method == Method::PATCH || policy.ends_with("/policy") && (*method == Method::PUT || policy != path) {
         let current = caller.get(policy).await.headers.get("etag").cloned();
         request = request.header("if-match", current.unwrap_or_else(|| "\"1\"".parse().unwrap()));
     }
@@ -83,7 +96,40 @@ async fn call(caller: &Caller, method: &Method, path: &str, body: Option<&Value>
 
 #[tokio::test]
 async fn every_operation_refuses_who_may_not_call_it() {
-    let app = TestApp::start().await;
+    walk(false).await;
+}
+
+#[tokio::test]
+async fn every_operation_refuses_whose_token_does_not_open_it() {
+    walk(true).await;
+}
+
+/// What is called, and by whom.
+struct Stage {
+    app: TestApp,
+    ids: Ids,
+    /// Operator, auditor, partner admin, partner reader.
+    callers: [Caller; 4],
+    /// Administrator of another partner.
+    other: Caller,
+    other_id: String,
+    /// Somebody with a credential of the right form that is nobody's.
+    stranger: Caller,
+    /// Their tokens come from here.
+    _issuers: [Issuer; 3],
+}
+
+/// Callers by API key, or by the token of an issuer that hands out the same roles.
+async fn set(by_token: bool) -> Stage {
+    let issuers = ["own", "acme", "strange"].map(Issuer::start);
+    let [own, of_partner, strange] = &issuers;
+    // Which partner an issuer is bound to is known before there is one: its id is chosen here.
+    let partner_id = "ptn_01jd7v0p3h8s5k2m4n6q9r1t0w";
+    let app = TestApp::start_with(|config| {
+        config.trusted_issuers = vec![own.installation(), of_partner.bound_to(partner_id)];
+    })
+    .await;
+    app.add_cell("eu-central-1").await;
     let (acme, other) = (app.partner("acme").await, app.partner("other").await);
     let tenant = acme
         .post("/v1/tenants", examples::tenant("customers"))
@@ -91,7 +137,8 @@ async fn every_operation_refuses_who_may_not_call_it() {
         .expect(202);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let tenant_id = text(&tenant["tenant"]["id"]);
-    let ids = Ids {
+    let mut ids = Ids {
+        keys: new_keys(&app, &acme.id).await,
         partner: acme.id.clone(),
         cell: text(&tenant["tenant"]["cell_id"]),
         app: text(&acme.app(&tenant_id, "Portal").await["id"]),
@@ -99,16 +146,55 @@ async fn every_operation_refuses_who_may_not_call_it() {
         tenant: tenant_id,
     };
     let reader = app.partner_key(&acme.id, "partner_reader").await;
-    let callers = [
-        app.operator().clone(),
-        app.auditor().await,
-        acme.admin.clone(),
-        reader,
-    ];
-    let stranger = app
-        .anybody()
-        .with_key(Some(format!("sgk_{}_{}", "a".repeat(12), "b".repeat(43))));
+    let as_token = |issuer: &Issuer, scope: &str| app.anybody().with_key(Some(issuer.token(&app, scope)));
+    let (callers, stranger) = if by_token {
+        app.rename_partner(&acme.id, partner_id).await;
+        ids.partner = partner_id.to_owned();
+        let callers = [
+            as_token(own, "ops"),
+            as_token(own, "look"),
+            as_token(of_partner, "write"),
+            as_token(of_partner, "read"),
+        ];
+        (callers, as_token(strange, "ops write"))
+    } else {
+        let callers = [
+            app.operator().clone(),
+            app.auditor().await,
+            acme.admin.clone(),
+            reader,
+        ];
+        let stranger = format!("sgk_{}_{}", "a".repeat(12), "b".repeat(43));
+        (callers, app.anybody().with_key(Some(stranger)))
+    };
+    Stage {
+        ids,
+        callers,
+        other: other.admin.clone(),
+        other_id: other.id.clone(),
+        stranger,
+        app,
+        _issuers: issuers,
+    }
+}
 
+/// A key of a partner's, and one of the installation's.
+async fn new_keys(app: &TestApp, partner_id: &str) -> [String; 2] {
+    let key = async |path: &str, role: &str| {
+        let body = json!({"name": "walked", "role": role});
+        let made = app.operator().post(path, body).await.expect(201);
+        made["id"].as_str().unwrap().to_owned()
+    };
+    let partner_keys = format!("/v1/partners/{partner_id}/keys");
+    [
+        key(&partner_keys, "partner_reader").await,
+        key("/v1/keys", "auditor").await,
+    ]
+}
+
+async fn walk(by_token: bool) {
+    let mut stage = set(by_token).await;
+    let (app, ids, other) = (&stage.app, &mut stage.ids, &stage.other);
     let document = app.anybody().get("/openapi.json").await.expect(200);
     let mut walked = 0;
     for (template, item) in document["paths"].as_object().unwrap() {
@@ -120,15 +206,20 @@ async fn every_operation_refuses_who_may_not_call_it() {
             let (roles, _) = case(operation_id, "")
                 .unwrap_or_else(|| panic!("{operation_id} has no authorization case: add one"));
             let method: Method = method.to_uppercase().parse().unwrap();
-            let path = ids.fill(template);
+            let mut path = ids.fill(template);
             let body = |unique: &str| case(operation_id, unique).unwrap().1;
 
-            for nobody in [app.anybody(), &stranger] {
+            for nobody in [app.anybody(), &stage.stranger] {
                 call(nobody, &method, &path, body("nobody").as_ref())
                     .await
                     .problem(401, "unauthenticated");
             }
-            for (index, (caller, allowed)) in callers.iter().zip(roles).enumerate() {
+            for (index, (caller, allowed)) in stage.callers.iter().zip(roles).enumerate() {
+                if operation_id.starts_with("rotate") {
+                    // A key is rotated once.
+                    ids.keys = new_keys(app, &ids.partner).await;
+                    path = ids.fill(template);
+                }
                 let answer = call(
                     caller,
                     &method,
@@ -152,19 +243,21 @@ async fn every_operation_refuses_who_may_not_call_it() {
                     send(broken).await.problem(403, "forbidden");
                 }
             }
-            let answer = call(&other, &method, &path, body("other").as_ref()).await;
+            let answer = call(other, &method, &path, body("other").as_ref()).await;
             match operation_id {
                 _ if !roles[2] => drop(answer.problem(403, "forbidden")),
                 "getPolicySchema" => assert!(answer.status.is_success(), "{}", answer.text),
                 "listTenants" => assert_eq!(answer.expect(200)["items"], json!([])),
-                "createTenant" => assert_eq!(answer.expect(202)["tenant"]["partner_id"], json!(other.id)),
+                "createTenant" => {
+                    assert_eq!(answer.expect(202)["tenant"]["partner_id"], json!(stage.other_id))
+                }
                 _ => drop(answer.problem(404, "not_found")),
             }
-            forget(&app, &other.id).await;
+            forget(app, &stage.other_id).await;
             walked += 1;
         }
     }
-    assert!(walked >= 14, "only {walked} operations were walked");
+    assert!(walked >= 35, "only {walked} operations were walked");
 }
 
 /// So that the other partner's list stays empty for later operations of the walk.
@@ -176,7 +269,7 @@ async fn forget(app: &TestApp, partner_id: &str) {
     ] {
         sqlx::query(statement)
             .bind(partner_id)
-            .execute(app.context.db.pool())
+            .execute(&app.owner)
             .await
             .unwrap();
     }

@@ -49,7 +49,17 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             small,
         )
     };
-    vec![
+    let new_key = async |path: &str, role: &str| {
+        let body = json!({"name": "to be rotated", "role": role});
+        let key = app.operator().post(path, body).await.expect(201);
+        format!("{path}/{}:rotate", key["id"].as_str().unwrap())
+    };
+    let partner_keys = format!("/v1/partners/{}/keys", acme.id);
+    let rotations = [
+        new_key(&partner_keys, "partner_reader").await,
+        new_key("/v1/keys", "auditor").await,
+    ];
+    let mut endpoints = vec![
         endpoint(
             app.operator(),
             Method::POST,
@@ -71,13 +81,17 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             examples::tenant("x"),
             small,
         ),
-        endpoint(
-            &acme,
-            Method::PATCH,
-            format!("/v1/tenants/{tenant_id}"),
-            json!({"name": "x", "pool": {}}),
-            small,
-        ),
+        Endpoint {
+            // The two apps and the policy above were changes of it.
+            version: 4,
+            ..endpoint(
+                &acme,
+                Method::PATCH,
+                format!("/v1/tenants/{tenant_id}"),
+                json!({"name": "x", "pool": {}}),
+                small,
+            )
+        },
         endpoint(
             &acme,
             Method::POST,
@@ -115,7 +129,31 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             json!({"reason": "drill"}),
             small,
         ),
-    ]
+        endpoint(
+            app.operator(),
+            Method::PATCH,
+            format!("/v1/partners/{}", acme.id),
+            json!({"name": "x"}),
+            small,
+        ),
+        endpoint(
+            app.operator(),
+            Method::POST,
+            "/v1/keys".into(),
+            json!({"name": "x", "role": "auditor"}),
+            small,
+        ),
+    ];
+    for path in rotations {
+        endpoints.push(endpoint(
+            app.operator(),
+            Method::POST,
+            path,
+            json!({"overlap_s": 0}),
+            small,
+        ));
+    }
+    endpoints
 }
 
 impl Endpoint {

@@ -55,7 +55,7 @@ async fn a_tenant_goes_to_the_cell_asked_for_or_to_the_emptiest() {
         json!(second)
     );
     sqlx::raw_sql("UPDATE cells SET state = 'closed'")
-        .execute(app.context.db.pool())
+        .execute(&app.owner)
         .await
         .unwrap();
     asked["name"] = json!("four");

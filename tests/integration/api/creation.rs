@@ -10,6 +10,7 @@ use stepgate::{
         actor::{Actor, OperatorScope, Role},
         blockid::BlockIdConnection,
         pool::PoolSettings,
+        tenant::Labels,
     },
     error::Code,
     ids::{KeyId, PartnerId},
@@ -39,18 +40,15 @@ async fn stored(app: &TestApp) -> Vec<(String, Value)> {
 fn request(app: &TestApp, partner_id: &str, id: &str) -> usecases::Request {
     let key_id = KeyId::generate(&app.context.ids, app.clock.now());
     let partner_id: PartnerId = partner_id.parse().unwrap();
-    let actor = Actor {
-        key_id,
-        role: Role::PartnerAdmin,
-        partner_id: Some(partner_id),
-    };
-    usecases::Request { actor, id: id.into() }
+    usecases::Request::new(Actor::key(key_id, Role::PartnerAdmin, Some(partner_id)), id)
 }
 
 fn new_tenant(name: &str, client_secret: &str) -> create_tenant::NewTenant {
     create_tenant::NewTenant {
         name: name.into(),
         cell_id: None,
+        external_id: None,
+        labels: Labels::new(),
         blockid: BlockIdConnection {
             tenant_dns: "127.0.0.1:9".into(),
             community: "default".into(),
@@ -97,7 +95,7 @@ async fn the_client_secret_is_in_the_cell_and_nowhere_else() {
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'",
     )
-    .fetch_all(app.context.db.pool())
+    .fetch_all(&app.owner)
     .await
     .unwrap();
     assert!(tables.len() > 5);
@@ -106,7 +104,7 @@ async fn the_client_secret_is_in_the_cell_and_nowhere_else() {
             "SELECT count(*) FROM \"{table}\" t WHERE t::text LIKE '%{}%'",
             examples::CLIENT_SECRET
         )))
-        .fetch_one(app.context.db.pool())
+        .fetch_one(&app.owner)
         .await
         .unwrap();
         assert_eq!(hits, 0, "the secret is in table {table}");
@@ -157,7 +155,7 @@ async fn a_repeat_completes_what_a_failure_of_aws_interrupted() {
 async fn reserve_and_die(app: &TestApp, partner_id: &str) -> reservations::Taken {
     let now = app.clock.now();
     let scope = request(app, partner_id, "dead").actor.partner_admin().unwrap();
-    let mut tx = app.context.db.begin().await.unwrap();
+    let mut tx = app.owner.begin().await.unwrap();
     let cell = stepgate::storage::cells::open_for_placement(&mut tx)
         .await
         .unwrap()
@@ -170,6 +168,8 @@ async fn reserve_and_die(app: &TestApp, partner_id: &str) -> reservations::Taken
             reservation: stepgate::domain::tenant::Reservation::new(&app.context.ids, now),
             cell_id: cell.id,
             name: &new.name,
+            external_id: None,
+            labels: &new.labels,
             blockid: &new.blockid,
             pool: &new.pool,
             lease_owner: "dead",
@@ -200,7 +200,7 @@ async fn a_repeat_after_a_crash_waits_for_the_lease_and_then_completes() {
     assert_eq!(stored(&app).await.len(), 1);
     // The dead one comes back after all: it has lost.
     let scope = request(&app, &acme.id, "dead").actor.partner_admin().unwrap();
-    let mut tx = app.context.db.begin().await.unwrap();
+    let mut tx = app.owner.begin().await.unwrap();
     let late = reservations::activate(
         &mut tx,
         &scope,
@@ -226,10 +226,7 @@ async fn repeats_after_the_secret_was_written_write_it_once() {
         // As if the process had died between the secret and the second transaction.
         let statements = "DELETE FROM operation_steps; DELETE FROM operations;
             UPDATE tenants SET state = 'awaiting_secret', credentials_secret_arn = NULL";
-        sqlx::raw_sql(statements)
-            .execute(app.context.db.pool())
-            .await
-            .unwrap();
+        sqlx::raw_sql(statements).execute(&app.owner).await.unwrap();
         let again = acme
             .post("/v1/tenants", examples::tenant("customers"))
             .await
@@ -259,7 +256,7 @@ async fn what_nobody_completes_is_found_once_and_removed() {
     let acme = app.partner("acme").await;
     let id = reserve_and_die(&app, &acme.id).await.reservation.id;
     let worker = OperatorScope::worker();
-    let mut db = app.context.db.acquire().await.unwrap();
+    let mut db = app.owner.acquire().await.unwrap();
     app.clock.advance(TimeDelta::hours(1));
     let now = app.clock.now();
     let (hour_ago, lease_end) = (now - TimeDelta::minutes(59), now + TimeDelta::minutes(5));

@@ -19,7 +19,7 @@ async fn an_operation_shows_steps_and_outcome() {
             && planned.len() > 3
     );
     let id: String = sqlx::query_scalar("SELECT id FROM operations")
-        .fetch_one(app.context.db.pool())
+        .fetch_one(&app.owner)
         .await
         .unwrap();
     let path = format!("/v1/operations/{id}");
@@ -31,7 +31,7 @@ async fn an_operation_shows_steps_and_outcome() {
 
     let run = async |statements: String| {
         sqlx::raw_sql(sqlx::AssertSqlSafe(statements))
-            .execute(app.context.db.pool())
+            .execute(&app.owner)
             .await
             .unwrap()
     };

@@ -79,7 +79,7 @@ async fn expired_revoked_and_altered_keys_do_not_work() {
     let set = async |column: &str, value: &str| {
         let statement = format!("UPDATE api_keys SET {column} = {value} WHERE partner_id IS NOT NULL");
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
-            .execute(app.context.db.pool())
+            .execute(&app.owner)
             .await
             .unwrap();
     };
@@ -117,7 +117,7 @@ async fn keys_are_stored_as_hashes_and_their_use_is_noted() {
     app.operator().get("/v1/cells").await.expect(200);
     let (hash, used): (Vec<u8>, Option<chrono::DateTime<chrono::Utc>>) =
         sqlx::query_as("SELECT secret_hash, last_used_at FROM api_keys")
-            .fetch_one(app.context.db.pool())
+            .fetch_one(&app.owner)
             .await
             .unwrap();
     assert_eq!(hash.len(), 32);

@@ -50,14 +50,14 @@ async fn in_force_follows_the_worker() {
     let in_force = async |caller: &Caller| caller.get(&path).await.expect(200)["in_force"].as_bool().unwrap();
     assert!(!in_force(&acme).await);
     sqlx::raw_sql("UPDATE apps SET client_id = 'c'; UPDATE tenants SET observed_generation = generation")
-        .execute(app.context.db.pool())
+        .execute(&app.owner)
         .await
         .unwrap();
     assert!(in_force(&acme).await);
     acme.put(&path, 1, examples::policy()).await.expect(202);
     assert!(!in_force(&acme).await);
     sqlx::raw_sql("UPDATE tenants SET observed_generation = generation")
-        .execute(app.context.db.pool())
+        .execute(&app.owner)
         .await
         .unwrap();
     assert!(in_force(&acme).await);

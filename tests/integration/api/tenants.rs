@@ -46,7 +46,7 @@ async fn a_created_tenant_is_as_asked_and_the_worker_is_due() {
     assert_eq!(acme.get(&location).await.expect(200), *operation);
     let due: bool = sqlx::query_scalar("SELECT next_attempt_at <= $1 AND lease_owner IS NULL FROM tenants")
         .bind(stepgate::clock::Clock::now(&*app.clock))
-        .fetch_one(app.context.db.pool())
+        .fetch_one(&app.owner)
         .await
         .unwrap();
     assert!(due, "the worker must find the tenant");
@@ -111,7 +111,7 @@ async fn a_change_grows_the_generation_and_opens_an_operation() {
     sqlx::raw_sql(
         "UPDATE tenants SET failed_passes = 7, next_attempt_at = '2030-01-01', observed_generation = 1",
     )
-    .execute(app.context.db.pool())
+    .execute(&app.owner)
     .await
     .unwrap();
     assert_eq!(
@@ -141,7 +141,7 @@ async fn a_change_grows_the_generation_and_opens_an_operation() {
     let (passes, due): (i32, bool) =
         sqlx::query_as("SELECT failed_passes, next_attempt_at <= $1 FROM tenants")
             .bind(stepgate::clock::Clock::now(&*app.clock))
-            .fetch_one(app.context.db.pool())
+            .fetch_one(&app.owner)
             .await
             .unwrap();
     assert_eq!((passes, due), (0, true));
@@ -196,7 +196,7 @@ async fn a_tenant_without_its_secret_or_being_deleted_cannot_be_changed() {
     for state in ["awaiting_secret", "deleting"] {
         sqlx::query("UPDATE tenants SET state = $1")
             .bind(state)
-            .execute(app.context.db.pool())
+            .execute(&app.owner)
             .await
             .unwrap();
         assert_eq!(acme.get(&path).await.expect(200)["state"], json!(state));

@@ -47,6 +47,7 @@ pub(crate) struct Installation {
     pub(crate) partner: Stepgate,
     api_url: Url,
     partner_key: String,
+    other_partner_key: String,
     database_url: String,
     folder: PathBuf,
     /// Tenant of the sign-in tests; its apps and policies change.
@@ -95,6 +96,7 @@ impl Installation {
                 .variable("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
                 .variable("STEPGATE_WORKER_POLL_MS", "200")
                 .variable("STEPGATE_LOG", "info,stepgate=debug")
+                .variable("STEPGATE_RATE_LIMIT_PER_MIN", "0")
                 .variable("AWS_ENDPOINT_URL", aws_url.as_str().trim_end_matches('/'))
                 .variable("AWS_REGION", REGION)
                 .variable("AWS_ACCESS_KEY_ID", ACCOUNT)
@@ -136,14 +138,8 @@ impl Installation {
         let http = attacks::http::client().expect("a client");
         let operator_key = bootstrap["key"].as_str().expect("a key").to_owned();
         let operator = Stepgate::new(http.clone(), api_url.clone(), operator_key);
-        let made = operator
-            .post("/v1/partners", &json!({ "name": "e2e" }))
-            .await
-            .expect("a partner");
-        let keys = format!("/v1/partners/{}/keys", made["id"].as_str().expect("an id"));
-        let key = json!({ "name": "tests", "role": "partner_admin" });
-        let key = operator.post(&keys, &key).await.expect("a key");
-        let partner_key = key["key"].as_str().expect("a key").to_owned();
+        let partner_key = make_partner(&operator, "e2e").await;
+        let other_partner_key = make_partner(&operator, "other").await;
         Self {
             aws_url,
             provider,
@@ -152,6 +148,7 @@ impl Installation {
             partner: Stepgate::new(http, api_url.clone(), partner_key.clone()),
             api_url,
             partner_key,
+            other_partner_key,
             database_url,
             folder,
             sign_in_tenant: OnceCell::new(),
@@ -189,6 +186,18 @@ impl Installation {
             .await
             .expect("the database")
     }
+}
+
+/// A new partner; the key of its administrator.
+async fn make_partner(operator: &Stepgate, name: &str) -> String {
+    let made = operator
+        .post("/v1/partners", &json!({ "name": name }))
+        .await
+        .expect("a partner");
+    let keys = format!("/v1/partners/{}/keys", made["id"].as_str().expect("an id"));
+    let key = json!({ "name": "tests", "role": "partner_admin" });
+    let key = operator.post(&keys, &key).await.expect("a key");
+    key["key"].as_str().expect("a key").to_owned()
 }
 
 /// A folder for logs inside the build folder; those that earlier runs left behind go.

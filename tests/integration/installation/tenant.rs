@@ -57,6 +57,7 @@ impl Installation {
             "app_id": app["id"],
             "api_url": self.api_url,
             "api_key": self.partner_key,
+            "other_partner_api_key": self.other_partner_key,
             "blockid_url": format!("http://{}", self.tenant_dns()),
             "client_secret": self.client_secret,
         }))

@@ -29,7 +29,7 @@ async fn break_the_artifacts(rig: &Rig) {
         .unwrap();
     sqlx::query("UPDATE cells SET artifact_bucket = $1")
         .bind(bucket)
-        .execute(rig.context.db.pool())
+        .execute(&rig.owner)
         .await
         .unwrap();
 }
@@ -37,7 +37,7 @@ async fn break_the_artifacts(rig: &Rig) {
 async fn mend_the_artifacts(rig: &Rig) {
     sqlx::query("UPDATE cells SET artifact_bucket = $1")
         .bind(&rig.cell.artifact_bucket)
-        .execute(rig.context.db.pool())
+        .execute(&rig.owner)
         .await
         .unwrap();
 }

@@ -17,7 +17,7 @@ use stepgate::{
 use tokio_util::sync::CancellationToken;
 
 async fn claim(rig: &Rig, owner: &str) -> Option<Claim> {
-    let mut db = rig.context.db.acquire().await.unwrap();
+    let mut db = rig.owner.acquire().await.unwrap();
     let now = stepgate::clock::Clock::now(&*rig.clock);
     reconcile::claim_due(&mut db, owner, 10, TimeDelta::seconds(60), now)
         .await
@@ -27,7 +27,7 @@ async fn claim(rig: &Rig, owner: &str) -> Option<Claim> {
 
 async fn row(rig: &Rig) -> serde_json::Value {
     sqlx::query_scalar("SELECT to_jsonb(tenants) FROM tenants")
-        .fetch_one(rig.context.db.pool())
+        .fetch_one(&rig.owner)
         .await
         .unwrap()
 }
@@ -45,7 +45,7 @@ async fn a_claim_is_exclusive_until_it_runs_out_and_then_its_writes_are_refused(
 
     let before = row(&rig).await;
     let now = stepgate::clock::Clock::now(&*rig.clock);
-    let mut db = rig.context.db.acquire().await.unwrap();
+    let mut db = rig.owner.acquire().await.unwrap();
     let observed = Observed {
         user_pool_id: Some("pool-of-the-old-one".into()),
         ..Observed::default()
@@ -107,7 +107,7 @@ async fn a_claim_is_exclusive_until_it_runs_out_and_then_its_writes_are_refused(
     assert_eq!(row(&rig).await, before);
     assert_eq!(rig.read_app(&app).await.client_id, None);
 
-    let mut db = rig.context.db.acquire().await.unwrap();
+    let mut db = rig.owner.acquire().await.unwrap();
     assert!(
         reconcile::store_client(&mut db, &new, app.id, "client-of-the-new-one")
             .await

@@ -85,7 +85,7 @@ pub(crate) async fn assert_nothing_doubled(rig: &Rig, tenant: &Tenant, apps: &[A
 pub(crate) async fn settings_document(rig: &Rig, tenant: TenantId) -> step_up::settings::TenantSettings {
     let name: String = sqlx::query_scalar("SELECT settings_secret_name FROM tenants WHERE id = $1")
         .bind(tenant.to_string())
-        .fetch_one(rig.context.db.pool())
+        .fetch_one(&rig.owner)
         .await
         .unwrap();
     let text = rig

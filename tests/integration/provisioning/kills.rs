@@ -30,7 +30,7 @@ async fn reached(rig: &Rig, tenant: TenantId, step: StepName) -> bool {
     )
     .bind(tenant.to_string())
     .bind(step.as_str())
-    .fetch_one(rig.context.db.pool())
+    .fetch_one(&rig.owner)
     .await
     .unwrap();
     begun || rig.read(tenant).await.ready()
@@ -110,11 +110,10 @@ async fn workers_killed_while_a_stack_changes_bring_it_to_the_last_word() {
             ..PoolChange::default()
         };
         let change = TenantChange {
-            name: None,
             pool: Some(pool),
+            ..TenantChange::default()
         };
-        let updated = usecases::tenants::update(&rig.context, &rig.request, tenant.id, change);
-        let (_, (update, _)) = updated.await.unwrap();
+        let (_, update) = rig.update(tenant.id, change).await;
         while !operation_begun(&rig, &update).await {
             let worker = rig.spawn_worker();
             while !operation_begun(&rig, &update).await {
@@ -154,7 +153,7 @@ async fn workers_at_the_same_time_share_and_never_double() {
         assert_nothing_doubled(&rig, tenant, std::slice::from_ref(app)).await;
     }
     let claims: Vec<i64> = sqlx::query_scalar("SELECT fencing_token FROM tenants")
-        .fetch_all(rig.context.db.pool())
+        .fetch_all(&rig.owner)
         .await
         .unwrap();
     assert_eq!(claims, [1; 5], "each tenant was claimed once");

@@ -22,14 +22,14 @@ use stepgate::{
         cell::{Architecture, Cell},
         operation::{Operation, Step},
         pool::PoolSettings,
-        tenant::Tenant,
+        tenant::{Labels, Tenant},
     },
     ids::{IdSource, KeyId, TenantId},
     provisioning::{
         cell::{CellRequest, apply},
         pass::Outcome,
     },
-    usecases::{self, Request, apps::NewApp, create_tenant::NewTenant},
+    usecases::{self, Request, apps::NewApp, create_tenant::NewTenant, tenants::TenantChange},
 };
 
 pub(crate) use crate::support::REGION;
@@ -38,6 +38,8 @@ pub(crate) use crate::support::REGION;
 pub(crate) struct Rig {
     app: TestApp,
     pub(crate) context: Context,
+    /// The database as its owner sees it.
+    pub(crate) owner: sqlx::PgPool,
     pub(crate) clock: Arc<SteppedClock>,
     pub(crate) account: String,
     pub(crate) cell: Cell,
@@ -64,6 +66,7 @@ impl Rig {
         .unwrap();
         Self {
             context: app.context.clone(),
+            owner: app.owner.clone(),
             clock: Arc::clone(&app.clock),
             account: app.account_id.clone(),
             cell,
@@ -97,6 +100,8 @@ impl Rig {
         let new = NewTenant {
             name: name.to_owned(),
             cell_id: None,
+            external_id: None,
+            labels: Labels::new(),
             blockid,
             client_secret,
             pool,
@@ -115,6 +120,14 @@ impl Rig {
         let created = usecases::apps::create(&self.context, &self.request, tenant, new).await;
         let (app, (operation, _)) = created.unwrap();
         (app, operation)
+    }
+
+    /// Changes a tenant as it is now.
+    pub(crate) async fn update(&self, id: TenantId, change: TenantChange) -> (Tenant, Operation) {
+        let replaces = self.read(id).await.generation;
+        let changed = usecases::tenants::update(&self.context, &self.request, id, replaces, change).await;
+        let (tenant, (operation, _)) = changed.unwrap();
+        (tenant, operation)
     }
 
     /// Takes everything that is due through a pass.
@@ -147,10 +160,7 @@ impl Rig {
     }
 
     pub(crate) async fn sql(&self, statement: &'static str) {
-        sqlx::raw_sql(statement)
-            .execute(self.context.db.pool())
-            .await
-            .unwrap();
+        sqlx::raw_sql(statement).execute(&self.owner).await.unwrap();
     }
 
     /// The real worker, as a process of its own.
@@ -239,15 +249,10 @@ pub(crate) fn placeholder_artifacts(version: &str) -> PathBuf {
 async fn partner(context: &Context) -> Request {
     let request = |role, partner_id| {
         let key_id = KeyId::generate(&context.ids, context.clock.now());
-        let actor = Actor {
-            key_id,
-            role,
-            partner_id,
-        };
-        Request {
-            actor,
-            id: format!("req-{}", context.ids.suffix(8)),
-        }
+        Request::new(
+            Actor::key(key_id, role, partner_id),
+            format!("req-{}", context.ids.suffix(8)),
+        )
     };
     let operator = request(Role::Operator, None);
     let partner = usecases::partners::create(context, &operator, "acme".to_owned())

@@ -12,7 +12,7 @@ async fn a_reservation_that_nobody_completes_is_swept_with_its_secret() {
     // As if the request had died between the secret and its second transaction.
     let secret: String = sqlx::query_scalar("SELECT credentials_secret_name FROM tenants WHERE id = $1")
         .bind(lost.id.to_string())
-        .fetch_one(rig.context.db.pool())
+        .fetch_one(&rig.owner)
         .await
         .unwrap();
     for statement in [
@@ -22,7 +22,7 @@ async fn a_reservation_that_nobody_completes_is_swept_with_its_secret() {
     ] {
         sqlx::query(statement)
             .bind(creation.id.to_string())
-            .execute(rig.context.db.pool())
+            .execute(&rig.owner)
             .await
             .unwrap();
     }

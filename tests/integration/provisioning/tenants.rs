@@ -167,7 +167,7 @@ async fn the_triggers_are_told_pool_provider_and_policy_and_only_verify_reads_th
     assert_eq!((item.session_validity_s, item.refresh_validity_s), (180, 28_800));
 
     let arn: String = sqlx::query_scalar("SELECT credentials_secret_arn FROM tenants")
-        .fetch_one(rig.context.db.pool())
+        .fetch_one(&rig.owner)
         .await
         .unwrap();
     let policy = rig
@@ -214,7 +214,7 @@ async fn a_pass_over_a_converged_tenant_writes_nothing() {
     assert_eq!(rig.run_worker().await, [Outcome::Converged]);
     assert_eq!(settings_document(&rig, tenant.id).await, before);
     let generation: i64 = sqlx::query_scalar("SELECT policy_item_generation FROM apps")
-        .fetch_one(rig.context.db.pool())
+        .fetch_one(&rig.owner)
         .await
         .unwrap();
     assert_eq!(generation, 1);
@@ -273,12 +273,10 @@ async fn changes_of_the_pool_go_through_and_those_that_lose_users_are_refused() 
         ..PoolChange::default()
     };
     let change = TenantChange {
-        name: None,
         pool: Some(change),
+        ..TenantChange::default()
     };
-    let (_, (update, _)) = usecases::tenants::update(&rig.context, &rig.request, tenant.id, change)
-        .await
-        .unwrap();
+    let (_, update) = rig.update(tenant.id, change).await;
     assert_eq!(rig.run_worker().await, [Outcome::Converged]);
     assert!(matches!(
         rig.operation(&update).await.0.state,

@@ -11,13 +11,14 @@ use stepgate::{
     clock::SteppedClock,
     config::{Config, LogConfig, WorkerConfig},
     domain::{
-        actor::{OperatorScope, Role},
-        api_key::{ApiKey, PresentedKey},
+        actor::OperatorScope,
         cell::{Architecture, Artifact, Artifacts, Cell, CellState},
     },
-    ids::{CellId, IdSource, KeyId},
+    ids::{CellId, IdSource},
     provisioning::pass::Outcome,
-    storage, usecases,
+    storage,
+    trust::Trust,
+    usecases,
     worker::jobs::reconcile_tenants,
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct TestApp {
     pub(crate) context: Context,
     /// Stands still until it is advanced.
     pub(crate) clock: Arc<SteppedClock>,
+    /// The database as its owner sees it, past row-level security.
+    pub(crate) owner: sqlx::PgPool,
     /// 12 digits that nobody else uses on the emulator.
     pub(crate) account_id: String,
     anybody: Caller,
@@ -48,6 +51,11 @@ impl TestApp {
 
     /// Starts one with an operator key.
     pub(crate) async fn start_without_cell() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts one with an operator key, configured otherwise.
+    pub(crate) async fn start_with(adjust: impl FnOnce(&mut Config)) -> Self {
         // An error means that another test of this process was first.
         drop(rustls::crypto::ring::default_provider().install_default());
         let database = TestDatabase::create().await;
@@ -55,7 +63,7 @@ impl TestApp {
             DateTime::from_timestamp(1_767_607_200, 0).unwrap(),
         ));
         let account_id = format!("7{}", digits(11));
-        let config = Config {
+        let mut config = Config {
             database: database.config(),
             listen: ([127, 0, 0, 1], 0).into(),
             log: LogConfig::default(),
@@ -65,13 +73,17 @@ impl TestApp {
                 lease: Duration::from_mins(1),
                 concurrency: 4,
             },
+            rate_limit_per_min: 0,
+            trusted_issuers: Vec::new(),
             dev_insecure_loopback: true,
         };
+        adjust(&mut config);
         let context = Context {
             db: storage::Database::connect(&config.database).await.unwrap(),
             aws: Arc::new(aws(&env::required("STEPGATE_TEST_AWS_ENDPOINT_URL"), &account_id).await),
             clock: clock.clone(),
             ids: Arc::new(IdSource::seeded(1)),
+            trust: Arc::new(Trust::new(config.trusted_issuers.clone(), true).unwrap()),
             config: Arc::new(config),
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -83,6 +95,7 @@ impl TestApp {
         let anybody = Caller::new(reqwest::Client::new(), base_url.clone(), None);
         let operator = anybody.with_key(Some(key.presented.reveal().to_owned()));
         Self {
+            owner: database.owner().await,
             context,
             clock,
             account_id,
@@ -118,7 +131,7 @@ impl TestApp {
             created_at: now,
             updated_at: now,
         };
-        let mut db = self.context.db.acquire().await.unwrap();
+        let mut db = self.owner.acquire().await.unwrap();
         storage::cells::upsert(&mut db, &OperatorScope::command_line(), &cell)
             .await
             .unwrap()
@@ -134,23 +147,12 @@ impl TestApp {
         &self.operator
     }
 
-    /// An auditor. The API makes none yet.
+    /// An auditor.
     pub(crate) async fn auditor(&self) -> Caller {
-        let presented = PresentedKey::generate(&self.context.ids);
-        let now = stepgate::clock::Clock::now(&*self.clock);
-        let key = ApiKey {
-            id: KeyId::generate(&self.context.ids, now),
-            partner_id: None,
-            role: Role::Auditor,
-            name: "auditor".into(),
-            prefix: presented.prefix.clone(),
-            created_at: now,
-        };
-        let mut db = self.context.db.acquire().await.unwrap();
-        storage::api_keys::insert(&mut db, &OperatorScope::command_line(), &key, &presented.hash())
-            .await
-            .unwrap();
-        self.anybody.with_key(Some(presented.reveal().to_owned()))
+        let key = json!({"name": "auditor", "role": "auditor"});
+        let key = self.operator.post("/v1/keys", key).await.expect(201);
+        self.anybody
+            .with_key(Some(key["key"].as_str().unwrap().to_owned()))
     }
 
     /// A new partner of this name, as its administrator.
@@ -163,6 +165,27 @@ impl TestApp {
         let id = partner["id"].as_str().unwrap().to_owned();
         let admin = self.partner_key(&id, "partner_admin").await;
         Partner { id, admin }
+    }
+
+    /// Gives a partner another id, for tests in which the id must be known before the partner is.
+    pub(crate) async fn rename_partner(&self, from: &str, to: &str) {
+        let mut tx = self.owner.begin().await.unwrap();
+        sqlx::query("INSERT INTO partners (id, name, created_at) SELECT $2, name || ' again', created_at FROM partners WHERE id = $1")
+            .bind(from)
+            .bind(to)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        for table in ["api_keys", "tenants", "apps", "policy_versions", "operations"] {
+            let statement = format!("UPDATE {table} SET partner_id = $2 WHERE partner_id = $1");
+            sqlx::query(sqlx::AssertSqlSafe(statement))
+                .bind(from)
+                .bind(to)
+                .execute(&mut *tx)
+                .await
+                .unwrap();
+        }
+        tx.commit().await.unwrap();
     }
 
     /// A new key of a partner.

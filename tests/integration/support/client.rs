@@ -21,6 +21,14 @@ impl Caller {
         Self { key, ..self.clone() }
     }
 
+    /// The same caller at another server.
+    pub(crate) fn at(&self, base_url: &str) -> Self {
+        Self {
+            base_url: base_url.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// A request to be completed and sent with [`send`].
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base_url));
@@ -38,8 +46,19 @@ impl Caller {
         self.call(Method::POST, path, Some(body)).await
     }
 
+    /// PATCH of what was just read: under `If-Match` where the resource has an `ETag`.
     pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
-        self.call(Method::PATCH, path, Some(body)).await
+        let mut request = self.request(Method::PATCH, path).json(&body);
+        if let Some(etag) = self.get(path).await.headers.get("etag") {
+            request = request.header("if-match", etag);
+        }
+        send(request).await
+    }
+
+    /// POST under this `Idempotency-Key`.
+    pub(crate) async fn post_once(&self, path: &str, key: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, path).header("idempotency-key", key);
+        send(request.json(body)).await
     }
 
     /// PUT under `If-Match: "{version}"`.
@@ -115,7 +134,7 @@ impl Answer {
         assert_eq!(body["status"], status, "{body}");
         assert_eq!(
             body["type"],
-            format!("https://stepgate.dev/problems/{}", code.replace('_', "-")),
+            format!("/problems/{}", code.replace('_', "-")),
             "{body}"
         );
         assert_eq!(body["request_id"], self.header("x-request-id"), "{body}");

@@ -32,6 +32,12 @@ impl TestDatabase {
         Self { name }
     }
 
+    /// Connections of its owner, who sees every row.
+    pub(crate) async fn owner(&self) -> sqlx::PgPool {
+        let options = sqlx::postgres::PgPoolOptions::new().max_connections(2);
+        options.connect(url(&self.name).as_str()).await.unwrap()
+    }
+
     /// How the service connects to it.
     pub(crate) fn config(&self) -> DatabaseConfig {
         config(&self.name)
@@ -119,7 +125,7 @@ async fn build(connection: &mut PgConnection, name: &str) {
             .await
             .unwrap();
     }
-    let db = Database::connect(&config(&unfinished)).await.unwrap();
+    let db = Database::connect_as_owner(&config(&unfinished)).await.unwrap();
     db.migrate().await.unwrap();
     db.pool().close().await;
     let rename = format!("ALTER DATABASE {unfinished} RENAME TO {name}");

@@ -10,6 +10,8 @@ pub(crate) fn tenant(name: &str) -> Value {
     json!({
         "name": name,
         "cell_id": null,
+        "external_id": null,
+        "labels": {"plan": "gold"},
         "blockid": {
             "tenant_dns": "127.0.0.1:9",
             "community": "default",

@@ -175,10 +175,10 @@ fn expand(context: &Context, psql: &Psql, progress: &Progress) -> anyhow::Result
         bail!("no package of the workspace uses sqlx");
     }
     let mut command = context.processes.command(Context::cargo());
+    // The whole workspace: with fewer packages, their dependencies would be checked once more with fewer features.
     command
-        .args(["check", "--all-targets"])
+        .args(["check", "--workspace", "--all-targets"])
         .current_dir(&context.root);
-    command.args(users.iter().flat_map(|member| ["--package", &member.name]));
     command
         .env("SQLX_OFFLINE", "false")
         .env("SQLX_OFFLINE_DIR", &folder)

@@ -11,6 +11,7 @@ mod id_tokens;
 mod isolation;
 mod links;
 mod messages;
+mod partners;
 mod password;
 mod paths;
 mod refresh;
@@ -18,7 +19,7 @@ mod urls;
 
 use crate::bench::Bench;
 use crate::outcome::Outcome;
-use crate::target::Capability::{self, Api, AwsAdmin, Iam, Node, ProviderFaults};
+use crate::target::Capability::{self, Api, AwsAdmin, Iam, Node, OtherPartner, ProviderFaults};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -85,7 +86,7 @@ catalogue! {
     "A21" "user names that break the authorize URL" { urls::a21, needs AwsAdmin Node }
     "A22" "foreign roles ask for secrets and records" { isolation::a22, needs AwsAdmin Iam }
     "A23" "secrets in logs, templates, parameters, answers" { canary::a23, needs AwsAdmin Api ProviderFaults }
-    "A24" "one partner reaches for another's tenants" { not_built: "the isolation sweep of the API" }
+    "A24" "one partner reaches for another's tenants" { partners::a24, needs Api OtherPartner }
     "A25" "session proofs that prove nothing" { actions::a25, needs AwsAdmin Api ProviderFaults }
     "A26" "password alone after a genuine step-up" { paths::a26, needs AwsAdmin Api ProviderFaults }
     "A27" "rules that rest on what the user can write" { links::a27, needs AwsAdmin Api }
@@ -94,5 +95,5 @@ catalogue! {
     "A30" "password reset by mailbox, then a code by mail" { assurance::a30, needs AwsAdmin Api }
     "A31" "re-pointing a tenant to another provider" { not_built: "changing a tenant's connection" }
     "A32" "foreign pools and forged events" { isolation::a32, needs AwsAdmin }
-    "A33" "forged callers of API and console" { not_built: "callers by token, console and webhooks" }
+    "A33" "forged callers of API and console" { partners::a33, needs Api }
 }
