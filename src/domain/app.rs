@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// Origins an app may have.
 pub const MAX_ORIGINS: usize = 50;
 
+/// Longest address that a step-up may return to.
+const RETURN_URL_MAX_BYTES: usize = 512;
+
 /// Attributes that users may write in every pool.
 const ALWAYS_WRITABLE_ATTRIBUTES: [&str; 5] = ["family_name", "given_name", "locale", "name", "zoneinfo"];
 
@@ -45,6 +48,11 @@ pub struct AppSettings {
     pub allowed_origins: Vec<String>,
     /// Whether signed-in users may step up for one action.
     pub action_step_up: bool,
+    /// Page of the app to which BlockID returns when the step-up takes a page of its own instead of a frame. Its origin is one of
+    /// `allowed_origins`, and BlockID must know it as a redirect URI of the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 512)]
+    pub return_url: Option<String>,
 }
 
 impl Default for AppSettings {
@@ -56,6 +64,7 @@ impl Default for AppSettings {
             session_validity_min: 3,
             allowed_origins: Vec::new(),
             action_step_up: false,
+            return_url: None,
         }
     }
 }
@@ -214,6 +223,32 @@ pub fn validate(name: &str, settings: &AppSettings, problems: &mut Problems) {
             problems.add(&pointer, "duplicate", "is there twice");
         }
     }
+    let return_url = settings.return_url.as_deref();
+    problems.require(
+        return_url.is_none_or(|url| is_return_url(url, &settings.allowed_origins)),
+        "/return_url",
+        "not_a_page_of_the_app",
+        format!(
+            "must be the normalised address of a page on one of `allowed_origins`, of {RETURN_URL_MAX_BYTES} bytes at most, without fragment, user \
+             information, `code`, `state` and `error`"
+        ),
+    );
+}
+
+/// Whether a step-up may return to `text`: a page of one of the app's origins, without a fragment, which would swallow the code, and without the
+/// parameters that the code comes in.
+fn is_return_url(text: &str, origins: &[String]) -> bool {
+    let Ok(url) = url::Url::parse(text) else {
+        return false;
+    };
+    let reserved = |name: &str| matches!(name, "code" | "state" | "error");
+    text.len() <= RETURN_URL_MAX_BYTES
+        && url.as_str() == text
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && !url.query_pairs().any(|(name, _)| reserved(&name))
+        && origins.contains(&url.origin().ascii_serialization())
 }
 
 /// Whether `text` is exactly what a browser sends as `Origin` for a page we accept.
@@ -255,6 +290,36 @@ mod tests {
     }
 
     #[test]
+    fn a_step_up_returns_to_a_page_of_the_app_only() {
+        let origins = ["https://a.example".to_owned(), "http://localhost:3000".to_owned()];
+        for good in [
+            "https://a.example/",
+            "https://a.example/callback?keep=me",
+            "http://localhost:3000/callback",
+        ] {
+            assert!(is_return_url(good, &origins), "{good}");
+        }
+        for bad in [
+            "https://a.example",
+            "https://a.example:443/",
+            "https://b.example/",
+            "https://a.example.evil.example/",
+            "http://a.example/",
+            "https://u@a.example/",
+            "https://a.example/#x",
+            "https://a.example/?code=1",
+            "https://a.example/?a=b&st%61te=1",
+            "https://A.example/",
+            "javascript:alert(1)",
+            "/callback",
+            "",
+            &format!("https://a.example/{}", "x".repeat(500)),
+        ] {
+            assert!(!is_return_url(bad, &origins), "{bad}");
+        }
+    }
+
+    #[test]
     fn bounds_are_cognitos_and_all_are_reported() {
         let settings = AppSettings {
             id_token_validity_min: 1441,
@@ -263,10 +328,11 @@ mod tests {
             session_validity_min: 16,
             allowed_origins: vec!["x".into()],
             action_step_up: false,
+            return_url: Some("https://a.example/".into()),
         };
         let mut problems = Problems::new();
         validate("a/b", &settings, &mut problems);
-        assert_eq!(problems.finish().unwrap_err().fields().len(), 7);
+        assert_eq!(problems.finish().unwrap_err().fields().len(), 8);
         let mut problems = Problems::new();
         validate("Portal", &AppSettings::default(), &mut problems);
         assert!(problems.finish().is_ok());

@@ -51,7 +51,7 @@ pub(crate) fn build_for_host(context: &Context, progress: &Progress) -> anyhow::
     Ok(())
 }
 
-/// Builds the service and the BlockID simulator for this machine.
+/// Builds the service, the BlockID simulator and the demonstration's app for this machine.
 pub(crate) fn build_programs(context: &Context, progress: &Progress) -> anyhow::Result<()> {
     let log = context.fresh_log("build-programs")?;
     let mut build = context.processes.command(Context::cargo());
@@ -62,12 +62,17 @@ pub(crate) fn build_programs(context: &Context, progress: &Progress) -> anyhow::
             "stepgate",
             "--package",
             "blockid-sim",
+            "--package",
+            "demo-app",
             "--bins",
         ])
         .current_dir(&context.root);
-    context
-        .processes
-        .run("building the service and the simulator", build, &log, progress)
+    context.processes.run(
+        "building the service, the simulator and the app",
+        build,
+        &log,
+        progress,
+    )
 }
 
 /// Builds the attack catalogue's program, together with those that it attacks: alone, it would want shared

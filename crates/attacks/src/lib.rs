@@ -17,6 +17,7 @@
 //! | [`outcome`] | the trials of a row, and what came of them |
 //! | [`functions`] | the tenant's functions: their events, their configuration, their answers |
 //! | [`rows`] | the catalogue, one file for a few rows |
+//! | [`sdk`] | the browser SDK, run by Node |
 //! | [`report`] | running rows and telling the result |
 //!
 //! To add a row: a function in a file of [`rows`], and its line in [`rows::CATALOGUE`].
@@ -32,5 +33,6 @@ pub mod provider;
 pub mod recorded;
 pub mod report;
 pub mod rows;
+pub mod sdk;
 pub mod stepgate;
 pub mod target;

@@ -68,6 +68,15 @@ impl Trials {
         });
     }
 
+    /// What the browser SDK did.
+    pub fn by_sdk(&mut self, what: &str, refused: bool, reason: &str) {
+        self.0.push(Trial {
+            what: what.to_owned(),
+            refused,
+            reason: reason.to_owned(),
+        });
+    }
+
     /// Something that must hold; `reason` names what holds.
     pub fn holds(&mut self, what: &str, holds: bool, reason: &str) {
         let reason = if holds {

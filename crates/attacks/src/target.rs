@@ -28,6 +28,8 @@ pub enum Capability {
     OtherPartner,
     /// An emulator that evaluates IAM policies can be started, to try the tenant's policies on.
     Iam,
+    /// Node is there, to run the browser SDK.
+    Node,
 }
 
 impl Capability {
@@ -37,6 +39,9 @@ impl Capability {
             Self::AwsAdmin => "needs AWS credentials of the tenant's account",
             Self::ProviderFaults => "needs the provider simulator",
             Self::Api => "needs an API key that may make apps",
+            Self::Node => {
+                "needs Node 20 or later (STEPGATE_TEST_NODE or the PATH) and the sources of the browser SDK"
+            }
             Self::OtherPartner => "needs an API key of another partner",
             Self::Iam => "needs STEPGATE_TEST_PYTHON, a virtual environment with the emulator",
         }
@@ -176,6 +181,7 @@ impl TargetFile {
             Capability::AwsAdmin => self.aws_access_key_id.is_some() && self.aws_secret_access_key.is_some(),
             Capability::ProviderFaults => self.blockid_url.is_some(),
             Capability::Api => self.api_url.is_some() && self.api_key.is_some(),
+            Capability::Node => crate::sdk::node().is_some(),
             Capability::OtherPartner => self.has(Capability::Api) && self.other_partner_api_key.is_some(),
             Capability::Iam => self.has(Capability::AwsAdmin) && self.python.is_some(),
         }

@@ -44,7 +44,7 @@ pub enum Refusal {
     },
 }
 
-/// Where a community's codes go; the only redirect URI it takes.
+/// Where a community's codes go. A client may have other addresses registered besides.
 pub fn redirect_uri(base: &str, community: &str) -> String {
     format!("{base}/admin/{}/post_stepup", segment(community))
 }
@@ -66,8 +66,8 @@ pub fn check(query: AuthorizeQuery, base: &str, community: &Community) -> Result
     if !community.has_client(&client_id) {
         return Err(Refusal::Page("This application is not known here (client_id)."));
     }
-    let redirect = redirect_uri(base, &community.name);
-    if query.redirect_uri.as_deref() != Some(&redirect) {
+    let redirect = query.redirect_uri.unwrap_or_default();
+    if redirect != redirect_uri(base, &community.name) && !community.returns_to(&client_id, &redirect) {
         return Err(Refusal::Page(
             "The address to return to is not the registered one (redirect_uri).",
         ));

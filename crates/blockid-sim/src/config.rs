@@ -61,6 +61,9 @@ pub struct ClientConfig {
     pub id: String,
     /// Client secret.
     pub secret: String,
+    /// Addresses that the client may return to beside the community's own page. Whether 1Kosmos registers any is not published.
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
 }
 
 impl std::fmt::Debug for ClientConfig {
@@ -130,6 +133,7 @@ impl Config {
         let clients = vec![ClientConfig {
             id: "demo-client".into(),
             secret: client_secret.into(),
+            redirect_uris: Vec::new(),
         }];
         let community = CommunityConfig {
             name: "default".into(),

@@ -43,6 +43,9 @@ struct Arguments {
         value_name = "SECRET"
     )]
     client_secret: Option<String>,
+    /// A page that the seeded client may return to beside the community's own; may be given more than once
+    #[arg(long, value_name = "URL", conflicts_with = "config")]
+    redirect_uri: Vec<String>,
     /// Know only the users of the configuration
     #[arg(long)]
     strict_users: bool,
@@ -106,7 +109,17 @@ fn configuration(arguments: &Arguments) -> anyhow::Result<Config> {
             .as_deref()
             .filter(|secret| !secret.is_empty());
         let missing = "give --client-secret, or BLOCKID_SIM_CLIENT_SECRET, or --config";
-        return Ok(Config::seeded(secret.context(missing)?));
+        let mut config = Config::seeded(secret.context(missing)?);
+        for community in config
+            .tenants
+            .iter_mut()
+            .flat_map(|tenant| &mut tenant.communities)
+        {
+            for client in &mut community.clients {
+                client.redirect_uris.clone_from(&arguments.redirect_uri);
+            }
+        }
+        return Ok(config);
     };
     let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
     Config::from_toml(&text).with_context(|| format!("{} is not valid", path.display()))

@@ -174,7 +174,13 @@ pub fn authorize(view: &AuthorizeView<'_>, nonce: &str) -> Page {
         community = escape(view.community),
         task = escape(task),
     );
-    page("Verify that it is you", &body, AUTHORIZE_SCRIPT, nonce)
+    let mut page = page("Verify that it is you", &body, AUTHORIZE_SCRIPT, nonce);
+    // Browsers hold a form's redirect to its policy, too.
+    if let Ok(target) = url::Url::parse(&view.asked.redirect_uri) {
+        let allowed = format!("form-action 'self' {}", target.origin().ascii_serialization());
+        page.csp = page.csp.replace("form-action 'self'", &allowed);
+    }
+    page
 }
 
 /// The page that hands `{code, state}` to the frame's parent.

@@ -53,6 +53,7 @@ struct Client {
     secret: String,
     /// Old secret and when it ends.
     previous: Option<(String, i64)>,
+    redirect_uris: Vec<String>,
 }
 
 impl State {
@@ -146,6 +147,7 @@ impl Community {
                 Client {
                     secret: client.secret.clone(),
                     previous: None,
+                    redirect_uris: client.redirect_uris.clone(),
                 },
             )
         };
@@ -174,6 +176,13 @@ impl Community {
     /// Whether there is such a client.
     pub fn has_client(&self, client_id: &str) -> bool {
         lock(&self.clients).contains_key(client_id)
+    }
+
+    /// Whether a client may return to this address, which is not the community's own.
+    pub fn returns_to(&self, client_id: &str, redirect_uri: &str) -> bool {
+        lock(&self.clients)
+            .get(client_id)
+            .is_some_and(|client| client.redirect_uris.iter().any(|known| known == redirect_uri))
     }
 
     /// Whether these credentials are right now.

@@ -26,6 +26,9 @@ pub struct PolicyItem {
     /// Whether signed-in users may step up for one action (off by default).
     #[serde(default)]
     pub action_step_up: bool,
+    /// Page of the app to which a step-up without a frame returns.
+    #[serde(default)]
+    pub return_url: Option<String>,
     /// The app client's `AuthSessionValidity`: how long Cognito keeps a challenge open at most.
     pub session_validity_s: u32,
     /// Refresh-token validity; evidence of a step-up lives as long.

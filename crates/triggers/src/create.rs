@@ -176,6 +176,7 @@ fn step_up(
         methods: serde_json::to_string(&private.methods).unwrap_or_default(),
         journey_id: private.journey.clone(),
         expires_at: private.expires_at_unix_s.to_string(),
+        return_url: private.return_url.clone(),
     };
     let Ok(Value::Object(mut public)) = serde_json::to_value(public) else {
         return Err(Reason::Internal);
@@ -201,10 +202,13 @@ fn private(
     let now_s = function.clock.now_unix_s();
     let fresh = || token(random).map_err(|_| Reason::Internal);
     let verifier = fresh()?;
-    let pkce = settings
+    // 1Kosmos's own script, for which the state-only binding is, sends no code challenge; a verifier without one makes a provider
+    // refuse the code (RFC 9700, section 2.1.1).
+    let provider_takes_pkce = settings
         .provider
         .as_ref()
         .is_some_and(|provider| provider.pkce_s256);
+    let pkce = provider_takes_pkce && asked.binding == Binding::Nonce;
     let journey = match ask.journey {
         Some(journey) => journey,
         None => journey_id(random, function.clock.now_unix_ms()).map_err(|_| Reason::Internal)?,
@@ -244,6 +248,7 @@ fn private(
         max_age_s: evidence_lives_s(item, asked),
         action_ref: ask.action.as_ref().and_then(|_| action_ref(event)),
         action: ask.action,
+        return_url: item.return_url.clone(),
     })
 }
 

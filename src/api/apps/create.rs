@@ -45,6 +45,9 @@ pub struct NewApp {
     /// Whether signed-in users may step up for one action.
     #[serde(default)]
     pub action_step_up: bool,
+    /// Page of the app to which BlockID returns when the step-up takes a page of its own instead of a frame.
+    #[schema(max_length = 512)]
+    pub return_url: Option<String>,
     /// First policy; without one everybody steps up with any shipped method.
     #[schema(value_type = Option<crate::api::policies::put::PolicyBody>)]
     pub policy: Option<serde_json::Value>,
@@ -107,6 +110,7 @@ pub(crate) async fn create_app(
         session_validity_min: body.session_validity_min.unwrap_or(default.session_validity_min),
         allowed_origins: body.allowed_origins,
         action_step_up: body.action_step_up,
+        return_url: body.return_url,
     };
     let new = apps::NewApp {
         name: body.name,

@@ -76,6 +76,7 @@ pub fn policy_item(app: &DesiredApp, client_id: &str, generation: i64) -> Policy
         policy_version: app.policy_version,
         policy: app.policy.clone(),
         action_step_up: app.settings.action_step_up,
+        return_url: app.settings.return_url.clone(),
         session_validity_s: app.settings.session_validity_min * 60,
         refresh_validity_s: refresh_validity_min(app).unwrap_or_default() * 60,
         exemptions: app.exemptions.clone(),

@@ -141,6 +141,11 @@ fn rows(endpoint: &str) -> Vec<Row> {
             ("/session_validity_min", json!(16), "out_of_range"),
             ("/session_validity_min", json!(2), "out_of_range"),
             ("/allowed_origins", json!("https://a.example"), "wrong_type"),
+            (
+                "/return_url",
+                json!("https://elsewhere.example/"),
+                "not_a_page_of_the_app",
+            ),
             ("/allowed_origins/1", json!("http://a.example"), "not_an_origin"),
             (
                 "/allowed_origins/1",

@@ -180,6 +180,7 @@ fn generated<S: Strategy>(strategy: &S, runner: &mut TestRunner) -> S::Value {
 /// is asked for.
 fn compare(policy: &PolicyDocument, user: &arbitrary::OwnedSubject, app_id: &str, told: &Value) -> bool {
     let item = PolicyItem {
+        return_url: None,
         generation: 1,
         app_id: app_id.to_owned(),
         client_id: "client".to_owned(),

@@ -52,6 +52,7 @@ pub(crate) fn app(name: &str) -> Value {
         "refresh_token_validity_min": 600,
         "session_validity_min": 5,
         "allowed_origins": ["https://portal.acme.example", "http://localhost:3000"],
+        "return_url": "https://portal.acme.example/callback",
         "action_step_up": false,
         "policy": policy(),
     })

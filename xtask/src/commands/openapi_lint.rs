@@ -51,21 +51,15 @@ pub(crate) fn judge(context: &Context, tally: &mut Tally, progress: &Progress) -
         progress,
     )?;
 
-    let Some(node) = NodePackages::ready(context, progress)? else {
-        progress.set_note("spectral, redocly and tsc skipped: no Node 20 or later");
-        for name in ["spectral", "redocly", "tsc"] {
-            tally.miss(name, "install Node 20 or later with npm");
-        }
-        return Ok(());
-    };
+    let node = NodePackages::ready(context, &venv, progress)?;
     let rules = context.root.join("xtask/node");
-    let mut spectral = context.processes.command(node.program("spectral")?);
+    let mut spectral = node.command(context, "spectral")?;
     spectral
         .args(["lint", "--fail-severity", "warn", "--ruleset"])
         .arg(rules.join("spectral.yaml"))
         .arg(&document);
     check(context, "spectral", MENDS, spectral, tally, progress)?;
-    let mut redocly = context.processes.command(node.program("redocly")?);
+    let mut redocly = node.command(context, "redocly")?;
     redocly
         .arg("lint")
         .arg("--config")
@@ -77,7 +71,7 @@ pub(crate) fn judge(context: &Context, tally: &mut Tally, progress: &Progress) -
         .env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true");
     check(context, "redocly", MENDS, redocly, tally, progress)?;
     typescript(context, &node, tally, progress)?;
-    progress.set_note(format!("Node {}", node.version));
+    progress.set_note(format!("Node {}", node.version()));
     Ok(())
 }
 
@@ -94,13 +88,13 @@ fn typescript(
         context.root.join("xtask/node/client.ts"),
         folder.join("client.ts"),
     )?;
-    let mut generate = context.processes.command(node.program("openapi-typescript")?);
+    let mut generate = node.command(context, "openapi-typescript")?;
     generate
         .arg(context.root.join(DOCUMENT))
         .arg("--output")
         .arg(folder.join("stepgate.ts"));
     check(context, "openapi-typescript", MENDS, generate, tally, progress)?;
-    let mut compile = context.processes.command(node.program("tsc")?);
+    let mut compile = node.command(context, "tsc")?;
     compile.args(["--strict", "--noEmit", "--module", "nodenext", "--types", ""]);
     compile.arg(folder.join("client.ts"));
     check(

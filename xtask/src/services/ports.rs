@@ -11,6 +11,7 @@ pub(crate) enum Listener {
     BlockId,
     MiniStack,
     Postgres,
+    DemoApp,
 }
 
 /// How ports are chosen.
@@ -36,7 +37,7 @@ impl Ports {
         let offset = listener as u16;
         let port = base
             .checked_add(offset)
-            .with_context(|| format!("--port-base {base} leaves no room for four ports"))?;
+            .with_context(|| format!("--port-base {base} leaves no room for five ports"))?;
         if let Err(error) = TcpListener::bind(("127.0.0.1", port)) {
             bail!("port {port} (--port-base {base} + {offset}) cannot be used: {error}");
         }

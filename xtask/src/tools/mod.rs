@@ -2,9 +2,10 @@
 //!
 //! - Prerequisites are looked for and named, never installed: Rust, git, a C compiler, Python 3.10 or later with venv.
 //! - What Python packages give goes into the private environment `.stepgate/venv` ([`python`]).
-//! - What Node packages give goes into `.stepgate/node` ([`node`]), where there is a Node.
+//! - Node, for the browser SDK, is the machine's or comes from a wheel ([`node`]); the browser is the machine's ([`browser`]).
 //! - What only a package manager has is used where present and installed where we may ([`packages`]).
 
+pub(crate) mod browser;
 pub(crate) mod node;
 pub(crate) mod packages;
 pub(crate) mod postgres_binaries;

@@ -40,6 +40,13 @@ pub(crate) const BUILDAH: PackagedTool = PackagedTool {
     brew: "buildah",
 };
 
+/// Drives the end-to-end tests of the browser SDK.
+pub(crate) const CHROMIUM: PackagedTool = PackagedTool {
+    name: "Chromium",
+    apt: &["chromium", "fonts-dejavu-core"],
+    brew: "--cask chromium",
+};
+
 impl PackagedTool {
     /// The command a person runs to get it.
     pub(crate) fn install_command(&self) -> String {

@@ -23,6 +23,7 @@ const CANDIDATES: [&str; 6] = [
 ];
 
 /// An environment with everything of `xtask/python/requirements.txt` in it.
+#[derive(Clone)]
 pub(crate) struct Venv {
     /// Its folder.
     pub(crate) folder: PathBuf,
@@ -237,6 +238,7 @@ mod tests {
             include_str!("../../python/requirements-postgres.txt"),
             include_str!("../../python/requirements-package.txt"),
             include_str!("../../python/requirements-deploy.txt"),
+            include_str!("../../python/requirements-node.txt"),
         ] {
             let joined = text.replace("\\\n", " ");
             for line in joined

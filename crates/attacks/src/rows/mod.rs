@@ -11,6 +11,7 @@ mod connections;
 mod id_tokens;
 mod isolation;
 mod links;
+mod messages;
 mod partners;
 mod password;
 mod paths;
@@ -20,7 +21,7 @@ mod urls;
 
 use crate::bench::Bench;
 use crate::outcome::Outcome;
-use crate::target::Capability::{self, Api, AwsAdmin, Iam, OtherPartner, ProviderFaults};
+use crate::target::Capability::{self, Api, AwsAdmin, Iam, Node, OtherPartner, ProviderFaults};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -83,8 +84,8 @@ catalogue! {
     "A17" "telling unknown users from known ones" { password::a17, needs AwsAdmin Api }
     "A18" "provider that is slow, broken, or sends elsewhere" { id_tokens::a18, needs AwsAdmin ProviderFaults }
     "A19" "tenant DNS that leads to private addresses" { connections::a19, needs AwsAdmin Api }
-    "A20" "messages from foreign frames" { not_built: "the browser SDK" }
-    "A21" "user names that break the authorize URL" { urls::a21, needs AwsAdmin }
+    "A20" "messages from foreign frames" { messages::a20, needs AwsAdmin ProviderFaults Node }
+    "A21" "user names that break the authorize URL" { urls::a21, needs AwsAdmin Node }
     "A22" "foreign roles ask for secrets and records" { isolation::a22, needs AwsAdmin Iam }
     "A23" "secrets in logs, templates, parameters, answers" { canary::a23, needs AwsAdmin Api ProviderFaults }
     "A24" "one partner reaches for another's tenants" { partners::a24, needs Api OtherPartner }

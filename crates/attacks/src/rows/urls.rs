@@ -4,8 +4,9 @@ use crate::bench::Bench;
 use crate::functions::Trigger;
 use crate::outcome::{Outcome, Trials};
 use crate::recorded::{Scene, after_password};
+use crate::sdk;
 use anyhow::Context as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use url::Url;
 
@@ -31,6 +32,7 @@ pub(super) async fn a21(bench: &Bench) -> anyhow::Result<Outcome> {
     let app = bench.main_app();
     let user = bench.user().await?;
     let plain = parameters(bench, &bench.scene(&app, &user)).await?;
+    let mut challenges = Vec::new();
     for name in NAMES {
         let scene = Scene {
             user_name: name.to_owned(),
@@ -54,6 +56,11 @@ pub(super) async fn a21(bench: &Bench) -> anyhow::Result<Outcome> {
             "acr essential",
         );
         trials.holds(name, public["username"] == name, "handed over as it is");
+        challenges.push(json!({ "name": name, "challenge": public }));
+    }
+    // What the app's page makes of them.
+    for trial in sdk::run(&json!({ "challenges": challenges })).await?.trials {
+        trials.by_sdk(&trial.what, trial.refused, &trial.reason);
     }
     Ok(trials.outcome())
 }

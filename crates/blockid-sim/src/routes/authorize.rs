@@ -49,7 +49,9 @@ fn to_client(redirect_uri: &str, parameters: &[(&str, Option<&str>)]) -> HttpRes
             query.append_pair(name, value);
         }
     }
-    redirect(&format!("{redirect_uri}?{}", query.finish()))
+    // A registered address may have a query of its own (RFC 6749, section 3.1.2).
+    let separator = if redirect_uri.contains('?') { '&' } else { '?' };
+    redirect(&format!("{redirect_uri}{separator}{}", query.finish()))
 }
 
 #[get("/oauth2/community/{community}/v1/authorize")]

@@ -170,7 +170,7 @@ impl Answer<'_> {
     fn names_a_factor(&self) -> bool {
         let class_says = self
             .acr
-            .is_some_and(|acr| acr != "0" && acr != "pwd" && level_of(acr).is_none());
+            .is_some_and(|acr| !matches!(acr, "0" | "pwd" | "pin" | "kba") && level_of(acr).is_none());
         class_says
             || self
                 .amr

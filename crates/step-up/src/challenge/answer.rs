@@ -21,6 +21,10 @@ pub struct Answer {
     pub code: String,
     /// OAuth `state`.
     pub state: String,
+    /// Whether the provider returned to the app's own page instead of posting to a frame. Then the code was issued for that
+    /// address, and only with that address can it be exchanged; so a lie costs the liar the code.
+    #[serde(default, rename = "stepgate_return")]
+    pub returned: bool,
 }
 
 impl Answer {

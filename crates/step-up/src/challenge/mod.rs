@@ -131,6 +131,9 @@ pub struct PrivateChallenge {
     /// Hash of the transaction the action is for, when the client gave one.
     #[serde(default)]
     pub action_ref: Option<String>,
+    /// Page of the app to which the provider returned, when the step-up took a page of its own.
+    #[serde(default)]
+    pub return_url: Option<String>,
 }
 
 /// The browser's view of the challenge. Names of the first six are those that 1Kosmos's own script reads.
@@ -157,4 +160,7 @@ pub struct PublicParameters {
     pub journey_id: String,
     /// When the challenge closes, seconds since the Unix epoch.
     pub expires_at: String,
+    /// What our SDK puts in place of `redirect_uri` where frames are blocked; absent when the app has no such page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub return_url: Option<String>,
 }

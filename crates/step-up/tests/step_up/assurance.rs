@@ -191,6 +191,8 @@ fn silence_and_a_password_alone_never_count() {
             (Some("0"), &["pwd"]),
             (None, &["pwd"]),
             (None, &["pin", "kba", "pwd"]),
+            (Some("pin"), &[]),
+            (Some("kba"), &["pwd"]),
             (None, &["pwd", "/assurance/ial/2/"]),
             (None, &["/assurance/ial/2/"]),
             (Some("/assurance/ial/2"), &["pwd"]),

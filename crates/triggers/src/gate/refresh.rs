@@ -118,6 +118,7 @@ fn as_challenge(asked: &Requirement) -> PrivateChallenge {
         max_age_s: 0,
         action: None,
         action_ref: None,
+        return_url: None,
     }
 }
 

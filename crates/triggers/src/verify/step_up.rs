@@ -6,6 +6,7 @@ use crate::events::Invocation;
 use crate::records::LinkWrite;
 use blockid::{Claims, ExchangeError, Expectation, VerifyError, verify_id_token};
 use secrecy::{ExposeSecret as _, SecretString};
+use std::borrow::Cow;
 use std::sync::Arc;
 use step_up::assurance::{Achieved, catalogue_with, judge};
 use step_up::challenge::{Answer, PrivateChallenge};
@@ -60,6 +61,22 @@ impl Proved {
     }
 }
 
+/// The provider with the address that the code was issued for (RFC 6749, section 4.1.3).
+fn returning<'a>(
+    provider: &'a ProviderMetadata,
+    challenge: &PrivateChallenge,
+    returned: bool,
+) -> Result<Cow<'a, ProviderMetadata>, Reason> {
+    if !returned {
+        return Ok(Cow::Borrowed(provider));
+    }
+    let redirect_uri = challenge.return_url.clone().ok_or(Reason::MalformedAnswer)?;
+    Ok(Cow::Owned(ProviderMetadata {
+        redirect_uri,
+        ..provider.clone()
+    }))
+}
+
 impl Verify {
     /// Judges the answer to a step-up. The attempt is counted already.
     pub(super) async fn step_up(
@@ -75,6 +92,7 @@ impl Verify {
             return Err(Reason::StateMismatch.into());
         }
         let provider = settings.provider.as_ref().ok_or(Reason::SettingsUnavailable)?;
+        let provider = &returning(provider, challenge, answer.returned)?;
         let code = SecretString::from(answer.code);
         let (id_token, credentials) = self
             .exchange(

@@ -143,11 +143,33 @@ async fn state_only_sends_no_nonce() {
     let world = World::with_policy(&policy);
     let offered = world.offered().await;
     assert_eq!(offered.private.binding, Binding::StateOnly);
+    assert_eq!(
+        offered.private.pkce_verifier, None,
+        "1Kosmos's script sends no challenge"
+    );
+    let url = offered.public["authorize_url"].as_str().expect("url");
     assert!(
-        !offered.public["authorize_url"]
-            .as_str()
-            .expect("url")
-            .contains("nonce=")
+        !url.contains("nonce=") && !url.contains("code_challenge"),
+        "{url}"
+    );
+}
+
+#[tokio::test]
+async fn the_apps_return_page_is_offered_where_there_is_one() {
+    let world = World::new();
+    assert!(world.offered().await.public.get("return_url").is_none());
+    world.change_item(|item| item.return_url = Some("https://app.example/callback".to_owned()));
+    world.pass_ms(31_000);
+    let offered = world.offered().await;
+    assert_eq!(offered.public["return_url"], "https://app.example/callback");
+    assert_eq!(
+        offered.private.return_url.as_deref(),
+        Some("https://app.example/callback")
+    );
+    let url = offered.public["authorize_url"].as_str().expect("url");
+    assert!(
+        !url.contains("app.example"),
+        "the frame is for BlockID's own page"
     );
 }
 

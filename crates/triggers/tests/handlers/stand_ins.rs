@@ -102,6 +102,8 @@ pub(crate) struct TestProvider {
     pub(crate) hangs: Mutex<bool>,
     pub(crate) keys: Mutex<Option<Value>>,
     pub(crate) key_fetches: AtomicI64,
+    /// `redirect_uri` of each exchange.
+    pub(crate) redirect_uris: Mutex<Vec<String>>,
 }
 
 #[async_trait]
@@ -109,13 +111,17 @@ impl Provider for TestProvider {
     async fn exchange(
         &self,
         _: &TenantSettings,
-        _: &ProviderMetadata,
+        provider: &ProviderMetadata,
         credentials: &Credentials,
         code: &SecretString,
         pkce_verifier: Option<&str>,
         _: Instant,
     ) -> Result<SecretString, ExchangeError> {
         self.exchanges.fetch_add(1, Ordering::Relaxed);
+        self.redirect_uris
+            .lock()
+            .unwrap()
+            .push(provider.redirect_uri.clone());
         if *self.hangs.lock().unwrap() {
             std::future::pending::<()>().await;
         }

@@ -51,6 +51,43 @@ async fn code_verifier_and_credentials_reach_the_provider() {
 }
 
 #[tokio::test]
+async fn a_code_is_exchanged_for_the_page_it_was_issued_for() {
+    let page = "https://app.example/callback";
+    let world = World::new();
+    world.change_item(|item| item.return_url = Some(page.to_owned()));
+    for (returned, expected) in [
+        (json!(true), page),
+        (
+            json!(false),
+            "https://acme.1kosmos.example/admin/default/post_stepup",
+        ),
+    ] {
+        let offered = world.offered().await;
+        world.provider_says(signed(&world.good_claims(&offered)));
+        let answer = json!({"code": "code-1", "state": offered.private.state, "stepgate_return": returned});
+        assert!(
+            world.judge(offered.answered(&answer.to_string())).await,
+            "{:?}",
+            world.reason()
+        );
+        let told = world.provider.redirect_uris.lock().unwrap().last().cloned();
+        assert_eq!(told.as_deref(), Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn without_a_page_of_the_app_nothing_returned_to_it() {
+    let world = World::new();
+    for returned in [json!(true), json!("yes"), json!(1)] {
+        let offered = world.offered().await;
+        let answer = json!({"code": "code-1", "state": offered.private.state, "stepgate_return": returned});
+        assert!(!world.judge(offered.answered(&answer.to_string())).await);
+        assert_eq!(world.reason(), Some(Reason::MalformedAnswer));
+    }
+    assert_eq!(world.provider.exchanges.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
 async fn the_emulators_event_with_its_session_is_judged_alike() {
     let world = World::new();
     let offered = world.offered().await;

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 use super::api::{ApiClient, text};
+use super::app;
 use super::report::Report;
 use super::sign_in::{SignIn, SignedIn};
 use super::system::{BLOCKID_CLIENT_ID, BLOCKID_COMMUNITY, System};
@@ -24,8 +25,13 @@ pub(super) struct Onboarded {
     client_id: String,
 }
 
-/// Does the job, a step each, and notes ids and keys in the report.
-pub(super) fn run(context: &Context, system: &System, report: &mut Report) -> anyhow::Result<()> {
+/// Does the job, a step each, and notes ids and keys in the report; `told` hears what happened.
+pub(super) fn run(
+    context: &Context,
+    system: &System,
+    report: &mut Report,
+    told: impl FnOnce(&[(&'static str, String)], &[(String, String)]),
+) -> anyhow::Result<()> {
     let Onboarded {
         user_pool_id,
         client_id,
@@ -54,8 +60,7 @@ pub(super) fn run(context: &Context, system: &System, report: &mut Report) -> an
         story,
     } = signed_in.with_context(|| format!("the triggers logged last:\n{}\n", tail(&log, 6)))?;
     report.id_token_claims = Some(id_token_claims);
-    tell(&context.ui, "the sign-in", &story);
-    tell(&context.ui, "what the triggers logged", &logged_events(&log)?);
+    told(&story, &logged_events(&log)?);
     Ok(())
 }
 
@@ -81,6 +86,7 @@ pub(super) fn onboard(context: &Context, system: &System, report: &mut Report) -
                 "tenant_dns": system.blockid_host, "community": BLOCKID_COMMUNITY,
                 "client_id": BLOCKID_CLIENT_ID, "client_secret": system.blockid_client_secret,
             },
+            "pool": { "self_sign_up": true },
         });
         let accepted = partner.post("/v1/tenants", &body)?;
         let tenant_id = text(&accepted, "/tenant/id")?;
@@ -107,15 +113,36 @@ pub(super) fn onboard(context: &Context, system: &System, report: &mut Report) -
     })?;
     report.app_id = Some(app_id);
     report.client_id = Some(client_id.clone());
+
+    report.bank_client_id = Some(report.step(context, "app with actions", |progress| {
+        let origin = app::origin(system.page_port);
+        let body = json!({
+            "name": "Acme Bank", "action_step_up": true, "allowed_origins": [origin],
+            "return_url": app::return_url(system.page_port),
+        });
+        let accepted = partner.post(&format!("/v1/tenants/{tenant_id}/apps"), &body)?;
+        let app_id = text(&accepted, "/app/id")?;
+        partner.watch(context, &text(&accepted, "/operation/id")?, progress)?;
+        let app = partner.get(&format!("/v1/tenants/{tenant_id}/apps/{app_id}"))?;
+        let client_id = text(&app, "/client_id")?;
+        progress.set_note(format!("{app_id}, client {client_id}"));
+        Ok(client_id)
+    })?);
     Ok(Onboarded {
         user_pool_id,
         client_id,
     })
 }
 
+/// Shows what happened.
+pub(super) fn tell_all(ui: &Ui, story: &[(&'static str, String)], logged: &[(String, String)]) {
+    tell(ui, "the sign-in", story);
+    tell(ui, "what the triggers logged", logged);
+}
+
 /// As the customer's own administrator would: with the AWS SDK, not through Stepgate.
 fn create_user(context: &Context, system: &System, user_pool_id: &str, password: &str) -> anyhow::Result<()> {
-    let mut command = context.processes.command(system.tools.venv.python());
+    let mut command = context.processes.command(system.venv.python());
     command.arg(context.root.join("xtask/python/create_user.py"));
     system.point_to_aws(&mut command);
     let mut child = command
@@ -143,7 +170,7 @@ fn create_user(context: &Context, system: &System, user_pool_id: &str, password:
 
 /// What the triggers logged in the emulator, kept in `.stepgate/logs/triggers.log`.
 fn save_trigger_log(context: &Context, system: &System) -> anyhow::Result<PathBuf> {
-    let mut command = context.processes.command(system.tools.venv.python());
+    let mut command = context.processes.command(system.venv.python());
     command.arg(context.root.join("xtask/python/trigger_log.py"));
     system.point_to_aws(&mut command);
     let log = context.fresh_log("triggers")?;
@@ -227,6 +254,10 @@ pub(super) fn print_what_next(ui: &Ui, report: &Report) {
     ];
     for (name, value) in rows {
         ui.line(Tone::Plain, &format!("  {name:<18} {value}"));
+    }
+    if let Some(url) = &report.demo_url {
+        ui.line(Tone::Bold, "\nopen this in a browser, and sign in yourself");
+        ui.line(Tone::Good, &format!("  {url}"));
     }
     ui.line(Tone::Bold, "\nto go on with");
     let authorization = format!("-H 'authorization: Bearer {key}'");

@@ -3,6 +3,7 @@
 //! - [`system`]: starts what the system consists of.
 //! - [`job`]: onboards a customer, only through public interfaces.
 //! - [`sign_in`]: signs a user in as a client SDK and a browser would.
+//! - [`app`]: starts the app with the page.
 //! - [`report`]: what `--json` writes.
 //!
 //! [`attacked`] starts the same system for the attack catalogue.
@@ -10,6 +11,7 @@
 //! Database and emulator start from nothing each time; tools and builds are kept. So a second run takes seconds and shows the same.
 
 mod api;
+mod app;
 mod cognito;
 mod job;
 mod report;
@@ -17,7 +19,7 @@ mod sign_in;
 mod system;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -28,9 +30,10 @@ use self::report::Report;
 use self::system::System;
 use crate::context::Context;
 use crate::process::Interrupted;
-use crate::services::lock;
 use crate::services::ports::Ports;
 use crate::services::postgres_home::PostgresHome;
+use crate::services::{Services, lock};
+use crate::tools::python::Venv;
 use crate::ui::Tone;
 
 /// What `demo` may be told.
@@ -42,7 +45,7 @@ pub(crate) struct Options {
     /// Write addresses, keys, ids, steps and the token's claims to this file when the job is done or has failed.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Fixed ports instead of free ones: API here, then BlockID simulator, MiniStack, Postgres.
+    /// Fixed ports instead of free ones: API here, then BlockID simulator, MiniStack, Postgres, the app.
     #[arg(long, value_name = "PORT")]
     port_base: Option<u16>,
     /// Forget all tools and state in `.stepgate/` first.
@@ -81,7 +84,36 @@ pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCo
 
 fn prepare_and_do(context: &Context, options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let system = System::start(context, &Ports::from_base(options.port_base), report)?;
-    job::run(context, &system, report)
+    job::run(context, &system, report, |story, logged| {
+        job::tell_all(&context.ui, story, logged);
+    })?;
+    // The main job is done by now. Whoever cannot have npm's packages misses the page and hears why.
+    if let Err(error) = app::start(context, &system, report) {
+        if error.is::<Interrupted>() {
+            return Err(error);
+        }
+        let hint = "the page could not be started; everything else runs";
+        context
+            .ui
+            .line(Tone::Warn, &format!("warning: {hint}: {error:#}"));
+    }
+    Ok(())
+}
+
+/// The same system for the browser tests, around services that run; writes what they need to know to `file`.
+pub(crate) fn start_for_tests(
+    context: &Context,
+    venv: &Venv,
+    services: &Services,
+    file: &Path,
+) -> anyhow::Result<()> {
+    let mut report = Report::default();
+    let running = (&services.postgres, &services.ministack);
+    let system = System::start_around(context, &Ports::free(), venv, running, &mut report)?;
+    job::run(context, &system, &mut report, |_, _| {})?;
+    app::start(context, &system, &mut report)?;
+    report.ok = true;
+    report.write(file)
 }
 
 /// Starts the system and onboards a customer; hands back what the attack catalogue is told of it: the file that `--json` writes, and

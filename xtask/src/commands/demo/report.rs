@@ -28,6 +28,10 @@ pub(super) struct Report {
     pub(super) app_id: Option<String>,
     pub(super) user_pool_id: Option<String>,
     pub(super) client_id: Option<String>,
+    /// App client of the app that the page is; its users may step up for actions.
+    pub(super) bank_client_id: Option<String>,
+    /// Where the page is.
+    pub(super) demo_url: Option<String>,
     pub(super) username: Option<String>,
     pub(super) password: Option<String>,
     pub(super) steps: Vec<Step>,
@@ -113,7 +117,7 @@ mod tests {
         keys.sort_unstable();
         assert_eq!(
             keys.join(" "),
-            "api_key api_url app_id aws_endpoint_url aws_region blockid_url client_id id_token_claims ok operator_key \
+            "api_key api_url app_id aws_endpoint_url aws_region bank_client_id blockid_url client_id demo_url id_token_claims ok operator_key \
              partner_id password steps tenant_id user_pool_id username"
         );
         assert_eq!(

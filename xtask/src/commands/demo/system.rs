@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use super::app;
 use super::report::Report;
 use crate::artifacts;
 use crate::context::Context;
@@ -18,6 +19,7 @@ use crate::services::ministack::MiniStack;
 use crate::services::ports::{Listener, Ports};
 use crate::services::postgres::Postgres;
 use crate::tools::Tools;
+use crate::tools::python::Venv;
 use crate::ui::Progress;
 
 const DATABASE: &str = "stepgate_demo";
@@ -32,13 +34,15 @@ pub(super) const BLOCKID_COMMUNITY: &str = "default";
 
 /// The running system.
 pub(super) struct System {
-    pub(super) tools: Tools,
+    pub(super) venv: Venv,
     pub(super) api_url: String,
     pub(super) aws_endpoint_url: String,
     /// Host and port, which is what a tenant's DNS name is here.
     pub(super) blockid_host: String,
     pub(super) blockid_client_secret: String,
     pub(super) operator_key: String,
+    /// Where the demonstration's app will listen.
+    pub(super) page_port: u16,
 }
 
 impl System {
@@ -57,17 +61,28 @@ impl System {
         report.step(context, "service build", |progress| {
             artifacts::build_programs(context, progress)
         })?;
+        Self::start_around(context, ports, &tools.venv, (&postgres, &ministack), report)
+    }
 
+    /// Starts everything but Postgres and the emulator, which run, and without building.
+    pub(super) fn start_around(
+        context: &Context,
+        ports: &Ports,
+        venv: &Venv,
+        (postgres, ministack): (&Postgres, &MiniStack),
+        report: &mut Report,
+    ) -> anyhow::Result<Self> {
+        let page_port = ports.choose(Listener::DemoApp)?;
         let blockid_client_secret = random_hex(16)?;
         let blockid_host = report.step(context, "simulator", |progress| {
-            start_simulator(context, ports, &blockid_client_secret, progress)
+            start_simulator(context, ports, &blockid_client_secret, page_port, progress)
         })?;
         let api_port = ports.choose(Listener::Api)?;
         let api_url = format!("http://127.0.0.1:{api_port}");
         let service = ServiceProgram {
             context,
-            postgres: &postgres,
-            ministack: &ministack,
+            postgres,
+            ministack,
             encryption_key: random_base64(32)?,
             api_port,
         };
@@ -86,12 +101,13 @@ impl System {
         report.blockid_url = Some(format!("http://{blockid_host}"));
         let aws_endpoint_url = ministack.url();
         Ok(Self {
-            tools,
+            venv: venv.clone(),
             api_url,
             aws_endpoint_url,
             blockid_host,
             blockid_client_secret,
             operator_key,
+            page_port,
         })
     }
 
@@ -105,6 +121,7 @@ fn start_simulator(
     context: &Context,
     ports: &Ports,
     client_secret: &str,
+    page_port: u16,
     progress: &Progress,
 ) -> anyhow::Result<String> {
     const NAME: &str = "BlockID simulator";
@@ -115,6 +132,7 @@ fn start_simulator(
         .command(context.target().join("debug/blockid-sim"));
     command
         .args(["--listen", &host])
+        .args(["--redirect-uri", &app::return_url(page_port)])
         .env("BLOCKID_SIM_CLIENT_SECRET", client_secret);
     let log = context.log("blockid-sim");
     let (stop_signal, stop_within) = (Signal::SIGTERM, Duration::from_secs(5));

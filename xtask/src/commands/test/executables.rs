@@ -149,15 +149,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<()> {
     let title = format!("{} ({})", executable.package, executable.target);
     let log = context.log("tests");
-    let mut run = Run {
-        title: &title,
-        context,
-        tally,
-        progress,
-        running: BTreeSet::new(),
-        told: 0,
-        failed: false,
-    };
+    let mut run = Run::new(context, &title, tally, progress);
     let mut command = prepare(context, executable, options, environment);
     command
         .env("RUSTC_BOOTSTRAP", "1")
@@ -185,6 +177,25 @@ pub(crate) fn run(
         }
     }
     run.end(status, &log);
+    Ok(())
+}
+
+/// Runs a command that tells its tests in the same JSON lines, and counts them.
+pub(super) fn run_reporter(
+    context: &Context,
+    title: &str,
+    command: &mut Command,
+    log: &Path,
+    tally: &mut Tally,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let mut run = Run::new(context, title, tally, progress);
+    let status = context.processes.stream(title, command, log, |line| {
+        if let Some(event) = events::from_json(line) {
+            run.take(event);
+        }
+    })?;
+    run.end(status, log);
     Ok(())
 }
 
@@ -219,7 +230,19 @@ struct Run<'a> {
     failed: bool,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(context: &'a Context, title: &'a str, tally: &'a mut Tally, progress: &'a Progress) -> Self {
+        Self {
+            title,
+            context,
+            tally,
+            progress,
+            running: BTreeSet::new(),
+            told: 0,
+            failed: false,
+        }
+    }
+
     fn take(&mut self, event: Event) {
         match event {
             Event::Started { name } => {

@@ -3,6 +3,7 @@
 mod events;
 pub(crate) mod executables;
 pub(crate) mod tally;
+mod web;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -102,8 +103,12 @@ fn run_stages(context: &Context, options: &Options, tally: &mut Tally) -> anyhow
     stages.run("build triggers", Budget::Build, |_, progress| {
         artifacts::build_for_host(context, progress)
     })?;
+    let web = stages.run("web tools", Budget::Build, |_, progress| {
+        web::Tools::ready(context, &tools.venv, progress)
+    })?;
     let services = Services::start(context, &tools, &Ports::free())?;
-    let environment = services.test_environment(context, &tools);
+    let mut environment = services.test_environment(context, &tools);
+    environment.extend(web.test_environment());
     stages.run("tests", Budget::Test, |tally, progress| {
         context.fresh_log("tests")?;
         for executable in &executables {
@@ -118,6 +123,15 @@ fn run_stages(context: &Context, options: &Options, tally: &mut Tally) -> anyhow
     })?;
     if options.deploys() {
         deployment(context, &tools, &services, &mut stages)?;
+    }
+    if options.package.is_empty() {
+        stages.run("web tests", Budget::Test, |tally, progress| {
+            web::unit_tests(context, &web, options, tally, progress)
+        })?;
+        let begun = Instant::now();
+        let outcome = web::browser_tests(context, &web, &tools.venv, &services, options, stages.tally);
+        stages.tally.stage("browser tests", Budget::Test, begun.elapsed());
+        outcome?;
     }
     if !options.no_lint {
         stages.run("templates", Budget::Test, |tally, progress| {
