@@ -64,6 +64,19 @@ pub(super) fn run(
     Ok(())
 }
 
+/// A partner beside the demonstration's, who tries to reach what is not theirs; its administrator's key.
+pub(super) fn another_partner(context: &Context, system: &System, report: &mut Report) -> anyhow::Result<String> {
+    let operator = ApiClient::new(&system.api_url, &system.operator_key);
+    report.step(context, "another partner", |progress| {
+        let partner = operator.post("/v1/partners", &json!({"name": "Another partner"}))?;
+        let partner_id = text(&partner, "/id")?;
+        let body = json!({"name": "attacks", "role": "partner_admin"});
+        let key = operator.post(&format!("/v1/partners/{partner_id}/keys"), &body)?;
+        progress.set_note(&partner_id);
+        text(&key, "/key")
+    })
+}
+
 /// Onboards a customer with an app, only through the API.
 pub(super) fn onboard(context: &Context, system: &System, report: &mut Report) -> anyhow::Result<Onboarded> {
     let operator = ApiClient::new(&system.api_url, &system.operator_key);

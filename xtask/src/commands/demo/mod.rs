@@ -123,10 +123,11 @@ pub(crate) fn attacked(context: &Context, ports: &Ports) -> anyhow::Result<Value
     let system = System::start(context, ports, &mut report)?;
     job::onboard(context, &system, &mut report)?;
     let mut target = serde_json::to_value(&report)?;
+    target["other_partner_api_key"] = job::another_partner(context, &system, &mut report)?.into();
     target["aws_access_key_id"] = system::AWS_ACCESS_KEY_ID.into();
     target["aws_secret_access_key"] = system::AWS_SECRET_ACCESS_KEY.into();
     target["client_secret"] = system.blockid_client_secret.into();
-    target["python"] = system.tools.venv.python().display().to_string().into();
+    target["python"] = system.venv.python().display().to_string().into();
     Ok(target)
 }
 
