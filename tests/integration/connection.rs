@@ -25,6 +25,7 @@ impl Stage {
         let client = |id: &str| ClientConfig {
             id: id.to_owned(),
             secret: "secret-0".to_owned(),
+            redirect_uris: Vec::new(),
         };
         let mut config = Config::seeded("secret-0");
         config.tenants[0].communities[0]
