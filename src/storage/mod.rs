@@ -25,6 +25,7 @@ pub mod reservations;
 pub mod step_up_events;
 pub mod step_up_rollups;
 pub mod tenants;
+pub mod user_journeys;
 pub mod webhook_outbox;
 pub mod webhooks;
 

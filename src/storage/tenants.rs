@@ -226,6 +226,18 @@ pub async fn found(db: &mut PgConnection, scope: &PartnerScope, id: TenantId) ->
     Ok((row.observed.0, row.event_hash_key))
 }
 
+/// The key that hides the users of a tenant in its events.
+pub async fn event_hash_key(db: &mut PgConnection, scope: &ReadScope, id: TenantId) -> Result<Vec<u8>> {
+    sqlx::query_scalar!(
+        r#"SELECT event_hash_key FROM tenants WHERE id = $1 AND ($2::text IS NULL OR partner_id = $2)"#,
+        id as TenantId,
+        scope.partner_id() as Option<PartnerId>
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or_else(|| Error::not_found("tenant"))
+}
+
 /// Suspends a locked tenant, or resumes it; [`bump_generation`] makes the worker act on it.
 pub async fn set_suspension(
     tx: &mut PgConnection,

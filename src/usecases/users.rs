@@ -13,11 +13,13 @@ use crate::{
     },
     error::Code,
     ids::TenantId,
+    reporting::journeys::{self, Journey},
     storage,
 };
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use std::time::Duration;
-use step_up::link::Link;
+use step_up::{event::user_hash, link::Link, settings::EventHashKey};
 
 /// How long AWS may take for one request of a caller.
 const AWS_TIMEOUT: Duration = Duration::from_secs(20);
@@ -30,6 +32,10 @@ pub struct UserDetails {
     pub links: Vec<Link>,
     /// Exemptions in force, the user's own and those of whole apps.
     pub exemptions: Vec<Exemption>,
+    /// The user as events name it.
+    pub user_hash: Option<String>,
+    /// The last journeys, newest first.
+    pub journeys: Vec<Journey>,
 }
 
 /// Users of a tenant that are exactly what is looked for.
@@ -58,10 +64,21 @@ pub async fn get(
     let now = context.clock.now();
     let mut db = context.db.begin(&scope).await?;
     let exemptions = storage::exemptions::in_force_for(&mut db, &scope, tenant_id, sub, now).await?;
+    let key = storage::tenants::event_hash_key(&mut db, &scope, tenant_id).await?;
+    let user_hash = user_hash(&EventHashKey(BASE64_STANDARD.encode(key)), sub.as_str());
+    let events = match &user_hash {
+        Some(hash) => {
+            let limit = journeys::EVENTS_READ;
+            storage::user_journeys::events(&mut db, &scope, tenant_id, hash, limit).await?
+        }
+        None => Vec::new(),
+    };
     Ok(UserDetails {
         user,
         links,
         exemptions,
+        user_hash,
+        journeys: journeys::newest(events),
     })
 }
 

@@ -17,7 +17,7 @@ fn the_commands_of_the_guide_work_one_after_the_other() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api.md")).unwrap();
     let script = format!("set -euo pipefail\n{}", commands(&page));
     assert!(
-        script.matches("stepgatectl ").count() > 15,
+        script.matches("stepgatectl ").count() > 25,
         "the guide has lost its commands"
     );
     installation::run(|installation| async move {
@@ -57,6 +57,11 @@ fn the_commands_of_the_guide_work_one_after_the_other() {
             "Amplify.configure",
             "acceptable",
             "decides",
+            "\"kind\": \"changed\"",
+            "version 2 says so already",
+            "client_secret",
+            "change done",
+            "abandoned",
         ] {
             let written = std::fs::read_to_string(folder.join("onboarded.json")).unwrap();
             assert!(

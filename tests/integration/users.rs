@@ -55,6 +55,82 @@ fn a_user_is_found_by_name_address_and_sub_and_by_nothing_like_it() {
     });
 }
 
+/// Looks at the API before giving up.
+const LOOKS: u32 = 100;
+
+#[test]
+fn the_last_journeys_of_a_user_are_shown_and_nobody_elses() {
+    installation::run(|installation| async move {
+        let tenant = installation.tenant().await;
+        let (bench, app) = (&tenant.bench, tenant.app());
+        let (user, neighbour) = (
+            bench.user().await.expect("a user"),
+            bench.user().await.expect("a user"),
+        );
+        bench.sign_in(&app, &user).await.expect("tokens");
+        bench.sign_in(&app, &neighbour).await.expect("tokens");
+        let refused = bench.challenge(&app, &user).await.expect("a step-up");
+        let answer = json!({ "code": "made-up", "state": "of-nobody" }).to_string();
+        let step = bench
+            .answer(&app, &user, &refused, &answer)
+            .await
+            .expect("an answer");
+        assert!(step.tokens().is_err(), "the answer of nobody");
+        let path = |sub: &str| format!("/v1/tenants/{}/users/{sub}", tenant.id);
+        let mut details = Value::Null;
+        for _ in 0..LOOKS {
+            details = installation
+                .partner
+                .get(&path(&user.sub))
+                .await
+                .expect("the user");
+            let outcomes = [0, 1].map(|index| details["journeys"][index]["outcome"].clone());
+            if outcomes == ["failed", "succeeded"] {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        }
+        let journeys = details["journeys"].as_array().expect("a list");
+        assert_eq!(journeys.len(), 2, "{details}");
+        let told = |index: usize| {
+            ["outcome", "reason", "app_id", "journey_id"].map(|name| journeys[index][name].clone())
+        };
+        let app_id = json!(app.id);
+        assert_eq!(
+            told(0),
+            [
+                json!("failed"),
+                json!("state_mismatch"),
+                app_id.clone(),
+                json!(refused.parameters["journey_id"])
+            ]
+        );
+        assert_eq!(told(1)[..3], [json!("succeeded"), Value::Null, app_id]);
+        assert!(journeys[1]["method"].is_string(), "{details}");
+
+        // The hash is the one in the events: it finds the refresh and all else that has no journey.
+        let hash = details["user_hash"].as_str().expect("a hash");
+        let found = format!("/v1/events?user_hash={hash}&type=succeeded");
+        let found = installation.partner.get(&found).await.expect("events");
+        assert_eq!(found["items"].as_array().map(Vec::len), Some(1), "{found}");
+        assert_eq!(found["items"][0]["journey_id"], journeys[1]["journey_id"]);
+        let neighbours = installation
+            .partner
+            .get(&path(&neighbour.sub))
+            .await
+            .expect("the neighbour");
+        assert_ne!(neighbours["user_hash"], details["user_hash"]);
+        for journey in neighbours["journeys"].as_array().expect("a list") {
+            assert!(
+                journeys
+                    .iter()
+                    .all(|own| own["journey_id"] != journey["journey_id"]),
+                "{neighbours}"
+            );
+        }
+    });
+}
+
 #[test]
 fn a_user_who_is_signed_out_is_so_everywhere() {
     installation::run(|installation| async move {

@@ -60,9 +60,21 @@ pub struct Problem {
     /// Every field at fault.
     #[serde(default)]
     pub errors: Vec<FieldProblem>,
+    /// What asking again loses, and what to repeat to have it all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
     /// Id of the request, for whoever runs the service.
     #[serde(default)]
     pub request_id: String,
+}
+
+/// What must be said again before something is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// What `confirm` of the repeated request must be; good for this change and for a while.
+    pub confirm: String,
+    /// What is lost.
+    pub loses: String,
 }
 
 /// One field at fault.

@@ -1,16 +1,22 @@
 //! Every operation of the API: its id, method and path, and the method of [`Client`] that calls it.
 //!
 //! One line each. After `with` stand the parts of the request beside the path, in this order: `if_match` (the revision
-//! that was read), `query`, `body`; `text` when the answer is no JSON. Ids go into the path percent-encoded.
+//! that was read), `query`, `body`; `text` when the answer is no JSON or
+//! empty. Ids go into the path percent-encoded.
 
 use crate::{
     Client, Error,
-    types::{AcceptedApp, AcceptedPolicy, AcceptedTenant, App, Operation, Page, Policy, Tenant},
+    types::{
+        AcceptedApp, AcceptedConnection, AcceptedPolicy, AcceptedTenant, App, Operation, Page, Policy, Tenant,
+    },
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde::Serialize;
 use serde_json::Value;
+
+/// What an argument must not hold as it is: everything but letters, digits and the hyphens of UUIDs.
+const ARGUMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-');
 
 /// An operation of the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,9 +75,29 @@ macro_rules! operation {
             self.call(Method::$method, &fill($path, &[$($arg),*])).text().await
         }
     };
+    ([$($doc:tt)*] $method:ident $path:literal $name:ident($($arg:ident),*) [query text] $answer:ty) => {
+        $($doc)*
+        pub async fn $name(&self, $($arg: &str,)* query: &[(&str, &str)]) -> Result<$answer, Error> {
+            self.call(Method::$method, &with_query(fill($path, &[$($arg),*]), query)).text().await
+        }
+    };
+    ([$($doc:tt)*] $method:ident $path:literal $name:ident($($arg:ident),*) [body text] $answer:ty) => {
+        $($doc)*
+        pub async fn $name(&self, $($arg: &str,)* body: &impl Serialize) -> Result<$answer, Error> {
+            self.call(Method::$method, &fill($path, &[$($arg),*])).body(body).text().await
+        }
+    };
 }
 
 operations! {
+    /// Tell whether the process runs.
+    "healthz" GET "/healthz" => healthz() -> Value;
+    /// Tell whether requests can be served.
+    "readyz" GET "/readyz" => readyz() -> Value;
+    /// List the kinds of problems.
+    "listProblems" GET "/problems" => list_problems() -> Value;
+    /// Get a kind of problem.
+    "getProblem" GET "/problems/{problem}" => get_problem(problem) -> Value;
     /// Create a partner. For operators.
     "createPartner" POST "/v1/partners" => create_partner() with body -> Value;
     /// Make an API key of a partner; the answer shows it once. For operators.
@@ -141,6 +167,118 @@ operations! {
     "getOperation" GET "/v1/operations/{operation_id}" => get_operation(operation_id) -> Operation;
     /// Stop the work on an operation.
     "cancelOperation" POST "/v1/operations/{operation_id}:cancel" => cancel_operation(operation_id) with body -> Operation;
+    /// List the audit log.
+    "listAudit" GET "/v1/audit" => list_audit() with query -> Page<Value>;
+    /// Export the audit log.
+    "exportAudit" GET "/v1/audit:export" => export_audit() with query text -> String;
+    /// Check the seals of the audit log.
+    "verifyAudit" POST "/v1/audit:verify" => verify_audit() with body -> Value;
+    /// Check a BlockID connection before there is a tenant.
+    "checkConnection" POST "/v1/blockid:check" => check_connection() with body -> Value;
+    /// Search step-up events.
+    "listEvents" GET "/v1/events" => list_events() with query -> Page<Value>;
+    /// List the API keys of operators and auditors.
+    "listKeys" GET "/v1/keys" => list_keys() with query -> Page<Value>;
+    /// Make an API key for an operator or auditor.
+    "createKey" POST "/v1/keys" => create_key() with body -> Value;
+    /// Get an API key of an operator or auditor.
+    "getKey" GET "/v1/keys/{key_id}" => get_key(key_id) -> Value;
+    /// Revoke an API key of an operator or auditor.
+    "revokeKey" POST "/v1/keys/{key_id}:revoke" => revoke_key(key_id) -> Value;
+    /// Rotate an API key of an operator or auditor.
+    "rotateKey" POST "/v1/keys/{key_id}:rotate" => rotate_key(key_id) with body -> Value;
+    /// Report all step-ups.
+    "getStepUpMetrics" GET "/v1/metrics/step-up" => get_step_up_metrics() with query -> Value;
+    /// List the partners.
+    "listPartners" GET "/v1/partners" => list_partners() with query -> Page<Value>;
+    /// Get a partner.
+    "getPartner" GET "/v1/partners/{partner_id}" => get_partner(partner_id) -> Value;
+    /// Change a partner.
+    "updatePartner" PATCH "/v1/partners/{partner_id}" => update_partner(partner_id) with body -> Value;
+    /// List the API keys of a partner.
+    "listPartnerKeys" GET "/v1/partners/{partner_id}/keys" => list_partner_keys(partner_id) with query -> Page<Value>;
+    /// Get an API key of a partner.
+    "getPartnerKey" GET "/v1/partners/{partner_id}/keys/{key_id}" => get_partner_key(partner_id, key_id) -> Value;
+    /// Revoke an API key of a partner.
+    "revokePartnerKey" POST "/v1/partners/{partner_id}/keys/{key_id}:revoke" =>
+        revoke_partner_key(partner_id, key_id) -> Value;
+    /// Rotate an API key of a partner.
+    "rotatePartnerKey" POST "/v1/partners/{partner_id}/keys/{key_id}:rotate" =>
+        rotate_partner_key(partner_id, key_id) with body -> Value;
+    /// Get a tenant's BlockID connection.
+    "getConnection" GET "/v1/tenants/{tenant_id}/blockid" => get_connection(tenant_id) -> Value;
+    /// Change a tenant's BlockID connection, or rotate its secret.
+    "putConnection" PUT "/v1/tenants/{tenant_id}/blockid" =>
+        put_connection(tenant_id) with body -> AcceptedConnection;
+    /// Get the methods of a tenant.
+    "getMethods" GET "/v1/tenants/{tenant_id}/blockid/methods" => get_methods(tenant_id) -> Value;
+    /// Replace a tenant's own methods.
+    "putMethods" PUT "/v1/tenants/{tenant_id}/blockid/methods" => put_methods(tenant_id) with body -> Value;
+    /// Begin a pilot step-up.
+    "createPilot" POST "/v1/tenants/{tenant_id}/blockid/pilots" => create_pilot(tenant_id) with body -> Value;
+    /// Get a pilot step-up.
+    "getPilot" GET "/v1/tenants/{tenant_id}/blockid/pilots/{pilot_id}" => get_pilot(tenant_id, pilot_id) -> Value;
+    /// Complete a pilot step-up.
+    "completePilot" POST "/v1/tenants/{tenant_id}/blockid/pilots/{pilot_id}:complete" =>
+        complete_pilot(tenant_id, pilot_id) with body -> Value;
+    /// Check a tenant's BlockID connection.
+    "checkTenantConnection" POST "/v1/tenants/{tenant_id}/blockid:check" =>
+        check_tenant_connection(tenant_id) -> Value;
+    /// Go back to the connection that was in force before the last change.
+    "revertConnection" POST "/v1/tenants/{tenant_id}/blockid:revert" =>
+        revert_connection(tenant_id) with body -> AcceptedConnection;
+    /// List the exemptions of a tenant.
+    "listExemptions" GET "/v1/tenants/{tenant_id}/exemptions" => list_exemptions(tenant_id) with query -> Page<Value>;
+    /// Ask for an exemption.
+    "createExemption" POST "/v1/tenants/{tenant_id}/exemptions" => create_exemption(tenant_id) with body -> Value;
+    /// Get an exemption.
+    "getExemption" GET "/v1/tenants/{tenant_id}/exemptions/{exemption_id}" =>
+        get_exemption(tenant_id, exemption_id) -> Value;
+    /// Approve an exemption.
+    "approveExemption" POST "/v1/tenants/{tenant_id}/exemptions/{exemption_id}:approve" =>
+        approve_exemption(tenant_id, exemption_id) -> Value;
+    /// Revoke an exemption.
+    "revokeExemption" POST "/v1/tenants/{tenant_id}/exemptions/{exemption_id}:revoke" =>
+        revoke_exemption(tenant_id, exemption_id) with body -> Value;
+    /// Report a tenant's step-ups.
+    "getTenantStepUpMetrics" GET "/v1/tenants/{tenant_id}/metrics/step-up" =>
+        get_tenant_step_up_metrics(tenant_id) with query -> Value;
+    /// Get a user.
+    "getUser" GET "/v1/tenants/{tenant_id}/users/{user_sub}" => get_user(tenant_id, user_sub) -> Value;
+    /// List the links of a user.
+    "listLinks" GET "/v1/tenants/{tenant_id}/users/{user_sub}/links" => list_links(tenant_id, user_sub) -> Value;
+    /// Link a user to a BlockID subject.
+    "createLink" POST "/v1/tenants/{tenant_id}/users/{user_sub}/links" =>
+        create_link(tenant_id, user_sub) with body -> Value;
+    /// Unlink a user.
+    "unlinkUser" POST "/v1/tenants/{tenant_id}/users/{user_sub}/links/{link_id}:unlink" =>
+        unlink_user(tenant_id, user_sub, link_id) with body -> Value;
+    /// Sign a user out everywhere.
+    "signOutUser" POST "/v1/tenants/{tenant_id}/users/{user_sub}:sign-out" =>
+        sign_out_user(tenant_id, user_sub) with body text -> String;
+    /// Find a user.
+    "findUsers" POST "/v1/tenants/{tenant_id}/users:find" => find_users(tenant_id) with body -> Value;
+    /// List webhooks.
+    "listWebhooks" GET "/v1/webhooks" => list_webhooks() with query -> Page<Value>;
+    /// Make a webhook.
+    "createWebhook" POST "/v1/webhooks" => create_webhook() with body -> Value;
+    /// Get a webhook.
+    "getWebhook" GET "/v1/webhooks/{webhook_id}" => get_webhook(webhook_id) -> Value;
+    /// Remove a webhook.
+    "deleteWebhook" DELETE "/v1/webhooks/{webhook_id}" => delete_webhook(webhook_id) -> Value;
+    /// Change a webhook.
+    "updateWebhook" PATCH "/v1/webhooks/{webhook_id}" => update_webhook(webhook_id) with body -> Value;
+    /// List the deliveries of a webhook.
+    "listWebhookDeliveries" GET "/v1/webhooks/{webhook_id}/deliveries" =>
+        list_webhook_deliveries(webhook_id) with query -> Page<Value>;
+    /// Get a delivery of a webhook.
+    "getWebhookDelivery" GET "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}" =>
+        get_webhook_delivery(webhook_id, delivery_id) -> Value;
+    /// Send a message again.
+    "replayWebhookDelivery" POST "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}:replay" =>
+        replay_webhook_delivery(webhook_id, delivery_id) -> Value;
+    /// Send a test message to a webhook.
+    "testWebhook" POST "/v1/webhooks/{webhook_id}:test" => test_webhook(webhook_id) -> Value;
 }
 
 /// Puts the arguments into the braces of a path, in order.
@@ -155,7 +293,7 @@ pub(crate) fn fill(path: &str, arguments: &[&str]) -> String {
             "" | "." | ".." => "-",
             argument => argument,
         };
-        filled.extend(utf8_percent_encode(argument, NON_ALPHANUMERIC));
+        filled.extend(utf8_percent_encode(argument, ARGUMENT));
         rest = after.split_once('}').map_or("", |(_, rest)| rest);
     }
     filled + rest
@@ -184,9 +322,9 @@ mod tests {
         let mut served = BTreeSet::new();
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
-                if path.starts_with("/v1/") {
-                    let id = operation["operationId"].as_str().unwrap().to_owned();
-                    served.insert((id, method.to_uppercase(), path.clone()));
+                // Beside the methods a path has parameters that they share, and words about it.
+                if let Some(id) = operation["operationId"].as_str() {
+                    served.insert((id.to_owned(), method.to_uppercase(), path.clone()));
                 }
             }
         }

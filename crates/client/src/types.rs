@@ -122,6 +122,14 @@ answers! {
         operation: Operation,
     }
 
+    /// A BlockID connection and the operation that was opened for its change.
+    AcceptedConnection {
+        /// The connection with the change that was asked for.
+        connection: Value,
+        /// The work.
+        operation: Operation,
+    }
+
     /// A policy version and the operation that was opened for it.
     AcceptedPolicy {
         /// The new version.

@@ -3,8 +3,11 @@
 //! A line is a step-up event when it is a JSON object whose `stepgate_event` is a known version. It
 //! holds no personal data in clear: the user is an HMAC under the tenant's key.
 
-use crate::reason::Reason;
+use crate::{reason::Reason, settings::EventHashKey};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 
 /// Version of [`StepUpEvent`] that this crate writes.
 pub const EVENT_SCHEMA_VERSION: u32 = 1;
@@ -55,7 +58,7 @@ pub struct StepUpEvent {
     pub journey_id: Option<String>,
     /// Round within the session, from 1.
     pub round: Option<u8>,
-    /// HMAC-SHA256 of the user's `sub` under the tenant's key, hex, first 32 characters.
+    /// [`user_hash`] of the user.
     pub user_hash: Option<String>,
     /// Why, for refusals.
     pub reason: Option<Reason>,
@@ -111,4 +114,29 @@ pub struct EventBatch {
     pub tenant_id: String,
     /// The events as they were printed; those of a newer [`StepUpEvent`] than the forwarder knows pass unchanged.
     pub events: Vec<serde_json::Value>,
+}
+
+/// The user as events name it: HMAC-SHA256 of the `sub` under the tenant's key, hex, first 32 characters. `None` when the
+/// key is broken: then there is no name at all.
+pub fn user_hash(key: &EventHashKey, sub: &str) -> Option<String> {
+    let key = STANDARD.decode(&key.0).ok()?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).ok()?;
+    mac.update(sub.as_bytes());
+    Some(hex::encode(mac.finalize().into_bytes())[..32].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_hidden_and_a_broken_key_hides_altogether() {
+        let key = |byte: u8| EventHashKey(STANDARD.encode([byte; 32]));
+        let hash = user_hash(&key(7), "f3b5a1").expect("hash");
+        assert_eq!(hash.len(), 32);
+        assert!(!hash.contains("f3b5a1"));
+        assert_ne!(user_hash(&key(8), "f3b5a1"), Some(hash.clone()));
+        assert_ne!(user_hash(&key(7), "f3b5a2"), Some(hash));
+        assert_eq!(user_hash(&EventHashKey("not base64!".to_owned()), "f3b5a1"), None);
+    }
 }

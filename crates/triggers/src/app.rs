@@ -3,11 +3,12 @@
 use crate::cache::Served;
 use crate::clock::Clock;
 use crate::cognito_event::CognitoEvent;
-use crate::events::{Invocation, user_hash};
+use crate::events::Invocation;
 use crate::policy_cache::PolicyCache;
 use crate::settings_cache::SettingsCache;
 use std::sync::Arc;
 use step_up::define::UserDecision;
+use step_up::event::user_hash;
 use step_up::policy::{self, Outcome, Requirement, Subject};
 use step_up::policy_item::PolicyItem;
 use step_up::reason::Reason;

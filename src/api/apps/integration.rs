@@ -72,6 +72,10 @@ pub struct Endpoints {
 pub struct Browser {
     /// Origins in which the app runs; BlockID's page must let itself be framed by them.
     pub allowed_origins: Vec<String>,
+    /// Page to which BlockID may return from a step-up without a frame; BlockID must know it as a redirect URI of the
+    /// client.
+    #[schema(format = "uri", example = "https://portal.acme.example/step-up")]
+    pub return_url: Option<String>,
     /// Directives to add to `Content-Security-Policy`.
     #[schema(
         example = "connect-src https://cognito-idp.eu-central-1.amazonaws.com; frame-src https://acme.1kosmos.net"
@@ -142,6 +146,7 @@ impl From<integrations::Integration> for Integration {
             },
             browser: Browser {
                 allowed_origins: app.settings.allowed_origins.clone(),
+                return_url: app.settings.return_url.clone(),
                 content_security_policy: format!("connect-src {cognito}; frame-src {step_up}"),
                 permissions_policy: permissions.join(", "),
                 frame_allow: FEATURES.join("; "),
@@ -216,6 +221,11 @@ fn notes(found: &integrations::Integration) -> Vec<Note> {
              tokens cannot be refreshed at all.",
             shortest.unwrap_or_default()
         ),
+    );
+    note(
+        app.settings.return_url.is_some(),
+        "return_url_at_blockid",
+        "`return_url` works only where BlockID knows it as a redirect URI of the client: ask 1Kosmos. Its page shows an error otherwise.".into(),
     );
     note(
         state_only(found),

@@ -47,6 +47,11 @@ pub(super) fn all(tenant: &Tenant, app: &App, state_only: bool) -> Vec<Snippet> 
         ),
         snippet("web", "@stepgate/web under a library of your own", WEB),
     ];
+    if let Some(return_url) = &app.settings.return_url {
+        let mut redirect = snippet("redirect", "A step-up on a page of its own", REDIRECT);
+        redirect.code = redirect.code.replace("$RETURN", &json!(return_url).to_string());
+        snippets.push(redirect);
+    }
     if app.settings.action_step_up {
         snippets.push(snippet("action", "A step-up for one action", ACTION));
     }
@@ -82,6 +87,7 @@ const session = await signIn({ user, details, container: document.getElementById
 
 const WEB: &str = r#"import { isStepUp, stepUp } from "@stepgate/web";
 
+const abort = new AbortController(); // abort.abort() takes the frame away
 // Settings of whatever speaks to Cognito; the flow is CUSTOM_AUTH with CHALLENGE_NAME=SRP_A, the client has no secret.
 const cognito = { region: $REGION, userPoolId: $POOL, clientId: $CLIENT };
 
@@ -97,12 +103,33 @@ if (isStepUp(challengeParameters)) {
 }
 "#;
 
+const REDIRECT: &str = r#"import { AuthenticationDetails, CognitoUser, CognitoUserPool } from "amazon-cognito-identity-js";
+import { isRedirectReturn } from "@stepgate/web";
+import { resumeSignIn, signIn } from "@stepgate/web/amazon-cognito-identity-js";
+
+const Pool = new CognitoUserPool({ UserPoolId: $POOL, ClientId: $CLIENT });
+const userOf = (Username) => new CognitoUser({ Username, Pool });
+
+// On the page $RETURN, which BlockID must know as a redirect URI of the client.
+if (isRedirectReturn()) {
+  const session = await resumeSignIn({ userOf });
+}
+
+// Where the frame is blocked: the user leaves the app, and comes back to that page.
+const details = new AuthenticationDetails({ Username: username, Password: password });
+await signIn({ user: userOf(username), details, container: document.body, redirect: true });
+"#;
+
 const ACTION: &str = r#"import { fetchWithStepUp } from "@stepgate/web";
 
+// What the user was shown, as texts: the SDK steps up for nothing else.
+const transaction = { to: "DE02 1203", amount: "12.50", currency: "EUR" };
 // Calls an API that answers 401 with a step-up challenge (RFC 9470), steps the user up for the action, and calls it again.
+const body = JSON.stringify(transaction);
 const answer = await fetchWithStepUp("https://api.example/transfers", { method: "POST", body }, {
   cognito: { region: $REGION, clientId: $CLIENT },
-  accessToken,
+  accessToken, // of the session
+  transaction,
   container: document.getElementById("step-up"),
 });
 "#;

@@ -164,7 +164,7 @@ async fn the_integration_has_what_a_developer_pastes() {
         .iter()
         .map(|snippet| snippet["id"].as_str().unwrap())
         .collect();
-    assert_eq!(ids, ["amplify", "amazon-cognito-identity-js", "web"]);
+    assert_eq!(ids, ["amplify", "amazon-cognito-identity-js", "web", "redirect"]);
     for snippet in snippets {
         let code = snippet["code"].as_str().unwrap();
         assert!(
@@ -174,7 +174,13 @@ async fn the_integration_has_what_a_developer_pastes() {
         assert!(!code.contains('$'), "{code}");
     }
     assert_eq!(ready["claims"]["access_token"], ready["claims"]["id_token"]);
-    assert_eq!(ready["notes"], json!([]));
+    assert_eq!(ready["notes"][0]["code"], "return_url_at_blockid");
+    assert_eq!(
+        ready["notes"].as_array().map(Vec::len),
+        Some(1),
+        "{}",
+        ready["notes"]
+    );
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod crashes;
 mod creation;
 mod exemptions;
 mod idempotency;
+mod integration;
 mod keys;
 mod openapi;
 mod operation_control;

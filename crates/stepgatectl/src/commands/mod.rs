@@ -1,11 +1,14 @@
 //! The commands, one file each.
 
 mod apps;
+mod blockid;
 mod call;
 mod onboard;
 mod operations;
 mod policy;
+mod rotate;
 mod status;
+mod step_up;
 
 use crate::{
     args::{Arguments, Command},
@@ -38,6 +41,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Tenants => status::list(&client, &print).await,
         Command::Apps(command) => apps::run(&client, &print, command).await,
         Command::Policy(command) => policy::run(&client, &print, command).await,
+        Command::Rotate(rotate) => rotate::run(&client, &print, &rotate).await,
+        Command::BlockId(command) => blockid::run(&client, &print, command).await,
+        Command::StepUp(command) => step_up::run(&client, &print, command).await,
         Command::Operations(command) => operations::run(&client, &print, command).await,
         Command::Template { tenant } => template(&client, &print, tenant.as_deref()).await,
         Command::Call {
@@ -65,6 +71,11 @@ async fn template(
         output::result(print, &serde_json::json!({ "template": text }), || text.clone())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A file with a secret, without the end of its line.
+fn read_secret(path: &Path) -> anyhow::Result<String> {
+    Ok(read(path)?.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// A file as text; `-` is standard input.

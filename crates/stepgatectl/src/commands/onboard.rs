@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use stepgate_client::{Client, types::Operation};
 
 pub(super) async fn run(client: &Client, print: &Print, asked: &Onboard) -> anyhow::Result<ExitCode> {
-    let secret = super::read(&asked.client_secret_file)?;
+    let secret = super::read_secret(&asked.client_secret_file)?;
     let mut body = match &asked.settings {
         Some(path) => super::read_json(path)?,
         None => json!({}),
@@ -23,7 +23,7 @@ pub(super) async fn run(client: &Client, print: &Print, asked: &Onboard) -> anyh
         "blockid".into(),
         json!({
             "tenant_dns": asked.tenant_dns, "community": asked.community, "client_id": asked.client_id,
-            "client_secret": secret.trim_end_matches(['\r', '\n']),
+            "client_secret": secret,
         }),
     );
     if asked.sandbox {

@@ -4,8 +4,10 @@ use crate::{
     args::Policy,
     output::{self, Print},
 };
+use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 use std::{path::Path, process::ExitCode};
+use step_up::policy;
 use stepgate_client::Client;
 
 pub(super) async fn run(client: &Client, print: &Print, command: Policy) -> anyhow::Result<ExitCode> {
@@ -49,7 +51,11 @@ pub(super) async fn run(client: &Client, print: &Print, command: Policy) -> anyh
             app,
             version,
             against,
+            document,
         } => {
+            if let Some(path) = document {
+                return diff_document(client, print, (&tenant, &app), &path, against).await;
+            }
             let version = match version {
                 Some(version) => version,
                 None => client.get_policy(&tenant, &app).await?.version,
@@ -66,13 +72,16 @@ pub(super) async fn run(client: &Client, print: &Print, command: Policy) -> anyh
             tenant,
             app,
             attribute,
+            user,
             action,
             document,
         } => {
-            let attributes: Map<String, Value> = attribute
-                .into_iter()
-                .map(|(name, value)| (name, json!(value)))
-                .collect();
+            let mut attributes = match user {
+                Some(path) => serde_json::from_value::<Map<String, Value>>(super::read_json(&path)?)
+                    .with_context(|| format!("{} is not a JSON object", path.display()))?,
+                None => Map::new(),
+            };
+            attributes.extend(attribute.into_iter().map(|(name, value)| (name, json!(value))));
             let mut body = json!({ "attributes": attributes });
             if let Some(action) = action {
                 body["action"] = json!(action);
@@ -91,6 +100,44 @@ pub(super) async fn run(client: &Client, print: &Print, command: Policy) -> anyh
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// What a document would change. The service and the functions read policies by the same code, so the comparison is theirs.
+async fn diff_document(
+    client: &Client,
+    print: &Print,
+    (tenant, app): (&str, &str),
+    path: &Path,
+    against: Option<i64>,
+) -> anyhow::Result<ExitCode> {
+    let ours = policy::parse_str(&super::read(path)?)
+        .with_context(|| format!("{} is not a policy document", path.display()))?;
+    let (against, theirs, in_force) = match against {
+        Some(version) => {
+            let found = client
+                .get_policy_version(tenant, app, &version.to_string())
+                .await?;
+            (version, found["document"].clone(), true)
+        }
+        None => {
+            let newest = client.get_policy(tenant, app).await?;
+            (newest.version, newest.document, newest.in_force)
+        }
+    };
+    if !in_force {
+        eprintln!("version {against} is the newest, and the triggers do not have it yet");
+    }
+    let theirs = policy::parse(&theirs).context("this program is older than the policy in force")?;
+    let changes = policy::diff(&theirs, &ours);
+    let result = json!({ "against": against, "version": null, "changes": changes });
+    output::result(print, &result, || {
+        if changes.is_empty() {
+            format!("version {against} says so already")
+        } else {
+            pretty(&result["changes"])
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn apply(

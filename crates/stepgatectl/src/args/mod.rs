@@ -1,5 +1,9 @@
 //! The command line. Its help is written to be read from top to bottom by somebody who has never used it.
 
+mod connections;
+
+pub(crate) use connections::{BlockId, Rotate, StepUp};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -67,6 +71,14 @@ pub(crate) enum Command {
     /// The step-up policy of an app.
     #[command(subcommand)]
     Policy(Policy),
+    /// Change the client secret of a tenant's BlockID connection, or the client, and watch it being tried.
+    Rotate(Rotate),
+    /// BlockID connections: looked at and checked.
+    #[command(subcommand, name = "blockid")]
+    BlockId(BlockId),
+    /// What became of step-ups.
+    #[command(subcommand)]
+    StepUp(StepUp),
     /// Accepted work and how far it is.
     #[command(subcommand)]
     Operations(Operations),
@@ -219,7 +231,8 @@ pub(crate) enum Policy {
         /// File with the document.
         document: PathBuf,
     },
-    /// Show what changed between two versions; by default between the newest and the one before.
+    /// Show what changed between two versions, by default the newest and the one before; or what a document of yours
+    /// would change.
     Diff {
         /// Tenant.
         tenant: String,
@@ -231,6 +244,9 @@ pub(crate) enum Policy {
         /// Version to compare with.
         #[arg(long)]
         against: Option<i64>,
+        /// Compare this document with the newest version, or with `--against`: what applying it would change.
+        #[arg(long, value_name = "FILE", conflicts_with = "version")]
+        document: Option<PathBuf>,
     },
     /// Ask what the policy decides about a user, and why.
     Simulate {
@@ -241,6 +257,9 @@ pub(crate) enum Policy {
         /// User attribute as NAME=VALUE; may be given more than once.
         #[arg(long, short, value_parser = name_and_value)]
         attribute: Vec<(String, String)>,
+        /// File with the user's attributes, a JSON object; `--attribute` has the last word.
+        #[arg(long, value_name = "FILE")]
+        user: Option<PathBuf>,
         /// Action to step up for; without one it is a sign-in.
         #[arg(long)]
         action: Option<String>,
