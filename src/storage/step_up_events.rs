@@ -100,6 +100,10 @@ impl Columns {
 
 /// Stores and counts the events that are not there yet; returns how many were new. Rows are sorted before they are
 /// counted, so that two workers take the counters in the same order and none waits for the other in a circle.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one statement, so that an event is stored and counted or neither"
+)]
 pub async fn insert(
     tx: &mut PgConnection,
     _scope: &OperatorScope,

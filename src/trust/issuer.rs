@@ -108,7 +108,7 @@ pub fn read(text: &str) -> Result<Vec<TrustedIssuer>, Vec<String>> {
             }
             check(entry)
                 .map_err(|found| {
-                    problems.extend(found.into_iter().map(|text| format!("issuer `{name}`: {text}")))
+                    problems.extend(found.into_iter().map(|text| format!("issuer `{name}`: {text}")));
                 })
                 .ok()
         })

@@ -61,7 +61,8 @@ impl KeyCache {
         let recently = state
             .tried_at_s
             .is_some_and(|at| (0..MIN_FETCH_INTERVAL_S).contains(&now_s.saturating_sub(at)));
-        if !(fresh && state.keys.contains_key(id)) && !recently {
+        let known = fresh && state.keys.contains_key(id);
+        if !known && !recently {
             state.tried_at_s = Some(now_s);
             match self.fetch().await {
                 Ok(keys) => {

@@ -158,23 +158,22 @@ pub async fn revert(
     .reserve(&mut tx, context, request, &scope, (tenant, ground.event_hash_key))
     .await?;
     tx.commit().await?;
-    let version_id = match &last.version_id {
-        None => None,
-        Some(_) => {
-            let secrets = context.aws.secrets_manager(&reserved.tenant.region);
-            let versions = secrets.versions(&arn).await;
-            let previous = versions.map(|versions| versions.previous);
-            match previous {
-                Ok(Some(previous)) => Some(previous),
-                unusable => {
-                    let mut tx = context.db.begin(&scope).await?;
-                    connection_changes::release(&mut tx, &scope, reserved.change, &request.id).await?;
-                    tx.commit().await?;
-                    return Err(match unusable {
-                        Err(error) => unavailable().caused_by(error),
-                        _ => nothing(),
-                    });
-                }
+    let version_id = if last.version_id.is_none() {
+        None
+    } else {
+        let secrets = context.aws.secrets_manager(&reserved.tenant.region);
+        let versions = secrets.versions(&arn).await;
+        let previous = versions.map(|versions| versions.previous);
+        match previous {
+            Ok(Some(previous)) => Some(previous),
+            unusable => {
+                let mut tx = context.db.begin(&scope).await?;
+                connection_changes::release(&mut tx, &scope, reserved.change, &request.id).await?;
+                tx.commit().await?;
+                return Err(match unusable {
+                    Err(error) => unavailable().caused_by(error),
+                    _ => nothing(),
+                });
             }
         }
     };

@@ -185,7 +185,7 @@ pub async fn expire_overdue(context: &Context, scope: &OperatorScope, limit: i64
             Ok(false) => {}
             // One that cannot be marked does not keep the others.
             Err(error) => {
-                tracing::warn!(tenant_id = %tenant_id, exemption_id = %id, %error, "an exemption cannot be marked as expired")
+                tracing::warn!(tenant_id = %tenant_id, exemption_id = %id, %error, "an exemption cannot be marked as expired");
             }
         }
     }

@@ -39,10 +39,13 @@ pub struct Ticket {
     lease_owner: String,
 }
 
+/// Makes the answer that repeats get from what a use case returned.
+type Render<'a, T> = dyn Fn(&T) -> Result<Answer> + Sync + 'a;
+
 /// Where the answer to a request is written down, if it is one that may be repeated.
 pub struct Once<'a, T> {
     ticket: Option<&'a Ticket>,
-    render: Option<&'a (dyn Fn(&T) -> Result<Answer> + Sync)>,
+    render: Option<&'a Render<'a, T>>,
     recorded: AtomicBool,
 }
 
@@ -65,7 +68,7 @@ impl<'a, T> Once<'a, T> {
     }
 
     /// For a claimed request. `render` makes the answer, without secrets.
-    pub fn of(ticket: &'a Ticket, render: &'a (dyn Fn(&T) -> Result<Answer> + Sync)) -> Self {
+    pub fn of(ticket: &'a Ticket, render: &'a Render<'a, T>) -> Self {
         Self {
             ticket: Some(ticket),
             render: Some(render),

@@ -249,7 +249,6 @@ pub(super) fn validation_context(settings: &AppSettings, tenant: &Surroundings<'
         frame_ancestors_limited: tenant
             .check
             .is_some_and(|check| check.frames_limited_to(&settings.allowed_origins)),
-        ..ValidationContext::unlearned()
     }
 }
 

@@ -55,10 +55,7 @@ async fn by_password(bench: &Bench, app: &App, user: &User) -> Option<Tokens> {
         .password("CUSTOM_AUTH", &bench.who(app, user))
         .await
         .expect("an answer");
-    match step.tokens() {
-        Ok(tokens) => Some(tokens),
-        Err(_) => None,
-    }
+    step.tokens().ok()
 }
 
 /// Waits until the password alone gives tokens: warm functions follow within 30 s.

@@ -36,6 +36,7 @@ async fn refused(bench: &Bench, app: &App, user: &User, reason: Reason) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 fn unlinking_ends_sessions_and_only_an_administrators_link_lets_in_again() {
     installation::run(|installation| async move {
         let tenant = installation.tenant().await;

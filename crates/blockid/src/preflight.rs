@@ -128,10 +128,12 @@ pub struct Preflight {
 impl Preflight {
     /// Puts a finding in the place of that of the same check.
     pub fn replace(&mut self, finding: Finding) {
-        for present in &mut self.findings {
-            if present.check == finding.check {
-                *present = finding.clone();
-            }
+        let present = self
+            .findings
+            .iter_mut()
+            .find(|present| present.check == finding.check);
+        if let Some(present) = present {
+            *present = finding;
         }
     }
 }

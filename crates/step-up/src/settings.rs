@@ -138,7 +138,7 @@ impl std::fmt::Debug for Credentials {
         f.debug_struct("Credentials")
             .field("client_id", &self.client_id)
             .field("client_secret", &"…")
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -64,7 +64,7 @@ impl Repeatable {
         work: impl AsyncFnOnce(&Once<'_, T>) -> Result<T, Error>,
     ) -> Answer {
         let Some(key) = self.key()? else {
-            let output = work(&Once::never()).await?;
+            let output = Box::pin(work(&Once::never())).await?;
             return Ok(reply(&output)?.into_response());
         };
         let operation = format!("{} {}", self.0.method(), self.0.path());
@@ -79,7 +79,7 @@ impl Repeatable {
         };
         let render = |output: &T| Ok(reply(output)?.to_stored());
         let once = Once::of(&ticket, &render);
-        let output = idempotency::hold(context, request, &ticket, work(&once)).await?;
+        let output = idempotency::hold(context, request, &ticket, Box::pin(work(&once))).await?;
         if !once.is_recorded() {
             idempotency::record_late(context, request, &once, &output).await?;
         }

@@ -4,9 +4,7 @@ use super::Pilot;
 use crate::{
     Context, Error,
     api::{
-        extract::{
-            AsPartnerAdmin, Body, Caller, IdempotencyParams, PathIds, Repeatable, RequestBody,
-        },
+        extract::{AsPartnerAdmin, Body, Caller, IdempotencyParams, PathIds, Repeatable, RequestBody},
         respond::{Answer, Reply},
     },
     domain::{object::objects_only, pilot},

@@ -117,10 +117,12 @@ async fn a_deleted_app_is_not_there_and_its_name_is_free() {
         .problem(404, "not_found");
     assert_eq!(acme.get(&apps).await.expect(200)["items"], json!([]));
     acme.post(&apps, json!({"name": "Portal"})).await.expect(202);
-    let action: String = sqlx::query_scalar("SELECT action FROM audit_log WHERE action LIKE 'app%' ORDER BY position DESC OFFSET 1 LIMIT 1")
-        .fetch_one(&app.owner)
-        .await
-        .unwrap();
+    let action: String = sqlx::query_scalar(
+        "SELECT action FROM audit_log WHERE action LIKE 'app%' ORDER BY position DESC OFFSET 1 LIMIT 1",
+    )
+    .fetch_one(&app.owner)
+    .await
+    .unwrap();
     assert_eq!(action, "app_deleted");
 }
 

@@ -14,6 +14,10 @@ const ADMINISTRATORS: Roles = [true, false, true, false];
 const PARTNER_ADMIN: Roles = [false, false, true, false];
 
 /// The case of an operation: who may call it, and an acceptable body.
+#[expect(
+    clippy::match_same_arms,
+    reason = "operations of a resource stand together, whoever may call them"
+)]
 pub(super) fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Value>)> {
     Some(match operation_id {
         "createPartner" => (OPERATOR, Some(json!({"name": unique}))),
@@ -317,8 +321,8 @@ pub(super) async fn new_keys(app: &TestApp, partner_id: &str) -> [String; 2] {
 async fn ask(asker: &Caller, ids: &Ids) -> String {
     let body = json!({"app_id": ids.app, "reason": "drill", "duration_min": 5});
     let path = format!("/v1/tenants/{}/exemptions", ids.tenant);
-    let asked = asker.post(&path, body).await.expect(201);
-    asked["id"].as_str().unwrap().to_owned()
+    let exemption = asker.post(&path, body).await.expect(201);
+    exemption["id"].as_str().unwrap().to_owned()
 }
 
 async fn walk(by_token: bool) {
@@ -416,7 +420,7 @@ async fn walk(by_token: bool) {
                     assert_eq!(answer.expect(200)["items"], json!([]));
                 }
                 "createTenant" => {
-                    assert_eq!(answer.expect(202)["tenant"]["partner_id"], json!(stage.other_id))
+                    assert_eq!(answer.expect(202)["tenant"]["partner_id"], json!(stage.other_id));
                 }
                 _ => drop(answer.problem(404, "not_found")),
             }

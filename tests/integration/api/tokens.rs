@@ -46,9 +46,9 @@ impl Issuer {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let keys = Arc::new(KeyRing::new(Algorithm::ES256).unwrap());
         let fetches = Arc::new(AtomicU32::new(0));
-        let (served, asked, base) = (Arc::clone(&keys), Arc::clone(&fetches), url.clone());
+        let (published, asked, base) = (Arc::clone(&keys), Arc::clone(&fetches), url.clone());
         let server = HttpServer::new(move || {
-            let (served, asked, base) = (Arc::clone(&served), Arc::clone(&asked), base.clone());
+            let (published, asked, base) = (Arc::clone(&published), Arc::clone(&asked), base.clone());
             App::new()
                 .route(
                     "/.well-known/openid-configuration",
@@ -61,7 +61,7 @@ impl Issuer {
                     "/keys",
                     web::get().to(move || {
                         asked.fetch_add(1, Ordering::SeqCst);
-                        let set = served.jwks();
+                        let set = published.jwks();
                         async move { HttpResponse::Ok().json(set) }
                     }),
                 )
@@ -277,11 +277,11 @@ async fn no_algorithm_but_the_keys_own_is_taken() {
     );
     let good = issuer.sign(&claims);
     let (input, signature) = good.rsplit_once('.').unwrap();
-    let stronger = issuer.claims(&app, "write operator");
+    let ambitious = issuer.claims(&app, "write operator");
     let moved = format!(
         "{}.{}.{signature}",
         input.split('.').next().unwrap(),
-        part(&stronger)
+        part(&ambitious)
     );
     for token in [
         unsigned("none"),

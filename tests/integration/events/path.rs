@@ -37,7 +37,13 @@ fn a_sign_in_arrives_in_events_and_reports() {
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
-        assert_eq!(found, wanted, "{events}");
+        if found != wanted {
+            let latest = format!("/v1/events?tenant_id={}&limit=10", tenant.id);
+            let latest = installation.partner.get(&latest).await.expect("events");
+            panic!(
+                "of {journey} arrived {found:?}, not {wanted:?}: {events}; latest of the tenant: {latest}"
+            );
+        }
         let items = events["items"].as_array().expect("a list");
         assert_eq!(items.len(), wanted.len(), "each once: {events}");
         for event in items {

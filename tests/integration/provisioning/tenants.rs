@@ -30,6 +30,7 @@ fn attribute(name: &str) -> Attribute {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn a_tenant_with_two_apps_becomes_ready_with_every_setting_written() {
     let rig = Rig::start().await;
     let pool = PoolSettings {

@@ -109,7 +109,12 @@ impl NodePackages {
     /// Installs them or finds them as they should be.
     pub(crate) fn ready(context: &Context, venv: &Venv, progress: &Progress) -> anyhow::Result<Self> {
         let node = Node::find(context, venv, progress)?;
-        let folder = node.install(context, &context.root.join("xtask/node"), "node-openapi", progress)?;
+        let folder = node.install(
+            context,
+            &context.root.join("xtask/node"),
+            "node-openapi",
+            progress,
+        )?;
         Ok(Self { node, folder })
     }
 

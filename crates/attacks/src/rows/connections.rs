@@ -140,7 +140,7 @@ async fn own_tenant(bench: &Bench) -> anyhow::Result<(Bench, Value)> {
         .await?;
     let text = |value: &Value| value.as_str().map(str::to_owned).context("no text");
     let mut target = bench.target.clone();
-    target.tenant_id = id.to_owned();
+    id.clone_into(&mut target.tenant_id);
     target.user_pool_id = text(&tenant["user_pool_id"])?;
     target.client_id = text(&app["client_id"])?;
     target.app_id = Some(text(&app["id"])?);

@@ -112,17 +112,14 @@ async fn diff_document(
 ) -> anyhow::Result<ExitCode> {
     let ours = policy::parse_str(&super::read(path)?)
         .with_context(|| format!("{} is not a policy document", path.display()))?;
-    let (against, theirs, in_force) = match against {
-        Some(version) => {
-            let found = client
-                .get_policy_version(tenant, app, &version.to_string())
-                .await?;
-            (version, found["document"].clone(), true)
-        }
-        None => {
-            let newest = client.get_policy(tenant, app).await?;
-            (newest.version, newest.document, newest.in_force)
-        }
+    let (against, theirs, in_force) = if let Some(version) = against {
+        let found = client
+            .get_policy_version(tenant, app, &version.to_string())
+            .await?;
+        (version, found["document"].clone(), true)
+    } else {
+        let newest = client.get_policy(tenant, app).await?;
+        (newest.version, newest.document, newest.in_force)
     };
     if !in_force {
         eprintln!("version {against} is the newest, and the triggers do not have it yet");

@@ -5,6 +5,7 @@ use crate::{
     output::{self, Print},
 };
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::process::ExitCode;
 use stepgate_client::Client;
 
@@ -63,11 +64,12 @@ fn text(report: &Value) -> String {
         .max()
         .unwrap_or_default();
     let lines = table.iter().map(|(head, cells)| {
-        let cells = cells
-            .iter()
-            .map(|cell| format!(" {cell:>10}"))
-            .collect::<String>();
-        format!("{head:<width$}{cells}")
+        let mut line = format!("{head:<width$}");
+        for cell in cells {
+            // Writing to a `String` cannot fail.
+            let _ = write!(line, " {cell:>10}");
+        }
+        line
     });
     lines.collect::<Vec<_>>().join("\n")
 }

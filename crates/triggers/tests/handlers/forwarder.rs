@@ -148,8 +148,14 @@ async fn in_development_a_stream_without_a_name_may_be_any_tenants() {
     let mut other = event(2);
     other["tenant_id"] = json!("tnt_01jd7v0p3h8s5k2m4n6q9r1t0x");
     let lines = [event(1).to_string(), other.to_string()];
-    let summary = forwarder.handle(&delivery("2026/01/05/[$LATEST]0123", &lines)).await.unwrap();
-    assert_eq!((summary.forwarded, summary.messages, summary.foreign_stream), (2, 2, 0));
+    let summary = forwarder
+        .handle(&delivery("2026/01/05/[$LATEST]0123", &lines))
+        .await
+        .unwrap();
+    assert_eq!(
+        (summary.forwarded, summary.messages, summary.foreign_stream),
+        (2, 2, 0)
+    );
     // A stream that has a name is believed all the same.
     let summary = forwarder.handle(&delivery(&stream(), &lines)).await.unwrap();
     assert_eq!((summary.forwarded, summary.other_tenant), (1, 1));

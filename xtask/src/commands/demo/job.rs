@@ -65,7 +65,11 @@ pub(super) fn run(
 }
 
 /// A partner beside the demonstration's, who tries to reach what is not theirs; its administrator's key.
-pub(super) fn another_partner(context: &Context, system: &System, report: &mut Report) -> anyhow::Result<String> {
+pub(super) fn another_partner(
+    context: &Context,
+    system: &System,
+    report: &mut Report,
+) -> anyhow::Result<String> {
     let operator = ApiClient::new(&system.api_url, &system.operator_key);
     report.step(context, "another partner", |progress| {
         let partner = operator.post("/v1/partners", &json!({"name": "Another partner"}))?;
