@@ -223,6 +223,27 @@ impl Error {
         self
     }
 
+    /// The same error, whose cause is known by its text only.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let Inner {
+            code,
+            detail,
+            fields,
+            confirmation,
+            cause,
+            retry_after_s,
+        } = &*self.0;
+        Self(Box::new(Inner {
+            code: *code,
+            detail: detail.clone(),
+            fields: fields.clone(),
+            confirmation: confirmation.clone(),
+            cause: cause.as_ref().map(|cause| anyhow::anyhow!("{cause:#}")),
+            retry_after_s: *retry_after_s,
+        }))
+    }
+
     /// After how many seconds a repeat makes sense, where that is known.
     pub fn retry_after(&self) -> Option<u64> {
         self.0.retry_after_s

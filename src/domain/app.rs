@@ -111,6 +111,8 @@ pub struct AppChange {
     pub allowed_origins: Option<Vec<String>>,
     /// Whether signed-in users may step up for one action.
     pub action_step_up: Option<bool>,
+    /// Page of the app to which BlockID returns; `Some(None)` takes it away.
+    pub return_url: Option<Option<String>>,
 }
 
 impl App {
@@ -153,6 +155,12 @@ impl App {
             &mut settings.action_step_up,
             change.action_step_up,
             "action_step_up",
+            &mut changed,
+        );
+        replace(
+            &mut settings.return_url,
+            change.return_url,
+            "return_url",
             &mut changed,
         );
         changed

@@ -107,7 +107,7 @@ impl Stage {
     /// challenge made for another client than its answer is refused, and begun anew.
     async fn signs_in(&self) {
         let mut refused = None;
-        for _ in 0..3 {
+        for _ in 0..20 {
             let user = self.tenant.bench.user().await.expect("a user");
             match self.tenant.bench.sign_in(&self.tenant.app(), &user).await {
                 Ok(_) => return,
@@ -187,12 +187,14 @@ fn the_secret_is_rotated_twenty_times_while_users_sign_in_and_workers_are_killed
     installation::run(|installation| async move {
         let stage = Stage::set(installation, "Rotated").await;
         let done = std::sync::atomic::AtomicBool::new(false);
+        let signed_in_so_far = std::sync::atomic::AtomicUsize::new(0);
         let over = || done.load(std::sync::atomic::Ordering::Relaxed);
         let sign_ins = async {
             let (mut passed, mut failed) = (0, 0);
             while !over() {
                 if stage.tries_to_sign_in().await {
                     passed += 1;
+                    signed_in_so_far.store(passed, std::sync::atomic::Ordering::Relaxed);
                 } else {
                     failed += 1;
                 }
@@ -225,6 +227,10 @@ fn the_secret_is_rotated_twenty_times_while_users_sign_in_and_workers_are_killed
                     Vec::<String>::new(),
                     "rotation {round}"
                 );
+                // However slow the machine is: a sign-in for each rotation, most of them in the middle of one.
+                while signed_in_so_far.load(std::sync::atomic::Ordering::Relaxed) < round {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
             }
             done.store(true, std::sync::atomic::Ordering::Relaxed);
         };

@@ -4,7 +4,7 @@ use super::{App, create::AcceptedApp, etag};
 use crate::{
     Context,
     api::{
-        extract::{AsPartnerAdmin, Body, Caller, PathIds, RequestBody, if_match},
+        extract::{AsPartnerAdmin, Body, Caller, PathIds, RequestBody, given, if_match},
         operations::Operation,
         respond::{Answer, accepted},
     },
@@ -40,6 +40,10 @@ pub struct AppChange {
     pub allowed_origins: Option<Vec<String>>,
     /// Whether signed-in users may step up for one action.
     pub action_step_up: Option<bool>,
+    /// Page of the app to which BlockID returns when the step-up takes a page of its own; `null` takes it away.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 512)]
+    pub return_url: Option<Option<String>>,
 }
 
 objects_only!(AppChange);
@@ -82,6 +86,7 @@ pub(crate) async fn update_app(
         session_validity_min: body.session_validity_min,
         allowed_origins: body.allowed_origins,
         action_step_up: body.action_step_up,
+        return_url: body.return_url,
     };
     let (app, (operation, steps)) = apps::update(&context, &caller.request, ids.0, replaces, change).await?;
     let (id, (name, value)) = (operation.id, etag(app.revision));

@@ -177,6 +177,12 @@ pub fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<secre
     }
 }
 
+/// Tells `null` from what is absent: for fields that a change may take away.
+#[expect(clippy::option_option, reason = "absent, taken away, or given")]
+pub fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    serde::Deserialize::deserialize(deserializer).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

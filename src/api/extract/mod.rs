@@ -10,7 +10,7 @@ mod path;
 pub mod repeatable;
 
 pub use caller::{AsAdministrator, AsInstallationReader, AsOperator, AsPartnerAdmin, AsReader, Caller, Door};
-pub use json::{Body, RequestBody};
+pub use json::{Body, RequestBody, given};
 pub use paging::{BadValue, Filter, Filtered, Paging, PagingParams, parse_filter, read_query, unusable};
 pub use path::PathIds;
 pub use repeatable::{IdempotencyParams, Repeatable};

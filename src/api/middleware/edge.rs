@@ -185,17 +185,8 @@ fn finish(response: &mut HttpResponse, marks: &Marks, path: &str) {
 fn into_api_error(error: &actix_web::Error) -> ApiError {
     if let Some(own) = error.as_error::<ApiError>() {
         // The cause was moved into the response; what the log needs of it is its text.
-        let copy = Error::new(own.error.code(), own.error.detail()).with_fields(own.error.fields().to_vec());
-        let copy = match own.error.cause() {
-            Some(cause) => copy.caused_by(anyhow::anyhow!("{cause:#}")),
-            None => copy,
-        };
-        let copy = match own.error.retry_after() {
-            Some(seconds) => copy.retry_after_s(seconds),
-            None => copy,
-        };
         return ApiError {
-            error: copy,
+            error: own.error.copy(),
             allow: own.allow.clone(),
         };
     }

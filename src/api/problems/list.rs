@@ -16,6 +16,8 @@ pub struct ProblemKindList {
 }
 
 /// List the kinds of problems.
+///
+/// Every `type` and `code` that an error of this service can have, with what to do about it.
 #[utoipa::path(
     operation_id = "listProblems", tag = "service",
     responses((status = 200, description = "Every kind of problem", body = ProblemKindList))

@@ -4,7 +4,7 @@ use super::{AcceptedTenant, Tenant};
 use crate::{
     Context,
     api::{
-        extract::{AsPartnerAdmin, Body, Caller, PathIds, RequestBody, if_match},
+        extract::{AsPartnerAdmin, Body, Caller, PathIds, RequestBody, given, if_match},
         operations::Operation,
         respond::{Answer, accepted},
     },
@@ -13,7 +13,7 @@ use crate::{
     usecases::tenants,
 };
 use actix_web::{HttpRequest, patch, web::Data};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// A change of a tenant; what is absent stays.
@@ -39,11 +39,6 @@ pub struct TenantChange {
 objects_only!(TenantChange);
 
 impl RequestBody for TenantChange {}
-
-/// Tells `null` from what is absent.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(Some)
-}
 
 /// Change a tenant.
 ///

@@ -49,6 +49,7 @@ pub(super) fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Va
         "createWebhook" => (PARTNER_ADMIN, Some(examples::webhook())),
         "updateWebhook" => (PARTNER_ADMIN, Some(json!({"description": unique}))),
         "deleteWebhook" | "testWebhook" | "replayWebhookDelivery" => (PARTNER_ADMIN, None),
+        "listEvents" | "getStepUpMetrics" | "getTenantStepUpMetrics" => (EVERYBODY, None),
         "listOperations"
         | "watchOperation"
         | "getAppIntegration"
@@ -406,11 +407,12 @@ async fn walk(by_token: bool) {
                 | "getStandaloneTemplate"
                 | "listAudit"
                 | "exportAudit"
-                | "verifyAudit" => {
+                | "verifyAudit"
+                | "getStepUpMetrics" => {
                     assert!(answer.status.is_success(), "{}", answer.text);
                 }
                 "createWebhook" => assert_eq!(answer.expect(201)["partner_id"], json!(stage.other_id)),
-                "listTenants" | "listOperations" | "listWebhooks" => {
+                "listTenants" | "listOperations" | "listWebhooks" | "listEvents" => {
                     assert_eq!(answer.expect(200)["items"], json!([]));
                 }
                 "createTenant" => {

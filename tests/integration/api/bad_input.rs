@@ -72,7 +72,35 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
         .expect(201);
     let exemption_id = asked["id"].as_str().unwrap().to_owned();
     let user = format!("/v1/tenants/{tenant_id}/users/f3b5a1c2-7d4e-4f60-9a1b-2c3d4e5f6071");
+    super::pilots::provision(app, &tenant_id).await;
+    let pilots = format!("/v1/tenants/{tenant_id}/blockid/pilots");
+    let pilot = acme
+        .post(&pilots, json!({"method": "otp", "username": "ann"}))
+        .await
+        .expect(201);
+    let pilot_id = text(&pilot["pilot"]["id"]);
     let mut endpoints = vec![
+        endpoint(
+            &acme,
+            Method::POST,
+            pilots.clone(),
+            json!({"method": "otp", "username": "ann"}),
+            small,
+        ),
+        endpoint(
+            &acme,
+            Method::POST,
+            format!("{pilots}/{pilot_id}:complete"),
+            json!({"code": "c", "state": "s"}),
+            small,
+        ),
+        endpoint(
+            &acme,
+            Method::PUT,
+            format!("/v1/tenants/{tenant_id}/blockid/methods"),
+            json!({"extra_methods": []}),
+            small,
+        ),
         endpoint(
             app.operator(),
             Method::POST,

@@ -75,7 +75,10 @@ async fn the_client_secret_is_in_the_cell_and_nowhere_else() {
     assert!(name.starts_with(&format!("stepgate/{id}/credentials-")), "{name}");
     assert_eq!(
         *value,
-        json!({"client_id": "demo-client", "client_secret": examples::CLIENT_SECRET})
+        json!({
+            "client_id": "demo-client", "client_secret": examples::CLIENT_SECRET,
+            "issued_by": {"tenant_dns": "127.0.0.1:9", "community": "default"},
+        })
     );
     let tags = secrets(&app)
         .describe_secret()

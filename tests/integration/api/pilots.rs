@@ -208,7 +208,7 @@ async fn own_methods_are_validated_and_audited() {
     let told = acme.post(&simulate, draft).await.expect(200);
     assert_eq!(told["offer"]["methods"][0]["can_satisfy"], json!(true), "{told}");
     let audited: Vec<(String, Value)> =
-        sqlx::query_as("SELECT action, detail FROM audit_log WHERE tenant_id = $1 ORDER BY position")
+        sqlx::query_as("SELECT action, detail FROM audit_log WHERE tenant_id = $1 AND action LIKE 'methods%'")
             .bind(&tenant_id)
             .fetch_all(&app.owner)
             .await

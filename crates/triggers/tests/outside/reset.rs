@@ -48,7 +48,7 @@ async fn a_reset_ends_what_a_sign_in_of_before_left_behind() {
         .map(|event| (event.event_type, event.reason))
         .collect();
     assert_eq!(
-        told[2..],
+        told[3..],
         [
             (EventType::PasswordReset, None),
             (EventType::RefusedTokens, Some(Reason::EvidenceExpired)),
