@@ -146,7 +146,12 @@ async fn apply(
 ) -> anyhow::Result<ExitCode> {
     let document = super::read_json(document)?;
     let current = client.get_policy(tenant, app).await?;
-    if current.document == document {
+    // Fields that a document leaves out have their defaults in the stored one.
+    let same = match (policy::parse(&current.document), policy::parse(&document)) {
+        (Ok(theirs), Ok(ours)) => policy::diff(&theirs, &ours).is_empty(),
+        _ => current.document == document,
+    };
+    if same {
         output::result(print, &current, || {
             format!("version {} says so already", current.version)
         })?;
