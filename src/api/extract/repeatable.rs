@@ -36,6 +36,7 @@ pub struct IdempotencyParams {
         rename = "Idempotency-Key",
         min_length = 16,
         max_length = 255,
+        pattern = "^[!-~]+$",
         example = "0f7b1c9e-6f43-4a57-9a0e-5f2f6d2f1b7a"
     )]
     idempotency_key: Option<String>,
