@@ -14,7 +14,7 @@ use utoipa::{
         Components, ContentBuilder, OpenApi, PathItem, Ref, RefOr, ResponseBuilder,
         example::ExampleBuilder,
         path::{Operation, ParameterIn},
-        schema::Schema,
+        schema::{Schema, SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -75,6 +75,7 @@ pub fn document() -> OpenApi {
         )),
     );
     add_schemas::<Problem>(components);
+    open_parts(components);
     for (path, item) in &mut document.paths.paths {
         let authenticated = path.starts_with("/v1/");
         for operation in operations(item) {
@@ -93,6 +94,27 @@ fn add_schemas<T: ToSchema>(components: &mut Components) {
     let mut schemas: Vec<(String, RefOr<Schema>)> = vec![(T::name().into_owned(), T::schema())];
     T::schemas(&mut schemas);
     components.schemas.extend(schemas);
+}
+
+/// Objects that are a part of a larger one have its other members beside their own: closed, they would refuse the whole.
+fn open_parts(components: &mut Components) {
+    let wholes = components.schemas.values();
+    let parts: Vec<String> = wholes
+        .filter_map(|whole| match whole {
+            RefOr::T(Schema::AllOf(whole)) => Some(&whole.items),
+            _ => None,
+        })
+        .flatten()
+        .filter_map(|part| match part {
+            RefOr::Ref(part) => part.ref_location.rsplit('/').next().map(str::to_owned),
+            RefOr::T(_) => None,
+        })
+        .collect();
+    for part in parts {
+        if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(&part) {
+            object.additional_properties = None;
+        }
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
@@ -116,9 +138,12 @@ fn complete(operation: &mut Operation, authenticated: bool) {
         // Said, so that nobody takes it for forgotten.
         operation.security = Some(Vec::new());
     }
-    let parameters = operation.parameters.iter().flatten();
+    let parameters = operation.parameters.iter_mut().flatten();
     for parameter in parameters {
         let RefOr::T(parameter) = parameter else { continue };
+        if let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema {
+            forbid_null(&mut schema.schema_type);
+        }
         if parameter.name == "Idempotency-Key" {
             codes.extend([Code::IdempotencyKeyReused, Code::IdempotencyInProgress]);
         }
@@ -151,6 +176,16 @@ fn complete(operation: &mut Operation, authenticated: bool) {
             .responses
             .responses
             .insert(status.to_string(), RefOr::T(problem_response(&codes)));
+    }
+}
+
+/// A parameter may be left out, but it has no way to be `null`.
+fn forbid_null(schema_type: &mut SchemaType) {
+    if let SchemaType::Array(types) = schema_type {
+        types.retain(|one| *one != Type::Null);
+        if let [only] = types.as_slice() {
+            *schema_type = SchemaType::Type(only.clone());
+        }
     }
 }
 

@@ -27,11 +27,30 @@ impl RouteTable {
     }
 
     fn allowed(&self, path: &str) -> Option<&str> {
+        // A path with a verb, `/v1/keys/{key_id}:revoke`, is also one of its resource whose id ends in the verb: the
+        // one with more of its own text is meant.
         self.0
             .iter()
-            .find(|(definition, _)| definition.is_match(path))
+            .filter(|(definition, _)| definition.is_match(path))
+            .max_by_key(|(definition, _)| literal_length(definition))
             .map(|(_, methods)| methods.as_str())
     }
+}
+
+/// Bytes of a path that are not parameters.
+fn literal_length(definition: &ResourceDef) -> usize {
+    let pattern = definition.pattern().unwrap_or_default();
+    let mut depth = 0_usize;
+    let mut length = 0;
+    for byte in pattern.bytes() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth = depth.saturating_sub(1),
+            _ if depth == 0 => length += 1,
+            _ => {}
+        }
+    }
+    length
 }
 
 fn methods(item: &PathItem) -> String {

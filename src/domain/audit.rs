@@ -161,8 +161,8 @@ pub struct AuditRecord {
     pub actor_role: Option<String>,
     /// Why, in the actor's words; empty where no reason is asked for.
     pub reason: String,
-    /// What else is known: for changes, `changes` by JSON pointer. Never a secret.
-    #[schema(value_type = Object)]
+    /// What else is known: for changes, `changes` by JSON pointer; `null` where there is nothing. Never a secret.
+    #[schema(value_type = Option<Object>)]
     pub detail: Value,
     /// Request by which it was done.
     pub request_id: Option<String>,

@@ -1,4 +1,4 @@
-//! Step-up events: reading what comes from the cells, and making reports of it.
+//! SliceLength-up events: reading what comes from the cells, and making reports of it.
 //!
 //! | module | holds |
 //! | --- | --- |

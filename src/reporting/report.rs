@@ -15,7 +15,7 @@ pub const MAX_SLICES: i64 = 1_500;
 
 text_enum! {
     /// Length of a report's slices.
-    Step {
+    SliceLength {
         /// A minute; only as far back as single events are kept.
         Minute => "minute",
         /// An hour.
@@ -95,7 +95,7 @@ pub struct Question {
     /// What is counted.
     pub filter: Filter,
     /// Length of slices.
-    pub step: Step,
+    pub step: SliceLength,
     /// Split by.
     pub group_by: Option<GroupBy>,
     /// Whose days.
@@ -108,9 +108,9 @@ impl Question {
         let (from, to) = (self.filter.from, self.filter.to);
         problems.require(from < to, "query:to", "out_of_range", "must be after `from`");
         let slice = match self.step {
-            Step::Minute => TimeDelta::minutes(1),
-            Step::Hour => TimeDelta::hours(1),
-            Step::Day => TimeDelta::days(1),
+            SliceLength::Minute => TimeDelta::minutes(1),
+            SliceLength::Hour => TimeDelta::hours(1),
+            SliceLength::Day => TimeDelta::days(1),
         };
         problems.require(
             (to - from).num_seconds() / slice.num_seconds() <= MAX_SLICES,
@@ -118,9 +118,9 @@ impl Question {
             "too_many_slices",
             format!("would give more than {MAX_SLICES} slices: ask for a longer step or a shorter time"),
         );
-        if self.step != Step::Day {
+        if self.step != SliceLength::Day {
             return match self.step {
-                Step::Minute => Grain::Minute,
+                SliceLength::Minute => Grain::Minute,
                 _ => Grain::Hour,
             };
         }
@@ -148,16 +148,16 @@ impl Question {
     /// Begin of the slice of the report that a slice of a rollup belongs to.
     fn slice_of(&self, at: DateTime<Utc>) -> DateTime<Utc> {
         match self.step {
-            Step::Minute => at
+            SliceLength::Minute => at
                 .with_second(0)
                 .and_then(|at| at.with_nanosecond(0))
                 .unwrap_or(at),
-            Step::Hour => at
+            SliceLength::Hour => at
                 .with_minute(0)
                 .and_then(|at| at.with_second(0))
                 .and_then(|at| at.with_nanosecond(0))
                 .unwrap_or(at),
-            Step::Day => {
+            SliceLength::Day => {
                 let local = at.with_timezone(&self.zone);
                 let begin = self
                     .zone
@@ -204,7 +204,7 @@ pub struct Figures {
     pub started: i64,
     /// Challenges handed to the browser.
     pub offered: i64,
-    /// Step-ups that satisfied the policy.
+    /// SliceLength-ups that satisfied the policy.
     pub succeeded: i64,
     /// Answers and sign-ins that were refused.
     pub failed: i64,
@@ -306,7 +306,7 @@ impl Sums {
 pub struct MethodShare {
     /// ACR value; empty where it could not be told.
     pub method: String,
-    /// Step-ups by it.
+    /// SliceLength-ups by it.
     pub succeeded: i64,
     /// Its share, 0 to 1.
     pub share: f64,

@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    artifacts as artifacts_command, attacks, chart, demo, fuzz, image, lint, openapi_lint, package,
+    artifacts as artifacts_command, attacks, chart, demo, fuzz, fuzz_api, image, lint, openapi_lint, package,
     services as services_command, sqlx, test,
 };
 use crate::context::Context;
@@ -65,6 +65,8 @@ enum Command {
     Attacks(attacks::Options),
     /// Feed the parsers damaged input for longer than the tests do; what breaks one is kept in its corpus.
     Fuzz(fuzz::Options),
+    /// Send the API requests made from its own document, as each role, and hold every answer against the document.
+    FuzzApi(fuzz_api::Options),
     /// Keep Postgres and the AWS emulator up for tests run by hand, until Ctrl-C.
     Services(services_command::Options),
     /// Check formatting, clippy, the CloudFormation templates and the dependency rules.
@@ -105,6 +107,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test(options) => test::run(&context, &options),
         Command::Attacks(options) => attacks::run(&context, &options),
         Command::Fuzz(options) => fuzz::run(&context, &options),
+        Command::FuzzApi(options) => fuzz_api::run(&context, &options),
         Command::Services(options) => services_command::run(&context, &options),
         Command::Lint => lint::run(&context),
         Command::OpenapiLint => openapi_lint::run(&context),

@@ -59,7 +59,7 @@ impl RequestBody for AppChange {}
     params(
         ("tenant_id" = TenantId, Path, description = "The tenant"),
         ("app_id" = AppId, Path, description = "The app"),
-        ("If-Match" = String, Header, description = "`ETag` of the app as it was read", example = "\"1\"")
+        ("If-Match" = String, Header, pattern = r#"^"[1-9][0-9]{0,17}"$"#, description = "`ETag` of the app as it was read", example = "\"1\"")
     ),
     request_body = AppChange,
     responses((status = 202, description = "The app as asked for, and the operation that brings AWS to it",

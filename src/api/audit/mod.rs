@@ -59,10 +59,10 @@ pub struct AuditParams {
     /// About this tenant.
     tenant_id: Option<TenantId>,
     /// Of this action.
-    #[param(example = "policy_changed", max_length = 200)]
+    #[param(example = "policy_changed", min_length = 1, max_length = 200)]
     action: Option<String>,
     /// By this actor.
-    #[param(max_length = 200)]
+    #[param(min_length = 1, max_length = 200)]
     actor: Option<String>,
     /// `done` or `denied`.
     #[param(pattern = "^(done|denied)$")]

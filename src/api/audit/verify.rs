@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 /// Heads that one call may bring.
 const MAX_HEADS: usize = 100;
+/// Longest name of a chain, characters.
+const MAX_CHAIN_CHARS: usize = 64;
 
 /// What the caller knows of the chains.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -126,6 +128,27 @@ pub(crate) async fn verify_audit(
         "too_many",
         format!("at most {MAX_HEADS} heads"),
     );
+    for (index, head) in heads.iter().enumerate() {
+        let pointer = |member: &str| format!("/heads/{index}/{member}");
+        problems.require(
+            head.chain.chars().count() <= MAX_CHAIN_CHARS,
+            &pointer("chain"),
+            "too_long",
+            format!("at most {MAX_CHAIN_CHARS} characters"),
+        );
+        problems.require(
+            head.sequence >= 1,
+            &pointer("sequence"),
+            "too_small",
+            "at least 1",
+        );
+        problems.require(
+            is_hash(&head.hash),
+            &pointer("hash"),
+            "invalid",
+            "must be 64 hexadecimal digits in lower case",
+        );
+    }
     problems.finish()?;
     let known: Vec<_> = heads
         .into_iter()
@@ -143,4 +166,8 @@ pub(crate) async fn verify_audit(
         .collect();
     let verification = audit_trail::verify(&context, &caller.request, &known).await?;
     Ok(ok(&AuditVerification::from(verification)))
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

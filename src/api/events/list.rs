@@ -61,7 +61,8 @@ impl Filter for Sought {
 #[utoipa::path(
     operation_id = "listEvents", tag = "metrics",
     params(EventParams, PagingParams),
-    responses((status = 200, description = "A page of events", body = StepUpEventPage))
+    responses((status = 200, description = "A page of events", body = StepUpEventPage)),
+    extensions(("x-problems" = json!(["not_found"])))
 )]
 #[get("/v1/events")]
 pub(crate) async fn list_events(

@@ -36,6 +36,7 @@ pub struct IdempotencyParams {
         rename = "Idempotency-Key",
         min_length = 16,
         max_length = 255,
+        pattern = r"^[!#-\[\]-~]+$",
         example = "0f7b1c9e-6f43-4a57-9a0e-5f2f6d2f1b7a"
     )]
     idempotency_key: Option<String>,
@@ -105,7 +106,7 @@ impl Repeatable {
             return Ok(Some(bare.to_owned()));
         }
         let detail = format!(
-            "`Idempotency-Key` must be one text of {MIN_CHARS} to {MAX_CHARS} visible ASCII characters, for example a UUID."
+            "`Idempotency-Key` must be one text of {MIN_CHARS} to {MAX_CHARS} visible ASCII characters other than `\"` and `\\`, for example a UUID."
         );
         let field = FieldError::new("header:Idempotency-Key", "invalid", detail.as_str());
         Err(Error::new(Code::InvalidHeader, detail).with_fields(vec![field]))

@@ -9,7 +9,7 @@ pub use question::{MetricsParams, MetricsQuestion};
 pub(super) use question::{text as read_text, time as read_time};
 
 use crate::{
-    reporting::report::{Figures, GroupBy, MethodShare, ReportRow, Step},
+    reporting::report::{Figures, GroupBy, MethodShare, ReportRow, SliceLength},
     usecases::step_up_reports::Answered,
 };
 use actix_web::{HttpRequest, HttpResponse, http::header::ACCEPT};
@@ -24,7 +24,7 @@ pub struct StepUpReport {
     /// Before this time.
     pub to: DateTime<Utc>,
     /// Length of a slice.
-    pub step: Step,
+    pub step: SliceLength,
     /// Time zone of the days.
     pub time_zone: String,
     /// What it is split by.

@@ -6,7 +6,7 @@ use crate::{
         extract::{BadValue, read_query},
         problem::ApiError,
     },
-    reporting::report::{self, GroupBy, Question, Step},
+    reporting::report::{self, GroupBy, Question, SliceLength},
 };
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -23,7 +23,7 @@ pub struct MetricsParams {
     /// Before this time; by default now.
     to: Option<DateTime<Utc>>,
     /// Length of the slices; by default `hour`.
-    step: Option<Step>,
+    step: Option<SliceLength>,
     /// What to split by.
     group_by: Option<GroupBy>,
     /// Time zone of the days (IANA name), for step `day`; by default `UTC`.
@@ -44,7 +44,7 @@ pub struct MetricsParams {
 struct Asked {
     from: Option<DateTime<Utc>>,
     to: Option<DateTime<Utc>>,
-    step: Option<Step>,
+    step: Option<SliceLength>,
     group_by: Option<GroupBy>,
     zone: Option<Tz>,
     app_id: Option<String>,
@@ -128,7 +128,7 @@ fn read(request: &HttpRequest) -> Result<MetricsQuestion, Error> {
             method: asked.method,
             reason: asked.reason,
         },
-        step: asked.step.unwrap_or(Step::Hour),
+        step: asked.step.unwrap_or(SliceLength::Hour),
         group_by: asked.group_by,
         zone: asked.zone.unwrap_or(Tz::UTC),
     }))

@@ -37,7 +37,7 @@ const RETRY_MS: u32 = 2000;
     operation_id = "watchOperation", tag = "operations",
     params(
         ("operation_id" = OperationId, Path, description = "The operation"),
-        ("Last-Event-ID" = Option<String>, Header, description = "`id` of the last event that was seen", example = "4711")
+        ("Last-Event-ID" = Option<String>, Header, pattern = "^[0-9]{1,18}$", description = "`id` of the last event that was seen", example = "4711")
     ),
     responses(
         (status = 200, description = "Events until the operation has ended", body = String, content_type = "text/event-stream",

@@ -69,7 +69,7 @@ pub struct AcceptedPolicy {
     params(
         ("tenant_id" = TenantId, Path, description = "The tenant"),
         ("app_id" = AppId, Path, description = "The app"),
-        ("If-Match" = String, Header, description = "`ETag` of the version to be replaced", example = "\"1\"")
+        ("If-Match" = String, Header, pattern = r#"^"[1-9][0-9]{0,17}"$"#, description = "`ETag` of the version to be replaced", example = "\"1\"")
     ),
     request_body = PolicyBody,
     responses((status = 202, description = "The new version, and the operation that brings it to the triggers",

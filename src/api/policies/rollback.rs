@@ -37,7 +37,7 @@ impl RequestBody for Rollback {}
     params(
         ("tenant_id" = TenantId, Path, description = "The tenant"),
         ("app_id" = AppId, Path, description = "The app"),
-        ("If-Match" = String, Header, description = "`ETag` of the version to be replaced", example = "\"2\"")
+        ("If-Match" = String, Header, pattern = r#"^"[1-9][0-9]{0,17}"$"#, description = "`ETag` of the version to be replaced", example = "\"2\"")
     ),
     request_body = Rollback,
     responses((status = 202, description = "The new version, and the operation that brings it to the triggers",

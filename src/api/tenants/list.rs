@@ -65,8 +65,9 @@ impl Filter for TenantFilter {
             }
             _ => return None,
         }
-        // What holds it does not belong in the database either.
-        if value.contains('\0') || value.len() > 2048 {
+        let max_chars = if name == "labels" { 2048 } else { 128 };
+        // What holds a null character does not belong in the database either.
+        if value.contains('\0') || value.chars().count() > max_chars {
             return Some(Err((
                 "invalid",
                 "is too long or holds a null character".to_owned(),

@@ -47,7 +47,7 @@ impl RequestBody for TenantChange {}
     operation_id = "updateTenant", tag = "tenants",
     params(
         ("tenant_id" = TenantId, Path, description = "The tenant"),
-        ("If-Match" = String, Header, description = "`ETag` of the tenant as it was read", example = "\"1\"")
+        ("If-Match" = String, Header, pattern = r#"^"[1-9][0-9]{0,17}"$"#, description = "`ETag` of the tenant as it was read", example = "\"1\"")
     ),
     request_body = TenantChange,
     responses((status = 202, description = "The tenant as asked for, and the operation that brings AWS to it",

@@ -325,3 +325,23 @@ async fn an_export_is_everything_and_can_be_checked_without_the_service() {
         "a forged export passes"
     );
 }
+
+#[tokio::test]
+async fn heads_that_no_chain_can_have_are_refused() {
+    let app = TestApp::start().await;
+    let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    for (member, value, code) in [
+        ("sequence", json!(0), "too_small"),
+        ("chain", json!("x".repeat(65)), "too_long"),
+        ("hash", json!(hash.to_uppercase()), "invalid"),
+        ("hash", json!(&hash[1..]), "invalid"),
+    ] {
+        let mut head = json!({"chain": "installation", "sequence": 1, "hash": hash});
+        head[member] = value;
+        app.operator()
+            .post("/v1/audit:verify", json!({ "heads": [head] }))
+            .await
+            .problem(422, "validation_failed")
+            .names(&format!("/heads/0/{member}"), code);
+    }
+}

@@ -1,7 +1,7 @@
 //! The OpenAPI document.
 
 use crate::support::TestApp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 
 #[test]
@@ -36,6 +36,16 @@ async fn every_operation_is_described_and_references_resolve() {
                 operation["tags"].as_array().is_some_and(|tags| tags.len() == 1),
                 "{name} has no tag"
             );
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let null = json!("null");
+                assert!(
+                    !parameter["schema"]["type"]
+                        .as_array()
+                        .is_some_and(|types| types.contains(&null)),
+                    "{name}: {} cannot be null",
+                    parameter["name"]
+                );
+            }
             let schemes = operation["security"].as_array().map(Vec::len);
             assert_eq!(schemes, Some(usize::from(path.starts_with("/v1/"))), "{name}");
             assert!(
@@ -73,6 +83,19 @@ async fn every_operation_is_described_and_references_resolve() {
                     "{name} lacks {status}"
                 );
             }
+        }
+    }
+    // The members of a whole are not refused by its parts.
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        for part in schema["allOf"].as_array().into_iter().flatten() {
+            let Some(reference) = part["$ref"].as_str() else {
+                continue;
+            };
+            let part = document.pointer(&reference[1..]).unwrap();
+            assert!(
+                part["additionalProperties"].is_null(),
+                "{name} is refused by {reference}"
+            );
         }
     }
     let mut references = Vec::new();

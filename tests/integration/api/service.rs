@@ -47,6 +47,13 @@ async fn unknown_paths_and_methods_are_told_apart() {
         (Method::PATCH, "/healthz", "GET"),
         (Method::POST, "/openapi.json", "GET"),
         (Method::OPTIONS, "/v1/cells", "GET"),
+        (Method::OPTIONS, "/v1/audit:verify", "POST"),
+        (
+            Method::OPTIONS,
+            "/v1/keys/key_01jd7v0p3h8s5k2m4n6q9r1t0w:revoke",
+            "POST",
+        ),
+        (Method::OPTIONS, "/v1/keys/key_01jd7v0p3h8s5k2m4n6q9r1t0w", "GET"),
     ] {
         let answer = send(operator.request(method, path)).await;
         assert_eq!(answer.header("allow"), allow);

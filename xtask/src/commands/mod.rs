@@ -5,6 +5,7 @@ pub(crate) mod attacks;
 pub(crate) mod chart;
 pub(crate) mod demo;
 pub(crate) mod fuzz;
+pub(crate) mod fuzz_api;
 pub(crate) mod image;
 pub(crate) mod lint;
 pub(crate) mod openapi_lint;

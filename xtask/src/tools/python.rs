@@ -239,6 +239,8 @@ mod tests {
             include_str!("../../python/requirements-package.txt"),
             include_str!("../../python/requirements-deploy.txt"),
             include_str!("../../python/requirements-node.txt"),
+            include_str!("../../python/requirements-openapi.txt"),
+            include_str!("../../python/requirements-fuzz-api.txt"),
         ] {
             let joined = text.replace("\\\n", " ");
             for line in joined

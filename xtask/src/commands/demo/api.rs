@@ -15,14 +15,14 @@ use crate::ui::Progress;
 const OPERATION_LIMIT: Duration = Duration::from_mins(3);
 
 /// One caller with one key.
-pub(super) struct ApiClient {
+pub(crate) struct ApiClient {
     agent: Agent,
     base_url: String,
     key: String,
 }
 
 impl ApiClient {
-    pub(super) fn new(base_url: &str, key: &str) -> Self {
+    pub(crate) fn new(base_url: &str, key: &str) -> Self {
         Self {
             agent: http::agent(Duration::from_secs(30)),
             base_url: base_url.to_owned(),
@@ -39,7 +39,7 @@ impl ApiClient {
         read(answer, "GET", path)
     }
 
-    pub(super) fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let answer = self
             .agent
             .post(self.url(path))
@@ -115,7 +115,7 @@ fn read(
 }
 
 /// A text member of an answer, by JSON pointer.
-pub(super) fn text(answer: &Value, pointer: &str) -> anyhow::Result<String> {
+pub(crate) fn text(answer: &Value, pointer: &str) -> anyhow::Result<String> {
     let found = answer.pointer(pointer).and_then(Value::as_str);
     Ok(found
         .with_context(|| format!("the answer has no {pointer}: {answer}"))?

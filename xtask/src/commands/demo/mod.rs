@@ -6,11 +6,11 @@
 //! - [`app`]: starts the app with the page.
 //! - [`report`]: what `--json` writes.
 //!
-//! [`attacked`] starts the same system for the attack catalogue.
+//! [`attacked`] starts the same system for the attack catalogue, [`start_api_alone`] the API for what fuzzes it.
 //!
 //! Database and emulator start from nothing each time; tools and builds are kept. So a second run takes seconds and shows the same.
 
-mod api;
+pub(crate) mod api;
 mod app;
 mod cognito;
 mod job;
@@ -34,7 +34,7 @@ use crate::services::ports::Ports;
 use crate::services::postgres_home::PostgresHome;
 use crate::services::{Services, lock};
 use crate::tools::python::Venv;
-use crate::ui::Tone;
+use crate::ui::{Progress, Tone};
 
 /// What `demo` may be told.
 #[derive(Args)]
@@ -129,6 +129,15 @@ pub(crate) fn attacked(context: &Context, ports: &Ports) -> anyhow::Result<Value
     target["client_secret"] = system.blockid_client_secret.into();
     target["python"] = system.venv.python().display().to_string().into();
     Ok(target)
+}
+
+/// The API with a cell around services that run; its address and an operator's key.
+pub(crate) fn start_api_alone(
+    context: &Context,
+    services: &Services,
+    progress: &Progress,
+) -> anyhow::Result<(String, String)> {
+    system::start_api_alone(context, services, progress)
 }
 
 /// Removes everything but what this very run has open.

@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::http;
 use crate::process::{MARKER, Service};
 use crate::random::{random_base64, random_hex};
+use crate::services::Services;
 use crate::services::ministack::MiniStack;
 use crate::services::ports::{Listener, Ports};
 use crate::services::postgres::Postgres;
@@ -23,6 +24,7 @@ use crate::tools::python::Venv;
 use crate::ui::Progress;
 
 const DATABASE: &str = "stepgate_demo";
+const FUZZED_DATABASE: &str = "stepgate_fuzzed";
 /// The emulator's own region: calls without a signature, as a client's sign-in makes them, go there.
 pub(super) const AWS_REGION: &str = "us-east-1";
 /// The emulator takes any credentials and puts these into its default account, where unsigned calls go too.
@@ -83,6 +85,7 @@ impl System {
             context,
             postgres,
             ministack,
+            database: DATABASE,
             encryption_key: random_base64(32)?,
             api_port,
         };
@@ -115,6 +118,36 @@ impl System {
     pub(super) fn point_to_aws(&self, command: &mut Command) {
         point_to_aws(command, &self.aws_endpoint_url);
     }
+}
+
+/// The API with a cell and without a worker, for as many requests as come; hands back its address and an operator's key.
+pub(super) fn start_api_alone(
+    context: &Context,
+    services: &Services,
+    progress: &Progress,
+) -> anyhow::Result<(String, String)> {
+    const NAME: &str = "fuzzed stepgate serve";
+    let api_port = Ports::free().choose(Listener::Api)?;
+    let service = ServiceProgram {
+        context,
+        postgres: &services.postgres,
+        ministack: &services.ministack,
+        database: FUZZED_DATABASE,
+        encryption_key: random_base64(32)?,
+        api_port,
+    };
+    progress.detail("migrating");
+    service.migrate(progress)?;
+    service.bootstrap_cell(progress)?;
+    let mut serve = service.command(&["serve"]);
+    serve.env("STEPGATE_RATE_LIMIT_PER_MIN", "0");
+    service.start(NAME, serve, "fuzzed-api")?;
+    let api_url = format!("http://127.0.0.1:{api_port}");
+    let ready = format!("{api_url}/readyz");
+    context
+        .processes
+        .wait_ready(NAME, Duration::from_secs(30), || http::answers(&ready))?;
+    Ok((api_url, service.bootstrap_operator_key()?))
 }
 
 fn start_simulator(
@@ -156,7 +189,8 @@ struct ServiceProgram<'a> {
     context: &'a Context,
     postgres: &'a Postgres,
     ministack: &'a MiniStack,
-    /// The demonstration's database lives as long as this.
+    database: &'static str,
+    /// The database lives as long as this.
     encryption_key: String,
     api_port: u16,
 }
@@ -177,7 +211,7 @@ impl ServiceProgram<'_> {
         }
         point_to_aws(&mut command, &self.ministack.url());
         command
-            .env("STEPGATE_DATABASE_URL", self.postgres.url(DATABASE))
+            .env("STEPGATE_DATABASE_URL", self.postgres.url(self.database))
             .env("STEPGATE_LISTEN", format!("127.0.0.1:{}", self.api_port))
             .env("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
             .env("STEPGATE_WORKER_POLL_MS", "250")
@@ -189,7 +223,7 @@ impl ServiceProgram<'_> {
     }
 
     fn migrate(&self, progress: &Progress) -> anyhow::Result<()> {
-        self.postgres.create_database(self.context, DATABASE)?;
+        self.postgres.create_database(self.context, self.database)?;
         let log = self.context.fresh_log("migrate")?;
         self.context
             .processes
@@ -198,7 +232,7 @@ impl ServiceProgram<'_> {
 
     fn start_api(&self, api_url: &str, progress: &Progress) -> anyhow::Result<()> {
         const NAME: &str = "stepgate serve";
-        self.start(NAME, "serve", "api")?;
+        self.start(NAME, self.command(&["serve"]), "api")?;
         let ready = format!("{api_url}/readyz");
         self.context
             .processes
@@ -208,13 +242,13 @@ impl ServiceProgram<'_> {
     }
 
     fn start_worker(&self, progress: &Progress) -> anyhow::Result<()> {
-        self.start("stepgate worker", "worker", "worker")?;
+        self.start("stepgate worker", self.command(&["worker"]), "worker")?;
         progress.set_note("claims what the API asks for");
         Ok(())
     }
 
-    fn start(&self, name: &'static str, subcommand: &str, log: &str) -> anyhow::Result<()> {
-        let (command, log) = (self.command(&[subcommand]), self.context.log(log));
+    fn start(&self, name: &'static str, command: Command, log: &str) -> anyhow::Result<()> {
+        let log = self.context.log(log);
         let (stop_signal, stop_within) = (Signal::SIGTERM, Duration::from_secs(15));
         self.context.processes.start(Service {
             name,

@@ -12,7 +12,7 @@ use clap::Args;
 
 use self::tally::{Budget, Tally};
 use crate::artifacts;
-use crate::commands::{chart, lint, openapi_lint};
+use crate::commands::{chart, fuzz_api, lint, openapi_lint};
 use crate::context::Context;
 use crate::process::Interrupted;
 use crate::services::ports::Ports;
@@ -122,6 +122,9 @@ fn run_stages(context: &Context, options: &Options, tally: &mut Tally) -> anyhow
         doc_tests(context, options, &environment, tally, progress)
     })?;
     if options.deploys() {
+        stages.run("API fuzzing", Budget::Test, |tally, progress| {
+            fuzz_api::bounded(context, &tools.venv, &services, tally, progress)
+        })?;
         deployment(context, &tools, &services, &mut stages)?;
     }
     if options.package.is_empty() {
