@@ -14,6 +14,8 @@ use crate::{
 use actix_web::{get, web::Data};
 
 /// Get an API key of a partner.
+///
+/// Its prefix, role, scopes, expiry and last use; the key itself was shown once.
 #[utoipa::path(
     operation_id = "getPartnerKey", tag = "partners",
     params(("partner_id" = PartnerId, Path, description = "The partner"), ("key_id" = KeyId, Path, description = "The key")),

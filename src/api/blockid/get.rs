@@ -13,6 +13,8 @@ use crate::{
 use actix_web::{get, web::Data};
 
 /// Get a tenant's BlockID connection.
+///
+/// What is in force, the newest change and what the last check found. Its client secret is never shown.
 #[utoipa::path(
     operation_id = "getConnection", tag = "blockid",
     params(("tenant_id" = TenantId, Path, description = "The tenant")),

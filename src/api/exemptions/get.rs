@@ -13,6 +13,8 @@ use crate::{
 use actix_web::{get, web::Data};
 
 /// Get an exemption.
+///
+/// Whom it exempts, who asked for it and approved it, and until when it holds.
 #[utoipa::path(
     operation_id = "getExemption", tag = "exemptions",
     params(("tenant_id" = TenantId, Path, description = "The tenant"),

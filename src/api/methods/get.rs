@@ -13,6 +13,8 @@ use crate::{
 use actix_web::{get, web::Data};
 
 /// Get the methods of a tenant.
+///
+/// The shipped ones and those of its own, with what pilot step-ups taught about each.
 #[utoipa::path(
     operation_id = "getMethods", tag = "tenants",
     params(("tenant_id" = TenantId, Path, description = "The tenant")),

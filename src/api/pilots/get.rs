@@ -13,6 +13,8 @@ use crate::{
 use actix_web::{get, web::Data};
 
 /// Get a pilot step-up.
+///
+/// How far it is, and what it taught.
 #[utoipa::path(
     operation_id = "getPilot", tag = "tenants",
     params(("tenant_id" = TenantId, Path, description = "The tenant"), ("pilot_id" = PilotId, Path, description = "The pilot")),

@@ -76,6 +76,8 @@ impl From<Journey> for UserJourney {
 }
 
 /// Get a user.
+///
+/// As Cognito tells, with what concerns the step-up: links, exemptions in force and the last journeys.
 #[utoipa::path(
     operation_id = "getUser", tag = "users",
     params(("tenant_id" = TenantId, Path, description = "The tenant"),
