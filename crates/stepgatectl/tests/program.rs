@@ -44,7 +44,7 @@ fn mistakes_of_the_command_line_are_told_and_exit_with_2() {
         let output = stepgatectl(arguments, &[]);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(
-            text(&output.stderr).contains("Usage"),
+            text(&output.stderr).starts_with("error: "),
             "{arguments:?}: {}",
             text(&output.stderr)
         );

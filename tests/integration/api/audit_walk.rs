@@ -1,6 +1,6 @@
 //! Every operation of the document that changes something leaves an entry in the audit log.
 
-use super::authorization::{call, case, new_keys, set};
+use super::authorization::{ask, call, case, fresh, new_keys, set};
 use reqwest::Method;
 use serde_json::json;
 
@@ -11,6 +11,15 @@ const CHANGES_NOTHING: [&str; 5] = [
     "verifyAudit",
     "checkConnection",
     "findUsers",
+];
+
+/// Operations that a pool, a provider or an earlier change must be there for: their entries are shown by tests of their own.
+const SHOWN_ELSEWHERE: [&str; 5] = [
+    "completePilot",
+    "signOutUser",
+    "createLink",
+    "unlinkUser",
+    "revertConnection",
 ];
 
 #[tokio::test]
@@ -30,18 +39,28 @@ async fn every_change_leaves_an_entry() {
     for (template, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let operation_id = operation["operationId"].as_str().unwrap();
-            if !template.starts_with("/v1/") || method == "get" || CHANGES_NOTHING.contains(&operation_id) {
+            let left_out = CHANGES_NOTHING.contains(&operation_id) || SHOWN_ELSEWHERE.contains(&operation_id);
+            if !template.starts_with("/v1/") || method == "get" || left_out {
                 continue;
             }
             if operation_id.starts_with("rotate") {
                 // A key is rotated once, and not after it was revoked.
                 walk.ids.keys = new_keys(app, &walk.ids.partner).await;
             }
+            if template.contains("{exemption_id}:") {
+                walk.ids.exemption = ask(&walk.asker, &walk.ids).await;
+            }
             let (roles, mut body) = case(operation_id, "walked").unwrap();
             if operation_id == "updatePartner" {
                 // The case of the authorization test changes nothing, and nothing is what it would leave.
                 body = Some(json!({"name": "renamed"}));
             }
+            if operation_id == "createExemption" {
+                body = Some(json!({"app_id": walk.ids.app, "reason": "drill", "duration_min": 5}));
+            }
+            let path = fresh(&walk.asker, &walk.ids, operation_id)
+                .await
+                .fill(operation_id, template);
             let caller = if roles[2] {
                 &walk.callers[2]
             } else {
@@ -49,13 +68,7 @@ async fn every_change_leaves_an_entry() {
             };
             let method: Method = method.to_uppercase().parse().unwrap();
             let before = entries().await;
-            let answer = call(
-                caller,
-                &method,
-                &walk.ids.fill(operation_id, template),
-                body.as_ref(),
-            )
-            .await;
+            let answer = call(caller, &method, &path, body.as_ref()).await;
             assert!(answer.status.is_success(), "{operation_id}: {}", answer.text);
             let after = entries().await;
             assert!(

@@ -105,11 +105,11 @@ const NEED_A_POOL: [&str; 6] = [
 
 #[derive(Clone)]
 pub(super) struct Ids {
-    exemption: String,
+    pub(super) exemption: String,
     pub(super) partner: String,
     cell: String,
     tenant: String,
-    app: String,
+    pub(super) app: String,
     operation: String,
     /// A key of the partner's, and one of the installation's.
     pub(super) keys: [String; 2],
@@ -158,7 +158,7 @@ impl Ids {
 const USED_UP: [&str; 3] = ["deleteApp", "cancelOperation", "watchOperation"];
 
 /// Ids for one call of an operation: what a call uses up is made anew for each.
-async fn fresh(acme: &Caller, ids: &Ids, operation_id: &str) -> Ids {
+pub(super) async fn fresh(acme: &Caller, ids: &Ids, operation_id: &str) -> Ids {
     if !USED_UP.contains(&operation_id) {
         return ids.clone();
     }
@@ -219,7 +219,7 @@ pub(super) struct Stage {
     /// Operator, auditor, partner admin, partner reader.
     pub(super) callers: [Caller; 4],
     /// Administrator who is none of them.
-    asker: Caller,
+    pub(super) asker: Caller,
     /// Administrator of another partner.
     other: Caller,
     other_id: String,
@@ -318,7 +318,7 @@ pub(super) async fn new_keys(app: &TestApp, partner_id: &str) -> [String; 2] {
 }
 
 /// An exemption that waits for somebody else.
-async fn ask(asker: &Caller, ids: &Ids) -> String {
+pub(super) async fn ask(asker: &Caller, ids: &Ids) -> String {
     let body = json!({"app_id": ids.app, "reason": "drill", "duration_min": 5});
     let path = format!("/v1/tenants/{}/exemptions", ids.tenant);
     let exemption = asker.post(&path, body).await.expect(201);

@@ -79,28 +79,8 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
         .await
         .expect(201);
     let pilot_id = text(&pilot["pilot"]["id"]);
+    // The tables of the fields begin with these, in this order: what is new comes behind.
     let mut endpoints = vec![
-        endpoint(
-            &acme,
-            Method::POST,
-            pilots.clone(),
-            json!({"method": "otp", "username": "ann"}),
-            small,
-        ),
-        endpoint(
-            &acme,
-            Method::POST,
-            format!("{pilots}/{pilot_id}:complete"),
-            json!({"code": "c", "state": "s"}),
-            small,
-        ),
-        endpoint(
-            &acme,
-            Method::PUT,
-            format!("/v1/tenants/{tenant_id}/blockid/methods"),
-            json!({"extra_methods": []}),
-            small,
-        ),
         endpoint(
             app.operator(),
             Method::POST,
@@ -283,6 +263,29 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
         json!({"description": "x"}),
         small,
     ));
+    endpoints.extend([
+        endpoint(
+            &acme,
+            Method::POST,
+            pilots.clone(),
+            json!({"method": "otp", "username": "ann"}),
+            small,
+        ),
+        endpoint(
+            &acme,
+            Method::POST,
+            format!("{pilots}/{pilot_id}:complete"),
+            json!({"code": "c", "state": "s"}),
+            small,
+        ),
+        endpoint(
+            &acme,
+            Method::PUT,
+            format!("/v1/tenants/{tenant_id}/blockid/methods"),
+            json!({"extra_methods": []}),
+            small,
+        ),
+    ]);
     for path in rotations {
         endpoints.push(endpoint(
             app.operator(),
@@ -440,8 +443,10 @@ async fn bodies_of_another_type_or_size_and_unknown_fields() {
         let accepted = send(request.body(fine.to_string())).await;
         // A tenant that no worker has seen has no users: there everything else was in order.
         let no_pool = endpoint.path.contains("/users") && accepted.text.contains("\"tenant_state\"");
+        // No provider answers here: whoever completes a pilot hears about its `state`.
+        let no_pilot = endpoint.path.ends_with(":complete") && accepted.text.contains("\"mismatch\"");
         assert!(
-            accepted.status.is_success() || no_pool,
+            accepted.status.is_success() || no_pool || no_pilot,
             "{}: {}",
             endpoint.name(),
             accepted.text

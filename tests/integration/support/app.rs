@@ -197,6 +197,9 @@ impl TestApp {
             "webhooks",
             "webhook_messages",
             "webhook_deliveries",
+            "blockid_pilots",
+            "exemptions",
+            "connection_changes",
         ] {
             let statement = format!("UPDATE {table} SET partner_id = $2 WHERE partner_id = $1");
             sqlx::query(sqlx::AssertSqlSafe(statement))
