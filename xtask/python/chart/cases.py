@@ -163,7 +163,7 @@ OPTIONS: dict[str, tuple[object, dict]] = {
     "externalSecrets.database.remoteKey": ("other", EXTERNAL),
     "externalSecrets.migration.remoteKey": ("stepgate/owner", EXTERNAL),
     "postgresql.enabled": (True, TRIAL),
-    "postgresql.image": ("docker.io/library/postgres:16.10-alpine3.22", TRIAL),
+    "postgresql.image": ("postgres:16.10-alpine3.22", TRIAL),
     "postgresql.storage": ("1Gi", TRIAL),
     "postgresql.storageClassName": ("gp3", TRIAL),
     "postgresql.resources": (RESOURCES, TRIAL),
