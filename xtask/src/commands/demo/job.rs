@@ -35,7 +35,7 @@ pub(super) fn run(
     let Onboarded {
         user_pool_id,
         client_id,
-    } = onboard(context, system, report)?;
+    } = onboard(context, system, true, report)?;
     let password = format!("Demo-{}", random_hex(8)?);
     report.step(context, "user", |progress| {
         create_user(context, system, &user_pool_id, &password)?;
@@ -82,7 +82,12 @@ pub(super) fn another_partner(
 }
 
 /// Onboards a customer with an app, only through the API.
-pub(super) fn onboard(context: &Context, system: &System, report: &mut Report) -> anyhow::Result<Onboarded> {
+pub(super) fn onboard(
+    context: &Context,
+    system: &System,
+    self_sign_up: bool,
+    report: &mut Report,
+) -> anyhow::Result<Onboarded> {
     let operator = ApiClient::new(&system.api_url, &system.operator_key);
     let (partner_id, api_key) = report.step(context, "partner + key", |progress| {
         let partner = operator.post("/v1/partners", &json!({"name": "Demo partner"}))?;
@@ -103,7 +108,7 @@ pub(super) fn onboard(context: &Context, system: &System, report: &mut Report) -
                 "tenant_dns": system.blockid_host, "community": BLOCKID_COMMUNITY,
                 "client_id": BLOCKID_CLIENT_ID, "client_secret": system.blockid_client_secret,
             },
-            "pool": { "self_sign_up": true },
+            "pool": { "self_sign_up": self_sign_up },
         });
         let accepted = partner.post("/v1/tenants", &body)?;
         let tenant_id = text(&accepted, "/tenant/id")?;
