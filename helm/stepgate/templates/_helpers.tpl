@@ -139,6 +139,20 @@ hook
   value: {{ .Values.config.shutdownDelayS | quote }}
 - name: STEPGATE_SHUTDOWN_GRACE_S
   value: {{ .Values.config.shutdownGraceS | quote }}
+- name: STEPGATE_METRICS_LISTEN
+  value: "0.0.0.0:9090"
+{{- with .Values.metrics.tenants }}
+- name: STEPGATE_METRICS_TENANTS
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- with .Values.tracing.endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ . | quote }}
+- name: OTEL_TRACES_SAMPLER
+  value: parentbased_traceidratio
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ $.Values.tracing.sampleRatio | quote }}
+{{- end }}
 {{- with .Values.aws.region }}
 - name: AWS_REGION
   value: {{ . | quote }}
