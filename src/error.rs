@@ -60,6 +60,10 @@ codes! {
     ExternalIdTaken => "external_id_taken", "External id taken";
     /// There is no cell that takes new tenants, or not the one that was asked for.
     NoCellAvailable => "no_cell_available", "No cell available";
+    /// An AWS quota leaves no room in the cell, or in any; `detail` says which, and what an operator can do.
+    CellFull => "cell_full", "Cell full";
+    /// The rollout's state does not allow this operation, or another rollout works on the same tenants.
+    RolloutState => "rollout_state", "Rollout state does not allow this";
     /// The tenant's state does not allow this operation.
     TenantState => "tenant_state", "Tenant state does not allow this";
     /// What was asked for loses something: ask again with `confirm` as in `confirmation`.

@@ -39,6 +39,7 @@ pub mod problem;
 pub mod problems;
 pub mod rate_limit;
 pub mod respond;
+pub mod rollouts;
 mod route_table;
 pub mod server;
 pub mod templates;
@@ -67,6 +68,14 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(api_keys::revoke::revoke_installation_key)
         .service(cells::list::list_cells)
         .service(cells::get::get_cell)
+        .service(cells::update::update_cell)
+        .service(cells::releases::list_releases)
+        .service(rollouts::create::create_rollout)
+        .service(rollouts::list::list_rollouts)
+        .service(rollouts::get::get_rollout)
+        .service(rollouts::pause::pause_rollout)
+        .service(rollouts::resume::resume_rollout)
+        .service(rollouts::cancel::cancel_rollout)
         .service(tenants::create::create_tenant)
         .service(tenants::list::list_tenants)
         .service(tenants::get::get_tenant)

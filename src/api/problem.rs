@@ -114,6 +114,8 @@ pub fn status(code: Code) -> StatusCode {
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::NameTaken
         | Code::NoCellAvailable
+        | Code::CellFull
+        | Code::RolloutState
         | Code::TenantState
         | Code::OperationState
         | Code::KeyState

@@ -6,6 +6,7 @@
 //! To add a service: a file with a struct around the SDK's client, verbs that take and give our types, and a
 //! constructor below. SDK errors become [`AwsError`], which keeps the error code and AWS's request id.
 
+mod access;
 mod answered;
 pub mod cloudformation;
 pub mod cognito;
@@ -31,6 +32,7 @@ use std::{collections::HashMap, sync::Mutex, sync::PoisonError, time::Duration};
 pub struct Aws {
     base: SdkConfig,
     regions: Mutex<HashMap<String, SdkConfig>>,
+    accounts: Mutex<access::Accounts>,
 }
 
 impl std::fmt::Debug for Aws {
@@ -64,9 +66,14 @@ impl Aws {
             .retry_config(RetryConfig::standard().with_max_attempts(4))
             .load()
             .await;
+        Self::from_base(base)
+    }
+
+    fn from_base(base: SdkConfig) -> Self {
         Self {
             base,
             regions: Mutex::new(HashMap::new()),
+            accounts: Mutex::default(),
         }
     }
 

@@ -54,7 +54,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     // One TLS provider for everything in the process; an error means that it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match dispatch(cli.command).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             #[expect(
                 clippy::print_stderr,
@@ -68,20 +68,18 @@ pub async fn run(cli: Cli) -> ExitCode {
     }
 }
 
-async fn dispatch(command: Command) -> anyhow::Result<()> {
+async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve => serve::run(Config::load()?).await,
-        Command::Worker => worker::run(Config::load()?).await,
-        Command::Migrate(arguments) => migrate::run(Config::load()?, &arguments).await,
-        Command::Openapi => openapi::run(),
-        Command::Probe(arguments) => probe::run(arguments).await,
-        Command::Problems => {
-            problems::run();
-            Ok(())
-        }
-        Command::Cell(command) => cell::run(Config::load()?, command).await,
-        Command::Keys(command) => keys::run(command).await,
+        Command::Serve => serve::run(Config::load()?).await?,
+        Command::Worker => worker::run(Config::load()?).await?,
+        Command::Migrate(arguments) => migrate::run(Config::load()?, &arguments).await?,
+        Command::Openapi => openapi::run()?,
+        Command::Probe(arguments) => probe::run(arguments).await?,
+        Command::Problems => problems::run(),
+        Command::Cell(command) => return cell::run(Config::load()?, command).await,
+        Command::Keys(command) => keys::run(command).await?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints a command's result.

@@ -66,6 +66,22 @@ text_enum! {
         MethodsChanged => "methods_changed",
         /// A cell was put up, or brought to other settings.
         CellApplied => "cell_applied",
+        /// A cell was closed, opened, or given other quotas.
+        CellChanged => "cell_changed",
+        /// Triggers and template were registered that tenants can be brought to.
+        ReleaseRegistered => "release_registered",
+        /// A rollout was begun.
+        RolloutCreated => "rollout_created",
+        /// A rollout was paused.
+        RolloutPaused => "rollout_paused",
+        /// A rollout was resumed.
+        RolloutResumed => "rollout_resumed",
+        /// A rollout was stopped by hand.
+        RolloutCancelled => "rollout_cancelled",
+        /// A rollout came to another wave, or stopped, or ended.
+        RolloutAdvanced => "rollout_advanced",
+        /// A tenant was brought to another release by a rollout, or back.
+        TenantReleaseChanged => "tenant_release_changed",
         /// A tenant was created.
         TenantCreated => "tenant_created",
         /// A tenant was changed.

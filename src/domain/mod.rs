@@ -23,6 +23,7 @@ pub mod pilot;
 pub mod policy;
 pub mod pool;
 pub mod provisioning;
+pub mod rollout;
 pub mod tenant;
 pub mod user;
 pub mod validation;

@@ -34,6 +34,8 @@ text_enum! {
         RecordPilot => "record_pilot",
         /// Tell the triggers which methods the tenant has beside the shipped ones.
         UpdateMethods => "update_methods",
+        /// Bring a tenant to other triggers or another template, or back.
+        ChangeRelease => "change_release",
     }
 }
 
@@ -77,9 +79,12 @@ pub struct Failure {
 
 impl OperationKind {
     /// Whether a caller may have the work stopped. What shuts or opens a tenant is never stopped half-way: nobody
-    /// could tell from its row whether its triggers refuse.
+    /// could tell from its row whether its triggers refuse. Which release a tenant runs is for a rollout to say.
     pub const fn may_be_cancelled(self) -> bool {
-        !matches!(self, Self::SuspendTenant | Self::ResumeTenant)
+        !matches!(
+            self,
+            Self::SuspendTenant | Self::ResumeTenant | Self::ChangeRelease
+        )
     }
 }
 
@@ -210,6 +215,7 @@ mod tests {
         assert!(OperationKind::CreateTenant.may_be_cancelled());
         assert!(!OperationKind::SuspendTenant.may_be_cancelled());
         assert!(!OperationKind::ResumeTenant.may_be_cancelled());
+        assert!(!OperationKind::ChangeRelease.may_be_cancelled());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{
     app::AppSettings, blockid::BlockIdConnection, cell::Cell, method::TenantMethods,
     operation::OperationKind, pool::PoolSettings, text_enum,
 };
-use crate::ids::{AppId, PartnerId, TenantId};
+use crate::ids::{AppId, PartnerId, ReleaseId, TenantId};
 use serde::{Deserialize, Serialize};
 use step_up::{policy::PolicyDocument, settings::ProviderMetadata};
 
@@ -72,6 +72,7 @@ impl StepName {
             OperationKind::SuspendTenant | OperationKind::ResumeTenant => &[Self::Suspension],
             OperationKind::ApproveExemption | OperationKind::EndExemption => &[Self::Exemptions],
             OperationKind::RecordPilot | OperationKind::UpdateMethods => &[Self::TenantSettings],
+            OperationKind::ChangeRelease => &[Self::TenantStack, Self::CredentialsPolicy, Self::ReadBack],
         }
     }
 }
@@ -88,12 +89,35 @@ pub struct Observed {
     pub stack: Option<StackOutputs>,
     /// How many stacks failed to come up and were cleaned away; part of the token of the next creation.
     pub failed_stacks: u32,
+    /// The release that the stack was last brought to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<ObservedRelease>,
     /// ARN of the `settings` secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settings_secret_arn: Option<String>,
     /// The provider's metadata and keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<DiscoveredProvider>,
+}
+
+/// The release that a stack runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedRelease {
+    /// Its id.
+    pub id: ReleaseId,
+    /// Its name.
+    pub name: String,
+}
+
+/// The release that a stack is to run. Its artifacts stand in the cell that the pass works with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredRelease {
+    /// Its id.
+    pub id: ReleaseId,
+    /// Its name.
+    pub name: String,
+    /// Text of its template.
+    pub template_body: String,
 }
 
 /// What a tenant's stack consists of.
@@ -145,8 +169,10 @@ pub struct Desired {
     pub tenant_id: TenantId,
     /// Whose it is.
     pub partner_id: PartnerId,
-    /// Where it lives.
+    /// Where it lives, with the artifacts that this tenant is to run.
     pub cell: Cell,
+    /// What it is to run; `None` where nothing was registered: the cell's artifacts and the template of this binary.
+    pub release: Option<DesiredRelease>,
     /// Its BlockID connection.
     pub connection: BlockIdConnection,
     /// Settings of its pool.
@@ -217,6 +243,7 @@ mod tests {
             OperationKind::SuspendTenant,
             OperationKind::ChangeConnection,
             OperationKind::EndExemption,
+            OperationKind::ChangeRelease,
         ] {
             let positions: Vec<_> = StepName::plan(kind)
                 .iter()

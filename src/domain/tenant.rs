@@ -1,7 +1,7 @@
 //! A tenant: one BlockID connection, one user pool, one stack.
 
 use super::{
-    blockid::BlockIdConnection, connection_check::ConnectionReport, method::TenantMethods,
+    blockid::BlockIdConnection, cell::CellAccess, connection_check::ConnectionReport, method::TenantMethods,
     operation::Failure, pool::PoolSettings, validation::Problems,
 };
 use crate::{
@@ -113,6 +113,12 @@ pub struct Tenant {
     pub suspension: Option<Suspension>,
     /// Why the last pass of the worker failed, while it does.
     pub last_error: Option<Failure>,
+    /// How the account of its cell is reached.
+    pub access: Option<CellAccess>,
+    /// Release of triggers and template that it is to run.
+    pub wanted_release: Option<String>,
+    /// Release that its stack was last brought to.
+    pub running_release: Option<String>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.

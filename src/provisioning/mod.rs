@@ -11,7 +11,7 @@
 //! | [`wanted`] | pure: what AWS should look like for a tenant |
 //! | [`stacks`] | creating and changing a stack safely, for tenants and cells |
 //! | [`artifacts`] | the trigger artifacts in a folder, checked |
-//! | [`cell`] | the shared parts of a cell |
+//! | [`cell`] | the shared parts of a cell: what would change, and changing it |
 //! | [`template`] | the templates and their digests |
 //! | `announcements` | what is told to webhooks |
 //! | [`failure`] | why a step failed, in public words, and what to do about it |

@@ -106,6 +106,7 @@ pub async fn run(context: &Context, claim: &Claim, stop: CancellationToken) -> R
     // Steps wait for AWS: no connection is held meanwhile.
     tx.commit().await?;
 
+    let context = &context.in_cell(desired.cell.access.as_ref()).await;
     // What is asked anew is not given up for the failures of what was asked before.
     let failed_before = if new { 0 } else { desired.failed_passes };
     let mut pass = Pass {

@@ -12,9 +12,9 @@ use crate::{
         method::TenantMethods,
         operation::{Failure, OperationKind},
         pool::PoolSettings,
-        provisioning::{Claim, DeletedApp, Desired, DesiredApp, Observed, StepName},
+        provisioning::{Claim, DeletedApp, Desired, DesiredApp, DesiredRelease, Observed, StepName},
     },
-    ids::{AppId, CellId, PartnerId, TenantId},
+    ids::{AppId, CellId, PartnerId, ReleaseId, TenantId},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, types::Json};
@@ -109,7 +109,8 @@ async fn load_where(
                   blockid_community, blockid_client_id, blockid_extra_ca_pem, pool AS "pool: Json<PoolSettings>", credentials_secret_arn,
                   settings_secret_name, event_hash_key, generation, observed_generation, failed_passes,
                   suspended_at IS NOT NULL AS "suspended!", methods AS "methods: Json<TenantMethods>", sandbox,
-                  observed AS "observed: Json<Observed>"
+                  observed AS "observed: Json<Observed>",
+                  release_id AS "release_id: ReleaseId"
            FROM tenants
            WHERE id = $1 AND ($2::text IS NULL OR (lease_owner = $2 AND fencing_token = $3))"#,
         tenant_id as TenantId,
@@ -123,7 +124,19 @@ async fn load_where(
     let apps = load_apps(&mut *db, tenant_id).await?;
     let deleted_apps = load_deleted_apps(&mut *db, tenant_id).await?;
     let steps = steps_needed(&mut *db, tenant_id, row.observed_generation, row.generation).await?;
-    let cell = super::cells::get(&mut *db, &OperatorScope::worker(), row.cell_id).await?;
+    let mut cell = super::cells::get(&mut *db, &OperatorScope::worker(), row.cell_id).await?;
+    let release = match row.release_id.or(cell.release_id) {
+        None => None,
+        Some(id) => {
+            let (release, template_body) = super::releases::with_template(&mut *db, id).await?;
+            cell.artifacts = release.artifacts;
+            Some(DesiredRelease {
+                id,
+                name: release.name,
+                template_body,
+            })
+        }
+    };
     let no_secret = || {
         Error::internal(anyhow::anyhow!(
             "active tenant {tenant_id} has no credentials secret"
@@ -133,6 +146,7 @@ async fn load_where(
         tenant_id,
         partner_id: row.partner_id,
         cell,
+        release,
         connection: BlockIdConnection {
             tenant_dns: row.blockid_tenant_dns,
             community: row.blockid_community,

@@ -43,6 +43,10 @@ struct Row {
     suspended_at: Option<DateTime<Utc>>,
     suspension_reason: Option<String>,
     last_error: Option<Json<Failure>>,
+    role_arn: Option<String>,
+    external_cell_id: Option<String>,
+    wanted_release: Option<String>,
+    running_release: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -78,6 +82,9 @@ impl TryFrom<Row> for Tenant {
                 .zip(row.suspension_reason)
                 .map(|(since, reason)| Suspension { since, reason }),
             last_error: row.last_error.map(|Json(error)| error),
+            access: super::cells::access(row.role_arn, row.external_cell_id),
+            wanted_release: row.wanted_release,
+            running_release: row.running_release,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -93,8 +100,10 @@ pub async fn get(db: &mut PgConnection, scope: &ReadScope, id: TenantId) -> Resu
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
                   t.blockid_extra_ca_pem, t.blockid_check AS "blockid_check: Json<ConnectionReport>",
-                  t.sandbox, t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at
-           FROM tenants t JOIN cells c ON c.id = t.cell_id
+                  t.sandbox, t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at,
+                  c.role_arn, c.external_id AS external_cell_id, r.name AS "wanted_release?",
+                  t.observed #>> '{release,name}' AS running_release
+           FROM tenants t JOIN cells c ON c.id = t.cell_id LEFT JOIN releases r ON r.id = coalesce(t.release_id, c.release_id)
            WHERE t.id = $1 AND ($2::text IS NULL OR t.partner_id = $2)"#,
         id as TenantId,
         scope.partner_id() as Option<PartnerId>
@@ -132,8 +141,10 @@ pub async fn list(
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
                   t.blockid_extra_ca_pem, t.blockid_check AS "blockid_check: Json<ConnectionReport>",
-                  t.sandbox, t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at
-           FROM tenants t JOIN cells c ON c.id = t.cell_id
+                  t.sandbox, t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at,
+                  c.role_arn, c.external_id AS external_cell_id, r.name AS "wanted_release?",
+                  t.observed #>> '{release,name}' AS running_release
+           FROM tenants t JOIN cells c ON c.id = t.cell_id LEFT JOIN releases r ON r.id = coalesce(t.release_id, c.release_id)
            WHERE ($1::text IS NULL OR t.partner_id = $1) AND t.state <> 'deleted'
              AND ($5::text IS NULL OR starts_with(t.name, $5)) AND ($6::text IS NULL OR t.state = $6)
              AND ($7::text IS NULL OR t.external_id = $7) AND t.labels @> $8

@@ -25,6 +25,7 @@ pub mod pilots;
 pub mod policies;
 pub mod policy_checks;
 pub mod policy_versions;
+pub mod rollouts;
 pub mod step_up_reports;
 pub mod suspensions;
 pub mod templates;

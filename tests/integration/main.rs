@@ -27,6 +27,7 @@ mod links;
 mod pilots;
 mod provisioning;
 mod records;
+mod rollouts;
 mod running;
 mod sign_in;
 mod standalone;

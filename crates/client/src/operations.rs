@@ -106,6 +106,22 @@ operations! {
     "listCells" GET "/v1/cells" => list_cells() -> Value;
     /// Get a cell. For operators and auditors.
     "getCell" GET "/v1/cells/{cell_id}" => get_cell(cell_id) -> Value;
+    /// Close or open a cell, or tell its quotas. For operators.
+    "updateCell" PATCH "/v1/cells/{cell_id}" => update_cell(cell_id) with body -> Value;
+    /// List the releases of a cell. For operators and auditors.
+    "listReleases" GET "/v1/cells/{cell_id}/releases" => list_releases(cell_id) -> Value;
+    /// Begin a rollout. For operators.
+    "createRollout" POST "/v1/rollouts" => create_rollout() with body -> Value;
+    /// List rollouts. For operators and auditors.
+    "listRollouts" GET "/v1/rollouts" => list_rollouts() with query -> Page<Value>;
+    /// Get a rollout. For operators and auditors.
+    "getRollout" GET "/v1/rollouts/{rollout_id}" => get_rollout(rollout_id) -> Value;
+    /// Pause a rollout. For operators.
+    "pauseRollout" POST "/v1/rollouts/{rollout_id}:pause" => pause_rollout(rollout_id) with body -> Value;
+    /// Go on with a paused rollout. For operators.
+    "resumeRollout" POST "/v1/rollouts/{rollout_id}:resume" => resume_rollout(rollout_id) with body -> Value;
+    /// End a rollout. For operators.
+    "cancelRollout" POST "/v1/rollouts/{rollout_id}:cancel" => cancel_rollout(rollout_id) with body -> Value;
     /// Create a tenant.
     "createTenant" POST "/v1/tenants" => create_tenant() with body -> AcceptedTenant;
     /// List tenants.

@@ -64,6 +64,12 @@ pub struct Tenant {
     pub suspension: Option<Suspension>,
     /// Why the last attempt to bring AWS to what is asked failed, while it does.
     pub last_error: Option<Failure>,
+    /// Release of triggers and template that it is to run; `null` where its cell has none registered.
+    #[schema(example = "0.4.0-3fa9c1d2")]
+    pub wanted_release: Option<String>,
+    /// Release that its stack runs, as far as it was brought to one.
+    #[schema(example = "0.4.0-3fa9c1d2")]
+    pub running_release: Option<String>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -90,6 +96,8 @@ impl From<tenant::Tenant> for Tenant {
             region: tenant.region,
             suspension: tenant.suspension,
             last_error: tenant.last_error,
+            wanted_release: tenant.wanted_release,
+            running_release: tenant.running_release,
             created_at: tenant.created_at,
             updated_at: tenant.updated_at,
         }

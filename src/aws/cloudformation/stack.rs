@@ -77,7 +77,7 @@ pub enum ChangeSetState {
 }
 
 /// What a change set would do to one resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ResourceChange {
     /// Name in the template.
     pub logical_id: String,

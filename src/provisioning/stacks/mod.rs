@@ -4,8 +4,10 @@
 
 mod guard;
 mod pause;
+mod preview;
 
 pub use pause::jittered;
+pub use preview::Preview;
 
 use super::{
     failure::{StepError, StepFailure},
@@ -299,7 +301,7 @@ impl Stacks<'_> {
 fn request<'a>(wanted: &'a WantedStack<'_>, token: &'a str) -> StackRequest<'a> {
     StackRequest {
         name: &wanted.name,
-        template: wanted.template.body,
+        template: &wanted.template.body,
         parameters: &wanted.parameters,
         tags: &wanted.tags,
         token,

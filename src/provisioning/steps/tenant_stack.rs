@@ -7,7 +7,10 @@ use super::super::{
     template, wanted,
 };
 use super::known;
-use crate::{aws::cloudformation::Stack, domain::provisioning::StackOutputs};
+use crate::{
+    aws::cloudformation::Stack,
+    domain::provisioning::{ObservedRelease, StackOutputs},
+};
 
 pub(super) async fn run(pass: &mut Pass<'_>) -> Result<Done, StepError> {
     let settings_secret_arn = known(
@@ -19,13 +22,18 @@ pub(super) async fn run(pass: &mut Pass<'_>) -> Result<Done, StepError> {
         client: context.aws.cloudformation(pass.region()),
         ids: &context.ids,
     };
-    let template = template::tenant();
+    let template = template::of(&pass.desired);
     let wanted = wanted::stack(&pass.desired, &template, &settings_secret_arn);
     match stacks.ensure(&wanted, pass).await {
         Ok(ensured) => {
             let outputs = read_outputs(&ensured.stack)?;
             pass.desired.observed.user_pool_id = Some(output(&ensured.stack, "UserPoolId")?);
             pass.desired.observed.stack = Some(outputs);
+            // The stack has every parameter as wanted, and they name artifacts and template.
+            pass.desired.observed.release = pass.desired.release.as_ref().map(|release| ObservedRelease {
+                id: release.id,
+                name: release.name.clone(),
+            });
             Ok(Done::with(
                 format!("{} {}", wanted.name, ensured.done),
                 ensured.request_id,

@@ -45,7 +45,7 @@ pub fn stack<'a>(desired: &Desired, template: &'a Template, settings_secret_arn:
     let cell = &desired.cell;
     let pool = &desired.pool;
     let email = pool.email.as_ref();
-    let parameters = BTreeMap::from([
+    let mut parameters = BTreeMap::from([
         ("TenantId", desired.tenant_id.to_string()),
         ("TenantUlid", desired.tenant_id.ulid()),
         ("TemplateDigest", template.digest.clone()),
@@ -89,6 +89,8 @@ pub fn stack<'a>(desired: &Desired, template: &'a Template, settings_secret_arn:
                 .unwrap_or_default(),
         ),
     ]);
+    // A template of an earlier release may not know what came later.
+    parameters.retain(|name, _| template.declares(name));
     WantedStack {
         name: stack_name(desired),
         template,

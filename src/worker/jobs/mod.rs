@@ -1,5 +1,6 @@
 //! The jobs of the worker, one a file.
 
+pub mod advance_rollouts;
 pub mod deliver_webhooks;
 pub mod expire_exemptions;
 pub mod ingest_events;

@@ -50,6 +50,9 @@ async fn every_change_leaves_an_entry() {
             if template.contains("{exemption_id}:") {
                 walk.ids.exemption = ask(&walk.asker, &walk.ids).await;
             }
+            if operation_id.ends_with("Rollout") {
+                walk.ids.rollout = super::rollouts::walked(app, &walk.ids.cell, operation_id).await;
+            }
             let (roles, mut body) = case(operation_id, "walked").unwrap();
             if operation_id == "updatePartner" {
                 // The case of the authorization test changes nothing, and nothing is what it would leave.

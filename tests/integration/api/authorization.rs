@@ -31,6 +31,11 @@ pub(super) fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Va
         "createKey" => (OPERATOR, Some(json!({"name": unique, "role": "auditor"}))),
         "rotateKey" => (OPERATOR, Some(json!({}))),
         "revokeKey" => (OPERATOR, None),
+        "updateCell" => (OPERATOR, Some(json!({"quotas": {"stacks": 2500}}))),
+        "listReleases" | "listRollouts" | "getRollout" => (INSTALLATION, None),
+        "createRollout" => (OPERATOR, Some(json!({"release": super::rollouts::WALKED}))),
+        "pauseRollout" | "resumeRollout" => (OPERATOR, Some(json!({"reason": "drill"}))),
+        "cancelRollout" => (OPERATOR, Some(json!({"reason": "drill", "roll_back": false}))),
         "listCells" | "getCell" | "listPartners" | "listKeys" | "getKey" => (INSTALLATION, None),
         "getPartner" | "listPartnerKeys" | "getPartnerKey" | "listTenants" | "getTenant" | "listApps"
         | "getApp" | "getPolicy" | "getOperation" | "getPolicySchema" | "listPolicyVersions"
@@ -107,13 +112,14 @@ const NEED_A_POOL: [&str; 6] = [
 pub(super) struct Ids {
     pub(super) exemption: String,
     pub(super) partner: String,
-    cell: String,
+    pub(super) cell: String,
     tenant: String,
     pub(super) app: String,
     operation: String,
     /// A key of the partner's, and one of the installation's.
     pub(super) keys: [String; 2],
     pilot: String,
+    pub(super) rollout: String,
     webhook: String,
     /// A webhook that nothing else needs: for the operation that removes it.
     spare_webhook: String,
@@ -134,6 +140,7 @@ impl Ids {
             ("{delivery_id}", &self.delivery),
             ("{partner_id}", &self.partner),
             ("{cell_id}", &self.cell),
+            ("{rollout_id}", &self.rollout),
             ("{tenant_id}", &self.tenant),
             ("{app_id}", &self.app),
             ("{operation_id}", &self.operation),
@@ -261,6 +268,7 @@ pub(super) async fn set(by_token: bool) -> Stage {
         delivery: text(&delivery["id"]),
         keys: new_keys(&app, &acme.id).await,
         partner: acme.id.clone(),
+        rollout: super::rollouts::walked(&app, &text(&tenant["tenant"]["cell_id"]), "getRollout").await,
         cell: text(&tenant["tenant"]["cell_id"]),
         exemption: String::new(),
         app: text(&acme.app(&tenant_id, "Portal").await["id"]),
@@ -340,6 +348,9 @@ async fn walk(by_token: bool) {
             let (roles, _) = case(operation_id, "")
                 .unwrap_or_else(|| panic!("{operation_id} has no authorization case: add one"));
             let method: Method = method.to_uppercase().parse().unwrap();
+            if operation_id.ends_with("Rollout") {
+                ids.rollout = super::rollouts::walked(app, &ids.cell, operation_id).await;
+            }
             let mut path = fresh(&stage.asker, ids, operation_id)
                 .await
                 .fill(operation_id, template);

@@ -286,6 +286,27 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             small,
         ),
     ]);
+    let cell: String = sqlx::query_scalar("SELECT id FROM cells")
+        .fetch_one(&app.owner)
+        .await
+        .unwrap();
+    super::rollouts::register(app, &cell, super::rollouts::WALKED).await;
+    endpoints.extend([
+        endpoint(
+            app.operator(),
+            Method::PATCH,
+            format!("/v1/cells/{cell}"),
+            json!({"state": "ready", "quotas": {"roles": 5000}}),
+            small,
+        ),
+        endpoint(
+            app.operator(),
+            Method::POST,
+            "/v1/rollouts".into(),
+            json!({"release": super::rollouts::WALKED, "cell_ids": [cell], "plan": {"canary": 2}}),
+            small,
+        ),
+    ]);
     for path in rotations {
         endpoints.push(endpoint(
             app.operator(),

@@ -26,6 +26,7 @@ mod pilots;
 mod policies;
 mod policy_checks;
 mod policy_versions;
+mod rollouts;
 mod service;
 mod stored_queries;
 mod templates;

@@ -12,7 +12,7 @@ use stepgate::{
     config::{Config, EventsConfig, LogConfig, WorkerConfig},
     domain::{
         actor::OperatorScope,
-        cell::{Architecture, Artifact, Artifacts, Cell, CellState},
+        cell::{Architecture, Artifact, Artifacts, Cell, CellState, Quotas},
     },
     encryption::EncryptionKeys,
     ids::{CellId, IdSource},
@@ -139,6 +139,9 @@ impl TestApp {
                 verify: artifact("verify"),
                 forwarder: None,
             },
+            release_id: None,
+            quotas: Quotas::default(),
+            access: None,
             allowed_provider_networks: vec!["127.0.0.1/32".parse().unwrap()],
             created_at: now,
             updated_at: now,

@@ -1,8 +1,10 @@
 //! The command line. Its help is written to be read from top to bottom by somebody who has never used it.
 
 mod connections;
+mod rollouts;
 
 pub(crate) use connections::{BlockId, Rotate, StepUp};
+pub(crate) use rollouts::{NewRollout, Rollout};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -79,6 +81,9 @@ pub(crate) enum Command {
     /// What became of step-ups.
     #[command(subcommand)]
     StepUp(StepUp),
+    /// Rollouts: bring tenants to another release, wave by wave. For operators.
+    #[command(subcommand)]
+    Rollout(Rollout),
     /// Accepted work and how far it is.
     #[command(subcommand)]
     Operations(Operations),

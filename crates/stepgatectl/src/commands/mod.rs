@@ -6,6 +6,7 @@ mod call;
 mod onboard;
 mod operations;
 mod policy;
+mod rollout;
 mod rotate;
 mod status;
 mod step_up;
@@ -44,6 +45,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Rotate(rotate) => rotate::run(&client, &print, &rotate).await,
         Command::BlockId(command) => blockid::run(&client, &print, command).await,
         Command::StepUp(command) => step_up::run(&client, &print, command).await,
+        Command::Rollout(command) => rollout::run(&client, &print, command).await,
         Command::Operations(command) => operations::run(&client, &print, command).await,
         Command::Template { tenant } => template(&client, &print, tenant.as_deref()).await,
         Command::Call {
