@@ -11,6 +11,7 @@ pub mod cloudformation;
 pub mod cognito;
 pub mod dynamodb;
 mod error;
+pub mod iam;
 mod kind;
 pub mod lambda;
 pub mod records;
@@ -108,6 +109,11 @@ impl Aws {
     /// The `records` table of a tenant.
     pub fn records(&self, region: &str, table: String) -> records::Records {
         records::Records::new(&self.region(region), table)
+    }
+
+    /// IAM, as a region's clients reach it.
+    pub fn iam(&self, region: &str) -> iam::Iam {
+        iam::Iam::new(&self.region(region))
     }
 
     /// Lambda of a region.

@@ -34,6 +34,8 @@ text_enum! {
         RecordPilot => "record_pilot",
         /// Tell the triggers which methods the tenant has beside the shipped ones.
         UpdateMethods => "update_methods",
+        /// Write back what was changed past Stepgate.
+        HealDrift => "heal_drift",
     }
 }
 
@@ -199,6 +201,9 @@ pub struct Step {
     pub started_at: Option<DateTime<Utc>>,
     /// When it was done or given up.
     pub finished_at: Option<DateTime<Utc>>,
+    /// How long it took from the first try to the end, ms, once it has ended.
+    #[schema(minimum = 0)]
+    pub duration_ms: Option<i64>,
 }
 
 #[cfg(test)]

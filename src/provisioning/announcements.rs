@@ -35,6 +35,7 @@ const fn told_by(kind: OperationKind) -> Option<EventType> {
         | OperationKind::EndExemption
         | OperationKind::RecordPilot
         | OperationKind::UpdateMethods
+        | OperationKind::HealDrift
         | OperationKind::SuspendTenant
         | OperationKind::ResumeTenant => None,
     }

@@ -12,6 +12,8 @@ use super::operations::Operation;
 use crate::{
     domain::{
         blockid::BlockIdConnection,
+        condition::Condition,
+        drift::DriftMode,
         operation::Failure,
         pool::PoolSettings,
         tenant::{self, Labels, Suspension},
@@ -64,6 +66,10 @@ pub struct Tenant {
     pub suspension: Option<Suspension>,
     /// Why the last attempt to bring AWS to what is asked failed, while it does.
     pub last_error: Option<Failure>,
+    /// What is done when AWS is found other than wanted: it is reported, or also written back.
+    pub drift_mode: DriftMode,
+    /// What holds of it at the moment, why, and since when.
+    pub conditions: Vec<Condition>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -77,6 +83,8 @@ impl From<tenant::Tenant> for Tenant {
             partner_id: tenant.partner_id,
             cell_id: tenant.cell_id,
             ready: tenant.ready(),
+            conditions: tenant.conditions(),
+            drift_mode: tenant.drift_mode,
             name: tenant.name,
             external_id: tenant.external_id,
             labels: tenant.labels,
