@@ -30,6 +30,8 @@ pub struct Config {
     pub worker: WorkerConfig,
     /// Step-up events.
     pub events: EventsConfig,
+    /// Comparing tenants with what is wanted of them.
+    pub drift: DriftConfig,
     /// Where the worker answers probes, if anywhere.
     pub worker_listen: Option<SocketAddr>,
     /// Requests a minute of one caller to one process; 0 is no limit.
@@ -98,6 +100,15 @@ pub struct EventsConfig {
     pub retention_days: u16,
 }
 
+/// Comparing tenants with what is wanted of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriftConfig {
+    /// How often each tenant is compared.
+    pub interval: Duration,
+    /// Comparisons that all workers together begin within a minute in one cell; 0 is none.
+    pub checks_per_min: u32,
+}
+
 /// Everything that is wrong with the configuration, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError(Vec<String>);
@@ -145,6 +156,10 @@ impl Config {
             },
             events: EventsConfig {
                 retention_days: settings.number("events_retention_days", 30, 1..=365),
+            },
+            drift: DriftConfig {
+                interval: Duration::from_secs(settings.number("drift_interval_s", 3600, 60..=2_592_000)),
+                checks_per_min: settings.number("drift_checks_per_min", 30, 0..=100_000),
             },
             worker_listen: settings.optional("worker_listen", "an address and port"),
             rate_limit_per_min: settings.number("rate_limit_per_min", 1200, 0..=1_000_000),
@@ -195,6 +210,8 @@ const KEYS: &[&str] = &[
     "worker_lease_s",
     "worker_concurrency",
     "events_retention_days",
+    "drift_interval_s",
+    "drift_checks_per_min",
     "worker_listen",
     "rate_limit_per_min",
     "trusted_issuers_file",

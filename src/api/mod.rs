@@ -23,6 +23,7 @@ pub mod cells;
 mod docs;
 pub mod document;
 pub mod draining;
+pub mod drift;
 pub mod events;
 pub mod exemptions;
 pub mod extract;
@@ -82,6 +83,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(tenants::update::update_tenant)
         .service(tenants::suspend::suspend_tenant)
         .service(tenants::resume::resume_tenant)
+        .service(drift::get::get_drift)
+        .service(drift::check::check_drift)
         .service(blockid::check_new::check_connection)
         .service(blockid::get::get_connection)
         .service(blockid::put::put_connection)

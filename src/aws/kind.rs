@@ -46,6 +46,8 @@ const NOT_FOUND: &[&str] = &[
     "ChangeSetNotFound",
     "ChangeSetNotFoundException",
     "StackNotFoundException",
+    "NoSuchEntity",
+    "NoSuchEntityException",
 ];
 const ALREADY_EXISTS: &[&str] = &[
     "AlreadyExistsException",

@@ -12,6 +12,7 @@ pub mod cloudformation;
 pub mod cognito;
 pub mod dynamodb;
 mod error;
+pub mod iam;
 mod kind;
 pub mod lambda;
 pub mod records;
@@ -115,6 +116,11 @@ impl Aws {
     /// The `records` table of a tenant.
     pub fn records(&self, region: &str, table: String) -> records::Records {
         records::Records::new(&self.region(region), table)
+    }
+
+    /// IAM, as a region's clients reach it.
+    pub fn iam(&self, region: &str) -> iam::Iam {
+        iam::Iam::new(&self.region(region))
     }
 
     /// Lambda of a region.

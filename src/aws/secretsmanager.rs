@@ -251,6 +251,14 @@ impl SecretsManager {
         Ok(policy.resource_policy)
     }
 
+    /// Removes the resource policy of a secret.
+    pub async fn delete_resource_policy(&self, arn: &str) -> Result<(), AwsError> {
+        let deleted = self.client.delete_resource_policy().secret_id(arn).send().await;
+        deleted
+            .map(drop)
+            .map_err(|error| AwsError::from_sdk("secretsmanager:DeleteResourcePolicy", &error))
+    }
+
     /// Sets the resource policy of a secret. Secrets Manager refuses one that opens it to the public.
     pub async fn put_resource_policy(&self, arn: &str, policy: &str) -> Result<Answered<()>, AwsError> {
         let put = self

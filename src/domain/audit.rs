@@ -86,6 +86,12 @@ text_enum! {
         TenantCreated => "tenant_created",
         /// A tenant was changed.
         TenantUpdated => "tenant_updated",
+        /// A check for drift was asked for.
+        DriftCheckAsked => "drift_check_asked",
+        /// AWS was found other than wanted, past Stepgate.
+        DriftFound => "drift_found",
+        /// What was found other than wanted is as wanted again.
+        DriftCleared => "drift_cleared",
         /// A tenant whose client secret never arrived was removed.
         TenantAbandoned => "tenant_abandoned",
         /// An app was added to a tenant.

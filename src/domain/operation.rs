@@ -36,6 +36,8 @@ text_enum! {
         UpdateMethods => "update_methods",
         /// Bring a tenant to other triggers or another template, or back.
         ChangeRelease => "change_release",
+        /// Write back what was changed past Stepgate.
+        HealDrift => "heal_drift",
     }
 }
 
@@ -204,6 +206,9 @@ pub struct Step {
     pub started_at: Option<DateTime<Utc>>,
     /// When it was done or given up.
     pub finished_at: Option<DateTime<Utc>>,
+    /// How long it took from the first try to the end, ms, once it has ended.
+    #[schema(minimum = 0)]
+    pub duration_ms: Option<i64>,
 }
 
 #[cfg(test)]

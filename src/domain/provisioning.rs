@@ -6,6 +6,7 @@ use super::{
 };
 use crate::ids::{AppId, PartnerId, ReleaseId, TenantId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use step_up::{policy::PolicyDocument, settings::ProviderMetadata};
 
 text_enum! {
@@ -33,13 +34,32 @@ text_enum! {
         PolicyItems => "policy_items",
         /// Tell the triggers pool and provider.
         TenantSettings => "tenant_settings",
+        /// Write back what was changed past Stepgate and is in no other step.
+        DriftRepair => "drift_repair",
         /// Read everything back and compare.
         ReadBack => "read_back",
     }
 }
 
 impl StepName {
-    /// Every step, in order.
+    /// Every step that there is, in order.
+    pub const ORDER: [Self; 13] = [
+        Self::Suspension,
+        Self::Exemptions,
+        Self::ConnectionChange,
+        Self::ProviderDiscovery,
+        Self::SettingsSecret,
+        Self::TenantStack,
+        Self::CredentialsPolicy,
+        Self::PoolAttributes,
+        Self::AppClients,
+        Self::PolicyItems,
+        Self::TenantSettings,
+        Self::DriftRepair,
+        Self::ReadBack,
+    ];
+
+    /// The steps of a whole pass, in order. What somebody changed past Stepgate is written back only when that is asked.
     pub const ALL: [Self; 12] = [
         Self::Suspension,
         Self::Exemptions,
@@ -71,6 +91,16 @@ impl StepName {
             ],
             OperationKind::SuspendTenant | OperationKind::ResumeTenant => &[Self::Suspension],
             OperationKind::ApproveExemption | OperationKind::EndExemption => &[Self::Exemptions],
+            OperationKind::HealDrift => &[
+                Self::SettingsSecret,
+                Self::TenantStack,
+                Self::CredentialsPolicy,
+                Self::AppClients,
+                Self::PolicyItems,
+                Self::TenantSettings,
+                Self::DriftRepair,
+                Self::ReadBack,
+            ],
             OperationKind::RecordPilot | OperationKind::UpdateMethods => &[Self::TenantSettings],
             OperationKind::ChangeRelease => &[Self::TenantStack, Self::CredentialsPolicy, Self::ReadBack],
         }
@@ -137,6 +167,9 @@ pub struct StackOutputs {
     pub policies_table: String,
     /// Table of grants, evidence, links.
     pub records_table: String,
+    /// Parameters that it was last brought to. A stack that has others was changed by somebody else.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// Provider metadata and the connection that it was found under.
@@ -244,13 +277,23 @@ mod tests {
             OperationKind::ChangeConnection,
             OperationKind::EndExemption,
             OperationKind::ChangeRelease,
+            OperationKind::HealDrift,
         ] {
             let positions: Vec<_> = StepName::plan(kind)
                 .iter()
-                .map(|step| StepName::ALL.iter().position(|one| one == step).unwrap())
+                .map(|step| StepName::ORDER.iter().position(|one| one == step).unwrap())
                 .collect();
             assert!(positions.is_sorted(), "{kind}");
         }
+    }
+
+    #[test]
+    fn a_whole_pass_keeps_the_order_and_leaves_out_only_the_repair() {
+        let without: Vec<_> = StepName::ORDER
+            .into_iter()
+            .filter(|step| *step != StepName::DriftRepair)
+            .collect();
+        assert_eq!(without, StepName::ALL);
     }
 
     #[test]

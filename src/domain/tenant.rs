@@ -1,8 +1,15 @@
 //! A tenant: one BlockID connection, one user pool, one stack.
 
 use super::{
-    blockid::BlockIdConnection, cell::CellAccess, connection_check::ConnectionReport, method::TenantMethods,
-    operation::Failure, pool::PoolSettings, validation::Problems,
+    blockid::BlockIdConnection,
+    cell::CellAccess,
+    condition::{self, Condition, Times},
+    connection_check::ConnectionReport,
+    drift::{DriftMode, DriftSummary},
+    method::TenantMethods,
+    operation::Failure,
+    pool::PoolSettings,
+    validation::Problems,
 };
 use crate::{
     Error, Result,
@@ -119,6 +126,14 @@ pub struct Tenant {
     pub wanted_release: Option<String>,
     /// Release that its stack was last brought to.
     pub running_release: Option<String>,
+    /// Whether a change of its connection waits to be tried.
+    pub rotation_pending: bool,
+    /// What is done about drift.
+    pub drift_mode: DriftMode,
+    /// What the last check for drift came to.
+    pub drift: DriftSummary,
+    /// Since when its conditions have been as they are.
+    pub condition_times: Times,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -129,6 +144,11 @@ impl Tenant {
     /// Whether AWS is as asked.
     pub fn ready(&self) -> bool {
         matches!(self.state, TenantState::Active { .. }) && self.observed_generation >= self.generation
+    }
+
+    /// What holds of it, why, and since when.
+    pub fn conditions(&self) -> Vec<Condition> {
+        condition::of(self)
     }
 
     /// Refuses unless what is wanted of the tenant may be changed now.
@@ -198,6 +218,8 @@ pub struct TenantFilter {
     pub name_prefix: Option<String>,
     /// State.
     pub state: Option<String>,
+    /// Condition that must hold.
+    pub condition: Option<String>,
     /// External id.
     pub external_id: Option<String>,
     /// Labels that it must have, with these values.

@@ -32,7 +32,7 @@ text_enum! {
         TenantReady => "tenant.ready",
         /// What was asked of a tenant was given up.
         TenantFailed => "tenant.failed",
-        /// Reserved: AWS was found other than asked.
+        /// AWS was found other than wanted, past Stepgate.
         TenantDrifted => "tenant.drifted",
         /// The client secret of a tenant was rotated.
         RotationDone => "rotation.done",

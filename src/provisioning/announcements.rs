@@ -36,6 +36,7 @@ const fn told_by(kind: OperationKind) -> Option<EventType> {
         | OperationKind::RecordPilot
         | OperationKind::UpdateMethods
         | OperationKind::ChangeRelease
+        | OperationKind::HealDrift
         | OperationKind::SuspendTenant
         | OperationKind::ResumeTenant => None,
     }

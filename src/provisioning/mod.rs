@@ -12,6 +12,7 @@
 //! | [`stacks`] | creating and changing a stack safely, for tenants and cells |
 //! | [`artifacts`] | the trigger artifacts in a folder, checked |
 //! | [`cell`] | the shared parts of a cell: what would change, and changing it |
+//! | [`drift`] | compares what AWS has of a tenant with what is wanted |
 //! | [`template`] | the templates and their digests |
 //! | `announcements` | what is told to webhooks |
 //! | [`failure`] | why a step failed, in public words, and what to do about it |
@@ -21,6 +22,7 @@
 mod announcements;
 pub mod artifacts;
 pub mod cell;
+pub mod drift;
 pub mod failure;
 pub mod pass;
 pub mod stacks;

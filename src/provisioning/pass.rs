@@ -11,7 +11,7 @@ use crate::{
     aws::cognito::Pool,
     domain::{
         actor::OperatorScope,
-        operation::{Failure, StepState},
+        operation::StepState,
         provisioning::{Claim, Desired, StepName},
     },
     storage::{
@@ -233,14 +233,7 @@ impl Pass<'_> {
         }
         let pass = FailedPass {
             generation: self.desired.generation,
-            failure: &Failure {
-                code: failure.code.clone(),
-                message: failure.message.clone(),
-                hint: failure.hint.map(str::to_owned),
-                step: Some(step.to_string()),
-                aws_request_id: failure.aws_request_id.clone(),
-                at: now,
-            },
+            failure: &failure.told(Some(step), now),
             gives_up,
             failed_passes: failed_before.saturating_add(1),
             next_attempt_at: self.next_attempt(now, failed_before, gives_up),

@@ -199,6 +199,10 @@ impl TryFrom<StepRow> for Step {
             aws_request_id: row.aws_request_id,
             started_at: row.started_at,
             finished_at: row.finished_at,
+            duration_ms: row
+                .started_at
+                .zip(row.finished_at)
+                .map(|(from, to)| (to - from).num_milliseconds().max(0)),
         })
     }
 }

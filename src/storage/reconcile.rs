@@ -224,15 +224,15 @@ async fn steps_needed(
     .await?;
     let generations: std::collections::BTreeSet<i64> = rows.iter().map(|row| row.target_generation).collect();
     let accounted_for = i64::try_from(generations.len()).unwrap_or(i64::MAX) == to - from;
-    if from == 0 || !accounted_for {
-        return Ok(StepName::ALL.to_vec());
-    }
     let kinds = rows
         .iter()
         .map(|row| row.kind.parse())
         .collect::<Result<Vec<OperationKind>>>()?;
-    let wanted = |step: &StepName| kinds.iter().any(|kind| StepName::plan(*kind).contains(step));
-    Ok(StepName::ALL.into_iter().filter(wanted).collect())
+    let all = from == 0 || !accounted_for;
+    let wanted = |step: &StepName| {
+        all && StepName::ALL.contains(step) || kinds.iter().any(|kind| StepName::plan(*kind).contains(step))
+    };
+    Ok(StepName::ORDER.into_iter().filter(wanted).collect())
 }
 
 /// Stores the client id of an app that has none.
@@ -306,7 +306,8 @@ pub async fn next_item_generation(
     Ok(generation)
 }
 
-/// The tenant is as `generation` asked: its operations up to there succeeded, the claim ends.
+/// The tenant is as `generation` asked: its operations up to there succeeded, the claim ends. Where something was found to
+/// differ, it is looked at anew.
 pub async fn converged(
     db: &mut PgConnection,
     claim: &Claim,
@@ -317,7 +318,9 @@ pub async fn converged(
         r#"WITH held AS (
                UPDATE tenants
                SET observed_generation = $4, last_error = NULL, failed_passes = 0, lease_owner = NULL,
-                   lease_expires_at = NULL, next_attempt_at = $5
+                   lease_expires_at = NULL, next_attempt_at = $5,
+                   drift_due_at = CASE WHEN EXISTS (SELECT FROM drift_findings f WHERE f.tenant_id = tenants.id)
+                                       THEN $5 ELSE drift_due_at END
                WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3
                RETURNING id
            ), done AS (
@@ -333,8 +336,11 @@ pub async fn converged(
         generation,
         now
     )
-    .fetch_one(db)
+    .fetch_one(&mut *db)
     .await?;
+    if held == 1 {
+        super::conditions::settle(db, claim.tenant_id, now).await?;
+    }
     Ok(held == 1)
 }
 
@@ -389,7 +395,10 @@ pub async fn failed(
         pass.next_attempt_at,
         pass.failed_passes
     )
-    .fetch_one(db)
+    .fetch_one(&mut *db)
     .await?;
+    if held == 1 {
+        super::conditions::settle(db, claim.tenant_id, now).await?;
+    }
     Ok(held == 1)
 }

@@ -5,7 +5,7 @@
 //! request takes over a reservation whose lease has ended, or that is its own, never one that is under way elsewhere. What nobody repeats is
 //! swept by the worker ([`stale`], [`delete`]).
 
-use super::{notify_work, tenants::unique};
+use super::{conditions, notify_work, tenants::unique};
 use crate::{
     Error, Result,
     domain::{
@@ -184,6 +184,7 @@ pub async fn activate(
     .fetch_optional(&mut *tx)
     .await?
     .ok_or_else(|| taken("Another request took over the creation of this tenant."))?;
+    conditions::settle(tx, id, now).await?;
     notify_work(tx).await?;
     Ok(generation)
 }

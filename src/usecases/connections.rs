@@ -346,6 +346,7 @@ async fn stage(
         now,
     };
     connection_changes::stage(&mut tx, scope, staged).await?;
+    storage::conditions::settle(&mut tx, id, now).await?;
     let change = connection_changes::latest(&mut tx, &(*scope).into(), id, false).await?;
     let shown = |connection: &BlockIdConnection| {
         json!({

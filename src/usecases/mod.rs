@@ -14,6 +14,7 @@ pub mod connection_checks;
 pub mod connections;
 pub mod create_tenant;
 pub mod denials;
+pub mod drift;
 pub mod exemptions;
 pub mod idempotency;
 pub mod integrations;

@@ -21,6 +21,7 @@ pub async fn run(context: &Context, stop: CancellationToken) {
         jobs::keep_partitions::run(context, stop.clone()),
         jobs::reconcile_tenants::run(context, &owner, stop.clone()),
         jobs::expire_exemptions::run(context, stop.clone()),
+        jobs::find_drift::run(context, stop.clone()),
         jobs::sweep_idempotency_keys::run(context, stop.clone()),
         jobs::sweep_reservations::run(context, &owner, stop.clone()),
         jobs::seal_audit_log::run(context, stop.clone()),

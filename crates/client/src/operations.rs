@@ -134,6 +134,10 @@ operations! {
     "suspendTenant" POST "/v1/tenants/{tenant_id}:suspend" => suspend_tenant(tenant_id) with body -> AcceptedTenant;
     /// Resume a suspended tenant.
     "resumeTenant" POST "/v1/tenants/{tenant_id}:resume" => resume_tenant(tenant_id) with body -> AcceptedTenant;
+    /// Get the drift report of a tenant.
+    "getTenantDrift" GET "/v1/tenants/{tenant_id}/drift" => get_tenant_drift(tenant_id) -> Value;
+    /// Have a tenant compared with AWS now.
+    "checkTenantDrift" POST "/v1/tenants/{tenant_id}/drift:check" => check_tenant_drift(tenant_id) -> Value;
     /// Get the CloudFormation template of a tenant with its parameters.
     "getTenantTemplate" GET "/v1/tenants/{tenant_id}/template" => get_tenant_template(tenant_id) -> Value;
     /// Get the template for people who deploy by hand, YAML.

@@ -7,7 +7,10 @@ use crate::{
         extract::{AsReader, BadValue, Caller, Filter, Filtered, PagingParams},
         respond::{Answer, ok},
     },
-    domain::tenant::{TenantFilter, is_label},
+    domain::{
+        condition::ConditionType,
+        tenant::{TenantFilter, is_label},
+    },
     usecases,
 };
 use actix_web::{get, web::Data};
@@ -32,6 +35,8 @@ pub struct FilterParams {
     name_prefix: Option<String>,
     /// `awaiting_secret`, `active` or `deleting`.
     state: Option<String>,
+    /// Condition that must hold: `Ready`, `Reconciling`, `Failing`, `Drifted`, `RotationPending` or `Suspended`.
+    condition: Option<String>,
     /// External id.
     #[param(max_length = 128)]
     external_id: Option<String>,
@@ -50,6 +55,11 @@ impl Filter for TenantFilter {
                 return Some(Err(("unknown_value", detail.to_owned())));
             }
             "state" => self.state = Some(value.to_owned()),
+            "condition" if value.parse::<ConditionType>().is_err() => {
+                let known = ConditionType::ALL.map(ConditionType::as_str).join(", ");
+                return Some(Err(("unknown_value", format!("must be one of {known}"))));
+            }
+            "condition" => self.condition = Some(value.to_owned()),
             "labels" => {
                 for term in value.split(',') {
                     match term.split_once('=') {

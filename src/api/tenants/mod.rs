@@ -12,6 +12,8 @@ use super::operations::Operation;
 use crate::{
     domain::{
         blockid::BlockIdConnection,
+        condition::Condition,
+        drift::DriftMode,
         operation::Failure,
         pool::PoolSettings,
         tenant::{self, Labels, Suspension},
@@ -70,6 +72,10 @@ pub struct Tenant {
     /// Release that its stack runs, as far as it was brought to one.
     #[schema(example = "0.4.0-3fa9c1d2")]
     pub running_release: Option<String>,
+    /// What is done when AWS is found other than wanted: it is reported, or also written back.
+    pub drift_mode: DriftMode,
+    /// What holds of it at the moment, why, and since when.
+    pub conditions: Vec<Condition>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -83,6 +89,8 @@ impl From<tenant::Tenant> for Tenant {
             partner_id: tenant.partner_id,
             cell_id: tenant.cell_id,
             ready: tenant.ready(),
+            conditions: tenant.conditions(),
+            drift_mode: tenant.drift_mode,
             name: tenant.name,
             external_id: tenant.external_id,
             labels: tenant.labels,

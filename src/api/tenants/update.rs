@@ -8,7 +8,7 @@ use crate::{
         operations::Operation,
         respond::{Answer, accepted},
     },
-    domain::{object::objects_only, pool::PoolChange},
+    domain::{drift::DriftMode, object::objects_only, pool::PoolChange},
     ids::TenantId,
     usecases::tenants,
 };
@@ -34,6 +34,8 @@ pub struct TenantChange {
     pub labels: BTreeMap<String, Option<String>>,
     /// Settings of the user pool. What Cognito fixes at creation is refused with code `create_only`.
     pub pool: Option<PoolChange>,
+    /// What is done when AWS is found other than wanted.
+    pub drift_mode: Option<DriftMode>,
 }
 
 objects_only!(TenantChange);
@@ -69,6 +71,7 @@ pub(crate) async fn update_tenant(
         external_id: body.external_id,
         labels: body.labels,
         pool: body.pool,
+        drift_mode: body.drift_mode,
     };
     let (tenant, (operation, steps)) =
         tenants::update(&context, &caller.request, id.0, replaces, change).await?;

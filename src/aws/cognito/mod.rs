@@ -6,6 +6,7 @@
 
 mod client_settings;
 mod pool_settings;
+mod restore;
 mod users;
 
 pub use client_settings::ClientSettings;

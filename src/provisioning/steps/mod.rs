@@ -6,6 +6,7 @@
 mod app_clients;
 mod connection_change;
 mod credentials_policy;
+mod drift_repair;
 mod exemptions;
 mod policy_items;
 mod pool_attributes;
@@ -36,6 +37,7 @@ pub async fn run(step: StepName, pass: &mut Pass<'_>) -> Result<Done, StepError>
         StepName::AppClients => app_clients::run(pass).await,
         StepName::PolicyItems => policy_items::run(pass).await,
         StepName::TenantSettings => tenant_settings::run(pass).await,
+        StepName::DriftRepair => drift_repair::run(pass).await,
         StepName::ReadBack => read_back::run(pass).await,
     }
 }

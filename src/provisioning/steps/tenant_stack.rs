@@ -3,7 +3,7 @@
 use super::super::{
     failure::{StepError, StepFailure},
     pass::{Done, Pass},
-    stacks::{EnsureError, Stacks},
+    stacks::{EnsureError, Stacks, WantedStack},
     template, wanted,
 };
 use super::known;
@@ -26,7 +26,7 @@ pub(super) async fn run(pass: &mut Pass<'_>) -> Result<Done, StepError> {
     let wanted = wanted::stack(&pass.desired, &template, &settings_secret_arn);
     match stacks.ensure(&wanted, pass).await {
         Ok(ensured) => {
-            let outputs = read_outputs(&ensured.stack)?;
+            let outputs = read_outputs(&ensured.stack, &wanted)?;
             pass.desired.observed.user_pool_id = Some(output(&ensured.stack, "UserPoolId")?);
             pass.desired.observed.stack = Some(outputs);
             // The stack has every parameter as wanted, and they name artifacts and template.
@@ -88,7 +88,7 @@ async fn clean_away(pass: &mut Pass<'_>, stacks: &Stacks<'_>, name: &str) -> Res
     pass.keep("the failed stack is cleaned away").await
 }
 
-fn read_outputs(stack: &Stack) -> Result<StackOutputs, StepError> {
+fn read_outputs(stack: &Stack, wanted: &WantedStack<'_>) -> Result<StackOutputs, StepError> {
     Ok(StackOutputs {
         stack_id: stack.id.clone(),
         challenge_function_arn: output(stack, "ChallengeFunctionArn")?,
@@ -97,6 +97,11 @@ fn read_outputs(stack: &Stack) -> Result<StackOutputs, StepError> {
         verify_role_arn: output(stack, "VerifyRoleArn")?,
         policies_table: output(stack, "PoliciesTableName")?,
         records_table: output(stack, "RecordsTableName")?,
+        parameters: wanted
+            .parameters
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect(),
     })
 }
 

@@ -3,6 +3,7 @@
 pub mod advance_rollouts;
 pub mod deliver_webhooks;
 pub mod expire_exemptions;
+pub mod find_drift;
 pub mod ingest_events;
 pub mod keep_partitions;
 pub mod reconcile_tenants;

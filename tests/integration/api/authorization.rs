@@ -62,6 +62,7 @@ pub(super) fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Va
         "listOperations"
         | "watchOperation"
         | "getAppIntegration"
+        | "getTenantDrift"
         | "getTenantTemplate"
         | "getStandaloneTemplate" => (EVERYBODY, None),
         "simulatePolicy" => (
@@ -74,7 +75,7 @@ pub(super) fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Va
         }
         "getConnection" => (EVERYBODY, None),
         "checkConnection" => (PARTNER_ADMIN, Some(examples::connection("other-secret"))),
-        "checkTenantConnection" => (ADMINISTRATORS, None),
+        "checkTenantConnection" | "checkTenantDrift" => (ADMINISTRATORS, None),
         "putConnection" => (PARTNER_ADMIN, Some(examples::connection("other-secret"))),
         // No change was ever made.
         "revertConnection" => (PARTNER_ADMIN, Some(json!({}))),

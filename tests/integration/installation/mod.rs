@@ -224,6 +224,7 @@ fn program(database_url: &str, aws_url: &Url, arguments: &[&str]) -> Program {
         .variable("STEPGATE_ALLOWED_WEBHOOK_NETWORKS", "127.0.0.1/32")
         .variable("STEPGATE_LOG", "info,stepgate=debug")
         .variable("STEPGATE_RATE_LIMIT_PER_MIN", "0")
+        .variable("STEPGATE_DRIFT_CHECKS_PER_MIN", "1000")
         .variable("AWS_ENDPOINT_URL", aws_url.as_str().trim_end_matches('/'))
         .variable("AWS_REGION", REGION)
         .variable("AWS_ACCESS_KEY_ID", ACCOUNT)

@@ -2,12 +2,15 @@
 
 mod app_changes;
 mod cells;
+mod conditions;
+mod drift;
 mod exemptions;
 mod failures;
 mod fencing;
 mod holdings;
 mod kills;
 pub(crate) mod rig;
+mod stacks;
 mod sweeps;
 mod templates;
 mod tenants;

@@ -9,7 +9,7 @@ use stepgate::{
     Context, api,
     aws::Aws,
     clock::SteppedClock,
-    config::{Config, EventsConfig, LogConfig, WorkerConfig},
+    config::{Config, DriftConfig, EventsConfig, LogConfig, WorkerConfig},
     domain::{
         actor::OperatorScope,
         cell::{Architecture, Artifact, Artifacts, Cell, CellState, Quotas},
@@ -79,6 +79,10 @@ impl TestApp {
                 concurrency: 4,
             },
             events: EventsConfig { retention_days: 30 },
+            drift: DriftConfig {
+                interval: Duration::from_secs(3600),
+                checks_per_min: 1000,
+            },
             worker_listen: None,
             rate_limit_per_min: 0,
             trusted_issuers: Vec::new(),
@@ -89,7 +93,7 @@ impl TestApp {
         adjust(&mut config);
         let context = Context {
             db: storage::Database::connect(&config.database).await.unwrap(),
-            aws: Arc::new(aws(&env::required("STEPGATE_TEST_AWS_ENDPOINT_URL"), &account_id).await),
+            aws: Arc::new(aws_at(&env::required("STEPGATE_TEST_AWS_ENDPOINT_URL"), &account_id).await),
             clock: clock.clone(),
             ids: Arc::new(IdSource::seeded(1)),
             trust: Arc::new(Trust::new(config.trusted_issuers.clone(), true).unwrap()),
@@ -237,7 +241,7 @@ impl TestApp {
     /// The same service with AWS out of reach.
     pub(crate) async fn context_without_aws(&self) -> Context {
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let aws = Arc::new(aws(&format!("http://{closed}"), &self.account_id).await);
+        let aws = Arc::new(aws_at(&format!("http://{closed}"), &self.account_id).await);
         Context {
             aws,
             ..self.context.clone()
@@ -279,7 +283,8 @@ impl Partner {
     }
 }
 
-async fn aws(endpoint: &str, account_id: &str) -> Aws {
+/// AWS at this address, as an account of its own.
+pub(crate) async fn aws_at(endpoint: &str, account_id: &str) -> Aws {
     let loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
         .endpoint_url(endpoint)
         .region(aws_config::Region::new(REGION))

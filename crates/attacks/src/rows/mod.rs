@@ -8,6 +8,7 @@ mod answers;
 mod assurance;
 mod canary;
 mod connections;
+mod drift;
 mod id_tokens;
 mod isolation;
 mod links;
@@ -70,7 +71,7 @@ catalogue! {
     "A03" "plain password flows" { password::a03, needs AwsAdmin }
     "A04" "plain password flows, opened by hand" { paths::a04, needs AwsAdmin Api }
     "A05" "first password change" { paths::a05, needs AwsAdmin Api }
-    "A06" "native TOTP and other paths past define" { paths::a06, needs AwsAdmin }
+    "A06" "native TOTP and other paths past define" { paths::a06, needs AwsAdmin Api }
     "A07" "somebody else's step-up" { answers::a07, needs AwsAdmin ProviderFaults }
     "A08" "code of an earlier challenge" { answers::a08, needs AwsAdmin ProviderFaults }
     "A09" "the same answer twice" { answers::a09, needs AwsAdmin ProviderFaults }

@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Status(Status),
     /// List tenants.
     Tenants,
+    /// Show what AWS has of a tenant other than wanted; exit code 1 when there is something.
+    Drift(Drift),
     /// Apps of a tenant.
     #[command(subcommand)]
     Apps(Apps),
@@ -152,6 +154,15 @@ pub(crate) struct Status {
     /// Wait for what is being done, and show its steps as they change.
     #[arg(long, short)]
     pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Drift {
+    /// Tenant.
+    pub(crate) tenant: String,
+    /// Have it compared now, and wait for that.
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,6 +3,7 @@
 mod apps;
 mod blockid;
 mod call;
+mod drift;
 mod onboard;
 mod operations;
 mod policy;
@@ -40,6 +41,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Onboard(onboard) => onboard::run(&client, &print, &onboard).await,
         Command::Status(status) => status::run(&client, &print, &status).await,
         Command::Tenants => status::list(&client, &print).await,
+        Command::Drift(asked) => drift::run(&client, &print, &asked).await,
         Command::Apps(command) => apps::run(&client, &print, command).await,
         Command::Policy(command) => policy::run(&client, &print, command).await,
         Command::Rotate(rotate) => rotate::run(&client, &print, &rotate).await,
