@@ -75,6 +75,23 @@ pub(crate) fn build_programs(context: &Context, progress: &Progress) -> anyhow::
     )
 }
 
+/// Builds what a chaos run consists of.
+pub(crate) fn build_for_chaos(context: &Context, progress: &Progress) -> anyhow::Result<()> {
+    let log = context.fresh_log("build-chaos")?;
+    let mut build = context.processes.command(Context::cargo());
+    build.arg("build");
+    for package in ["stepgate", "blockid-sim", "fault-proxy"] {
+        build.args(["--package", package]);
+    }
+    build.arg("--bins").current_dir(&context.root);
+    context.processes.run(
+        "building the service, the simulator and the proxy",
+        build,
+        &log,
+        progress,
+    )
+}
+
 /// Builds the attack catalogue's program, together with those that it attacks: alone, it would want shared
 /// dependencies compiled once more.
 pub(crate) fn build_attacks(context: &Context, progress: &Progress) -> anyhow::Result<()> {
