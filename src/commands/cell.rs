@@ -20,6 +20,8 @@ pub enum CellCommand {
     /// registers the cell. Repeating it changes nothing. Progress goes to standard error, the cell as JSON to
     /// standard output. AWS access comes from the SDK's standard variables (AWS_PROFILE, AWS_ACCESS_KEY_ID, …).
     Apply(ApplyArgs),
+    /// Print what the roles of the API, the worker and the functions may do in a cell; needs no access to anything.
+    Policy(super::cell_policy::PolicyArgs),
 }
 
 /// Arguments of `stepgate cell apply`.
@@ -57,6 +59,7 @@ pub async fn run(config: Config, command: CellCommand) -> anyhow::Result<()> {
             let mut tx = context.db.begin(&scope).await?;
             super::print_json(&crate::storage::cells::list(&mut tx, &scope).await?)
         }
+        CellCommand::Policy(arguments) => super::cell_policy::run(arguments),
         CellCommand::Apply(arguments) => {
             let request = CellRequest {
                 name: arguments.name,

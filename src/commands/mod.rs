@@ -4,6 +4,7 @@
 //! output as JSON, logs and errors to standard error.
 
 pub mod cell;
+pub mod cell_policy;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;
@@ -79,6 +80,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             problems::run();
             Ok(())
         }
+        Command::Cell(cell::CellCommand::Policy(arguments)) => cell_policy::run(arguments),
         Command::Cell(command) => cell::run(Config::load()?, command).await,
         Command::Keys(command) => keys::run(command).await,
     }

@@ -51,10 +51,13 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start() -> Self {
-        let app = TestApp::start_without_cell().await;
-        let chance = IdSource::from_os();
         // Nothing here runs the functions.
-        let artifacts = placeholder_artifacts(&chance.suffix(12));
+        let artifacts = placeholder_artifacts(&IdSource::from_os().suffix(12));
+        Self::on(TestApp::start_without_cell().await, artifacts).await
+    }
+
+    /// One on an API that runs, with a cell of these artifacts.
+    pub(crate) async fn on(app: TestApp, artifacts: PathBuf) -> Self {
         let cell = apply(&app.context, &cell_request(&artifacts), &mut |_| {})
             .await
             .unwrap();
@@ -73,7 +76,7 @@ impl Rig {
             request: partner(&app.context).await,
             artifacts,
             provider,
-            chance,
+            chance: IdSource::from_os(),
             app,
         }
     }
@@ -167,6 +170,11 @@ impl Rig {
 
     /// The real worker, as a process of its own.
     pub(crate) fn spawn_worker(&self) -> Process {
+        self.spawn_worker_at(&required("STEPGATE_TEST_AWS_ENDPOINT_URL"))
+    }
+
+    /// The same, with AWS at this address.
+    pub(crate) fn spawn_worker_at(&self, aws: &str) -> Process {
         let child = Command::new(env!("CARGO_BIN_EXE_stepgate"))
             .arg("worker")
             .env_clear()
@@ -177,7 +185,7 @@ impl Rig {
             .env("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
             .env("STEPGATE_WORKER_POLL_MS", "20")
             .env("STEPGATE_LOG", "warn")
-            .env("AWS_ENDPOINT_URL", required("STEPGATE_TEST_AWS_ENDPOINT_URL"))
+            .env("AWS_ENDPOINT_URL", aws)
             .env("AWS_REGION", REGION)
             .env("AWS_ACCESS_KEY_ID", &self.account)
             .env("AWS_SECRET_ACCESS_KEY", "test")
