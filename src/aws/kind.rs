@@ -36,6 +36,7 @@ const THROTTLED: &[&str] = &[
     "RequestLimitExceeded",
     "ProvisionedThroughputExceededException",
     "SlowDown",
+    "BudgetUsedUp",
 ];
 const NOT_FOUND: &[&str] = &[
     "ResourceNotFoundException",

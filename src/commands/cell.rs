@@ -32,6 +32,8 @@ pub enum CellCommand {
     /// a later one reaches them by a rollout. Repeating it changes nothing. Progress goes to standard error, the cell as JSON to
     /// standard output. AWS access comes from the SDK's standard variables (AWS_PROFILE, AWS_ACCESS_KEY_ID, …).
     Apply(ApplyArgs),
+    /// Print what the roles of the API, the worker and the functions may do in a cell; needs no access to anything.
+    Policy(super::cell_policy::PolicyArgs),
 }
 
 /// Arguments of `stepgate cell plan`.
@@ -116,6 +118,7 @@ pub async fn run(config: Config, command: CellCommand) -> anyhow::Result<ExitCod
                 return Ok(ExitCode::from(PLAN_HAS_CHANGES));
             }
         }
+        CellCommand::Policy(arguments) => super::cell_policy::run(arguments),
         CellCommand::Apply(arguments) => {
             #[expect(clippy::print_stderr, reason = "progress of a command")]
             let mut progress = |text| eprintln!("{text}");

@@ -4,6 +4,7 @@
 //! output as JSON, logs and errors to standard error.
 
 pub mod cell;
+pub mod cell_policy;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;
@@ -76,6 +77,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Openapi => openapi::run()?,
         Command::Probe(arguments) => probe::run(arguments).await?,
         Command::Problems => problems::run(),
+        Command::Cell(cell::CellCommand::Policy(arguments)) => cell_policy::run(arguments)?,
         Command::Cell(command) => return cell::run(Config::load()?, command).await,
         Command::Keys(command) => keys::run(command).await?,
     }

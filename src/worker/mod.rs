@@ -5,6 +5,7 @@
 //!
 //! To add a job: a file in `jobs/` named verb and noun, with `run(context, stop)`, and a line in [`run`].
 
+pub mod call_budget;
 pub mod jobs;
 
 use crate::Context;

@@ -61,6 +61,16 @@ pub(crate) fn build_programs(context: &Context, progress: &Progress) -> anyhow::
     )
 }
 
+/// Builds what a chaos run consists of.
+pub(crate) fn build_for_chaos(context: &Context, progress: &Progress) -> anyhow::Result<()> {
+    build(
+        context,
+        "building the service, the simulator and the proxy",
+        &["stepgate", "blockid-sim", "fault-proxy"],
+        progress,
+    )
+}
+
 /// Builds the attack catalogue's program, together with those that it attacks.
 pub(crate) fn build_attacks(context: &Context, progress: &Progress) -> anyhow::Result<()> {
     build(

@@ -196,7 +196,7 @@ async fn named_policy_of(bench: &Bench, trigger: Trigger, policy: &str) -> anyho
 
 /// AWS compares `aws:PrincipalArn` with the role of a session; the emulator compares it with the session.
 /// So beside every role the session that a function of the same name has is put.
-fn with_session_names(policy: &str, role: &str) -> anyhow::Result<Value> {
+pub fn with_session_names(policy: &str, role: &str) -> anyhow::Result<Value> {
     let mut policy: Value = serde_json::from_str(policy)?;
     let mut named = false;
     for statement in policy["Statement"].as_array_mut().into_iter().flatten() {

@@ -87,7 +87,7 @@ impl Installation {
             tls: None,
         })
         .expect("the simulator starts");
-        let (aws_url, emulator) = start_emulator(&folder).await;
+        let (aws_url, emulator) = start_emulator(&folder, &[]).await;
         let database_url = make_database().await;
 
         let service = |arguments: &[&str]| program(&database_url, &aws_url, arguments);
@@ -286,14 +286,15 @@ fn make_folder() -> PathBuf {
     folder
 }
 
-async fn start_emulator(folder: &Path) -> (Url, Child) {
+/// An emulator of AWS of its own, with further variables.
+pub(crate) async fn start_emulator(folder: &Path, further: &[(&str, &str)]) -> (Url, Child) {
     let port = free_port();
     let url = Url::parse(&format!("http://127.0.0.1:{port}")).expect("a URL");
     let temporary = folder.join("emulator");
     std::fs::create_dir_all(&temporary).expect("a folder");
     let python = PathBuf::from(given("STEPGATE_TEST_PYTHON"));
     let ministack = python.with_file_name("ministack");
-    let child = Program::new(ministack.to_str().expect("a path"))
+    let mut program = Program::new(ministack.to_str().expect("a path"))
         .variable("GATEWAY_PORT", &port.to_string())
         .variable("BIND_HOST", "127.0.0.1")
         .variable("AWS_ENDPOINT_URL", url.as_str().trim_end_matches('/'))
@@ -302,8 +303,11 @@ async fn start_emulator(folder: &Path) -> (Url, Child) {
         .variable("MINISTACK_COGNITO_PRETOKEN_STRICT", "1")
         .variable("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
         // Its log streams do not name the function that wrote them.
-        .variable("STEPGATE_DEV_TENANT_FROM_LINE", "1")
-        .start(&folder.join("emulator.log"));
+        .variable("STEPGATE_DEV_TENANT_FROM_LINE", "1");
+    for (name, value) in further {
+        program = program.variable(name, value);
+    }
+    let child = program.start(&folder.join("emulator.log"));
     wait_for(url.join("/_ministack/health").expect("a URL")).await;
     (url, child)
 }

@@ -714,7 +714,7 @@ async fn a_check_that_fails_says_why_and_forgets_nothing() {
         .local_addr()
         .unwrap();
     let mut away = rig.context.clone();
-    away.aws = Arc::new(crate::support::aws_at(&format!("http://{nobody}"), &rig.account).await);
+    away.aws = Arc::new(crate::support::aws_of(&format!("http://{nobody}"), &rig.account).await);
     assert_eq!(find_drift::check_due(&away).await.unwrap(), 1);
     let drift = rig.drift(tenant.id).await;
     assert_eq!(drift.summary.error.as_ref().unwrap().code, "Connection");

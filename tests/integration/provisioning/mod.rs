@@ -1,14 +1,18 @@
 //! Provisioning: templates, cells, the worker's passes, killed workers, lost claims, failing stacks.
 
 mod app_changes;
+mod budget;
 mod cells;
 mod conditions;
 mod drift;
 mod exemptions;
 mod failures;
+mod faults;
 mod fencing;
+mod guarded;
 mod holdings;
 mod kills;
+mod least_privilege;
 pub(crate) mod rig;
 mod stacks;
 mod sweeps;

@@ -56,10 +56,21 @@ impl Rig {
 
     /// Starts one whose cell is reached as `access` says, given the account that the service itself belongs to.
     pub(crate) async fn start_through(access: impl FnOnce(&str) -> Option<CellAccess>) -> Self {
-        let app = TestApp::start_without_cell().await;
-        let chance = IdSource::from_os();
         // Nothing here runs the functions.
-        let artifacts = placeholder_artifacts(&chance.suffix(12));
+        let artifacts = placeholder_artifacts(&IdSource::from_os().suffix(12));
+        Self::reached(TestApp::start_without_cell().await, artifacts, access).await
+    }
+
+    /// One on an API that runs, with a cell of these artifacts.
+    pub(crate) async fn on(app: TestApp, artifacts: PathBuf) -> Self {
+        Self::reached(app, artifacts, |_| None).await
+    }
+
+    async fn reached(
+        app: TestApp,
+        artifacts: PathBuf,
+        access: impl FnOnce(&str) -> Option<CellAccess>,
+    ) -> Self {
         let request = CellRequest {
             access: access(&app.account_id),
             ..cell_request(&artifacts)
@@ -80,7 +91,7 @@ impl Rig {
             request: partner(&app.context).await,
             artifacts,
             provider,
-            chance,
+            chance: IdSource::from_os(),
             app,
         }
     }
@@ -175,8 +186,14 @@ impl Rig {
 
     /// The real worker, as a process of its own.
     pub(crate) fn spawn_worker(&self) -> Process {
+        self.spawn_worker_at(&required("STEPGATE_TEST_AWS_ENDPOINT_URL"))
+    }
+
+    /// The same, with AWS at this address.
+    pub(crate) fn spawn_worker_at(&self, aws: &str) -> Process {
         let child = self
             .stepgate(&["worker"])
+            .env("AWS_ENDPOINT_URL", aws)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
@@ -197,7 +214,7 @@ impl Rig {
             .env("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
             .env("STEPGATE_WORKER_POLL_MS", "20")
             .env("STEPGATE_LOG", "warn")
-            .env("AWS_ENDPOINT_URL", required("STEPGATE_TEST_AWS_ENDPOINT_URL"))
+            .env("AWS_ENDPOINT_URL", aws)
             .env("AWS_REGION", REGION)
             .env("AWS_ACCESS_KEY_ID", &self.account)
             .env("AWS_SECRET_ACCESS_KEY", "test");

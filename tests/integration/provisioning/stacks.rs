@@ -153,7 +153,7 @@ async fn a_stuck_stack_is_left_alone_and_the_way_out_is_named() {
     let (tenant, _) = rig.tenant("Acme", PoolSettings::default()).await;
     rig.run_worker().await;
     let mut rig = rig;
-    rig.context.aws = std::sync::Arc::new(crate::support::aws_at(&stuck_stack().await, &rig.account).await);
+    rig.context.aws = std::sync::Arc::new(crate::support::aws_of(&stuck_stack().await, &rig.account).await);
     let failure = refusal(bring(&rig, tenant.id, template::tenant().body.to_owned()).await);
     assert_eq!(failure.code, "stack_stuck");
     assert!(!failure.passes_by_itself);

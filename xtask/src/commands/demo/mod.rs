@@ -16,7 +16,7 @@ mod cognito;
 mod job;
 mod report;
 mod sign_in;
-mod system;
+pub(crate) mod system;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -13,7 +13,7 @@ use clap::Args;
 
 use self::tally::{Budget, Tally};
 use crate::artifacts;
-use crate::commands::{chart, fuzz_api, lint, openapi_lint};
+use crate::commands::{chaos, chart, fuzz_api, lint, openapi_lint};
 use crate::context::Context;
 use crate::process::Interrupted;
 use crate::services::ports::Ports;
@@ -140,6 +140,9 @@ fn run_stages(context: &Context, options: &Options, tally: &mut Tally) -> anyhow
             fuzz_api::bounded(context, &tools.venv, &services, tally, progress)
         })?;
         deployment(context, &tools, &services, &mut stages)?;
+        stages.run("chaos", Budget::Test, |tally, progress| {
+            chaos::bounded(context, &tools, &services, tally, progress)
+        })?;
     }
     if options.package.is_empty() {
         stages.run("web tests", Budget::Test, |tally, progress| {
