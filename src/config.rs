@@ -30,6 +30,8 @@ pub struct Config {
     pub worker: WorkerConfig,
     /// Step-up events.
     pub events: EventsConfig,
+    /// How long a deleted tenant waits before it can be purged.
+    pub grace: GraceConfig,
     /// Where the worker answers probes, if anywhere.
     pub worker_listen: Option<SocketAddr>,
     /// Requests a minute of one caller to one process; 0 is no limit.
@@ -98,6 +100,15 @@ pub struct EventsConfig {
     pub retention_days: u16,
 }
 
+/// How long deleted tenants wait before they can be purged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GraceConfig {
+    /// Days for a tenant.
+    pub tenant_days: u16,
+    /// Days for a sandbox.
+    pub sandbox_days: u16,
+}
+
 /// Everything that is wrong with the configuration, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError(Vec<String>);
@@ -145,6 +156,10 @@ impl Config {
             },
             events: EventsConfig {
                 retention_days: settings.number("events_retention_days", 30, 1..=365),
+            },
+            grace: GraceConfig {
+                tenant_days: settings.number("tenant_grace_days", 30, 0..=365),
+                sandbox_days: settings.number("sandbox_grace_days", 1, 0..=365),
             },
             worker_listen: settings.optional("worker_listen", "an address and port"),
             rate_limit_per_min: settings.number("rate_limit_per_min", 1200, 0..=1_000_000),
@@ -195,6 +210,8 @@ const KEYS: &[&str] = &[
     "worker_lease_s",
     "worker_concurrency",
     "events_retention_days",
+    "tenant_grace_days",
+    "sandbox_grace_days",
     "worker_listen",
     "rate_limit_per_min",
     "trusted_issuers_file",

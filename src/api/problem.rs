@@ -120,6 +120,7 @@ pub fn status(code: Code) -> StatusCode {
         | Code::IdempotencyInProgress
         | Code::ExternalIdTaken
         | Code::ConfirmationRequired
+        | Code::ExportRequired
         | Code::ConnectionChanging
         | Code::NothingToRevert
         | Code::ExemptionState

@@ -4,7 +4,11 @@ use crate::{
     config::Config,
     context::Context,
     domain::{actor::OperatorScope, cell::Architecture},
-    provisioning::cell::{CellRequest, apply},
+    ids::TenantId,
+    provisioning::{
+        cell::{CellRequest, apply},
+        rebuild::{RebuildRequest, rebuild},
+    },
 };
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -20,6 +24,25 @@ pub enum CellCommand {
     /// registers the cell. Repeating it changes nothing. Progress goes to standard error, the cell as JSON to
     /// standard output. AWS access comes from the SDK's standard variables (AWS_PROFILE, AWS_ACCESS_KEY_ID, …).
     Apply(ApplyArgs),
+    /// Find the tenants of a registered cell in AWS, and give those a row that have none: for an installation whose
+    /// database is lost.
+    ///
+    /// Without `--apply` it only tells, as JSON on standard output. It changes nothing in AWS and no row that is there.
+    Rebuild(RebuildArgs),
+}
+
+/// Arguments of `stepgate cell rebuild`.
+#[derive(Debug, Args)]
+pub struct RebuildArgs {
+    /// AWS region of the cell, which `stepgate cell apply` has registered.
+    #[arg(long, env = "AWS_REGION")]
+    region: String,
+    /// Only this tenant.
+    #[arg(long, value_name = "ID")]
+    tenant: Option<TenantId>,
+    /// Write the rows.
+    #[arg(long)]
+    apply: bool,
 }
 
 /// Arguments of `stepgate cell apply`.
@@ -69,6 +92,14 @@ pub async fn run(config: Config, command: CellCommand) -> anyhow::Result<()> {
             let mut progress = |text| eprintln!("{text}");
             let cell = apply(&context, &request, &mut progress).await?;
             super::print_json(&cell)
+        }
+        CellCommand::Rebuild(arguments) => {
+            let request = RebuildRequest {
+                region: arguments.region,
+                tenant_id: arguments.tenant,
+                apply: arguments.apply,
+            };
+            super::print_json(&rebuild(&context, &request).await?)
         }
     }
 }

@@ -13,6 +13,8 @@
 //! | [`artifacts`] | the trigger artifacts in a folder, checked |
 //! | [`cell`] | the shared parts of a cell |
 //! | [`template`] | the templates and their digests |
+//! | [`rebuild`] | rows from what AWS holds, when the database is lost |
+//! | `removal` | how a purge ends |
 //! | `announcements` | what is told to webhooks |
 //! | [`failure`] | why a step failed, in public words, and what to do about it |
 //!
@@ -23,6 +25,8 @@ pub mod artifacts;
 pub mod cell;
 pub mod failure;
 pub mod pass;
+pub mod rebuild;
+mod removal;
 pub mod stacks;
 pub mod steps;
 pub mod template;

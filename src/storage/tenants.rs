@@ -8,6 +8,7 @@ use crate::{
         actor::{PartnerScope, ReadScope},
         blockid::BlockIdConnection,
         connection_check::ConnectionReport,
+        deletion::Deletion,
         method::TenantMethods,
         operation::Failure,
         pool::PoolSettings,
@@ -36,6 +37,7 @@ struct Row {
     pool: Json<PoolSettings>,
     methods: Json<TenantMethods>,
     credentials_secret_arn: Option<String>,
+    deletion: Option<Json<Deletion>>,
     generation: i64,
     observed_generation: i64,
     user_pool_id: Option<String>,
@@ -59,7 +61,11 @@ impl TryFrom<Row> for Tenant {
             name: row.name,
             external_id: row.external_id,
             labels: row.labels.0,
-            state: TenantState::from_columns(&row.state, row.credentials_secret_arn)?,
+            state: TenantState::from_columns(
+                &row.state,
+                row.credentials_secret_arn,
+                row.deletion.map(|Json(deletion)| deletion),
+            )?,
             blockid: BlockIdConnection {
                 tenant_dns: row.blockid_tenant_dns,
                 community: row.blockid_community,
@@ -93,7 +99,7 @@ pub async fn get(db: &mut PgConnection, scope: &ReadScope, id: TenantId) -> Resu
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
                   t.blockid_extra_ca_pem, t.blockid_check AS "blockid_check: Json<ConnectionReport>",
-                  t.sandbox, t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at
+                  t.sandbox, t.deletion AS "deletion: Json<Deletion>", t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at
            FROM tenants t JOIN cells c ON c.id = t.cell_id
            WHERE t.id = $1 AND ($2::text IS NULL OR t.partner_id = $2)"#,
         id as TenantId,
@@ -132,7 +138,7 @@ pub async fn list(
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
                   t.blockid_extra_ca_pem, t.blockid_check AS "blockid_check: Json<ConnectionReport>",
-                  t.sandbox, t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at
+                  t.sandbox, t.deletion AS "deletion: Json<Deletion>", t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at
            FROM tenants t JOIN cells c ON c.id = t.cell_id
            WHERE ($1::text IS NULL OR t.partner_id = $1) AND t.state <> 'deleted'
              AND ($5::text IS NULL OR starts_with(t.name, $5)) AND ($6::text IS NULL OR t.state = $6)

@@ -2,11 +2,13 @@
 
 mod app_changes;
 mod cells;
+mod deletions;
 mod exemptions;
 mod failures;
 mod fencing;
 mod holdings;
 mod kills;
+mod rebuilds;
 pub(crate) mod rig;
 mod sweeps;
 mod templates;

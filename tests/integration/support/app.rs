@@ -9,7 +9,7 @@ use stepgate::{
     Context, api,
     aws::Aws,
     clock::SteppedClock,
-    config::{Config, EventsConfig, LogConfig, WorkerConfig},
+    config::{Config, EventsConfig, GraceConfig, LogConfig, WorkerConfig},
     domain::{
         actor::OperatorScope,
         cell::{Architecture, Artifact, Artifacts, Cell, CellState},
@@ -79,6 +79,10 @@ impl TestApp {
                 concurrency: 4,
             },
             events: EventsConfig { retention_days: 30 },
+            grace: GraceConfig {
+                tenant_days: 30,
+                sandbox_days: 1,
+            },
             worker_listen: None,
             rate_limit_per_min: 0,
             trusted_issuers: Vec::new(),

@@ -1,8 +1,10 @@
 //! The command line. Its help is written to be read from top to bottom by somebody who has never used it.
 
 mod connections;
+mod tenants;
 
 pub(crate) use connections::{BlockId, Rotate, StepUp};
+pub(crate) use tenants::{Export, ExportFormat, Purge, Tenant};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -65,6 +67,9 @@ pub(crate) enum Command {
     Status(Status),
     /// List tenants.
     Tenants,
+    /// The end of a tenant: deleted, restored, its users exported, purged.
+    #[command(subcommand)]
+    Tenant(Tenant),
     /// Apps of a tenant.
     #[command(subcommand)]
     Apps(Apps),

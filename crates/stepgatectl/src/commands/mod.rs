@@ -9,6 +9,7 @@ mod policy;
 mod rotate;
 mod status;
 mod step_up;
+mod tenant;
 
 use crate::{
     args::{Arguments, Command},
@@ -39,6 +40,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Onboard(onboard) => onboard::run(&client, &print, &onboard).await,
         Command::Status(status) => status::run(&client, &print, &status).await,
         Command::Tenants => status::list(&client, &print).await,
+        Command::Tenant(command) => tenant::run(&client, &print, command).await,
         Command::Apps(command) => apps::run(&client, &print, command).await,
         Command::Policy(command) => policy::run(&client, &print, command).await,
         Command::Rotate(rotate) => rotate::run(&client, &print, &rotate).await,
