@@ -32,6 +32,8 @@ pub struct Config {
     pub events: EventsConfig,
     /// Comparing tenants with what is wanted of them.
     pub drift: DriftConfig,
+    /// How long a deleted tenant waits before it can be purged.
+    pub grace: GraceConfig,
     /// Where the worker answers probes, if anywhere.
     pub worker_listen: Option<SocketAddr>,
     /// Requests a minute of one caller to one process; 0 is no limit.
@@ -109,6 +111,15 @@ pub struct DriftConfig {
     pub checks_per_min: u32,
 }
 
+/// How long deleted tenants wait before they can be purged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GraceConfig {
+    /// Days for a tenant.
+    pub tenant_days: u16,
+    /// Days for a sandbox.
+    pub sandbox_days: u16,
+}
+
 /// Everything that is wrong with the configuration, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError(Vec<String>);
@@ -161,6 +172,10 @@ impl Config {
                 interval: Duration::from_secs(settings.number("drift_interval_s", 3600, 60..=2_592_000)),
                 checks_per_min: settings.number("drift_checks_per_min", 30, 0..=100_000),
             },
+            grace: GraceConfig {
+                tenant_days: settings.number("tenant_grace_days", 30, 0..=365),
+                sandbox_days: settings.number("sandbox_grace_days", 1, 0..=365),
+            },
             worker_listen: settings.optional("worker_listen", "an address and port"),
             rate_limit_per_min: settings.number("rate_limit_per_min", 1200, 0..=1_000_000),
             trusted_issuers: settings.trusted_issuers(),
@@ -212,6 +227,8 @@ const KEYS: &[&str] = &[
     "events_retention_days",
     "drift_interval_s",
     "drift_checks_per_min",
+    "tenant_grace_days",
+    "sandbox_grace_days",
     "worker_listen",
     "rate_limit_per_min",
     "trusted_issuers_file",

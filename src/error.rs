@@ -66,6 +66,8 @@ codes! {
     RolloutState => "rollout_state", "Rollout state does not allow this";
     /// The tenant's state does not allow this operation.
     TenantState => "tenant_state", "Tenant state does not allow this";
+    /// Users are to be deleted whom nobody has exported since the tenant was deleted: export them, or say `without_export`.
+    ExportRequired => "export_required", "Export required";
     /// What was asked for loses something: ask again with `confirm` as in `confirmation`.
     ConfirmationRequired => "confirmation_required", "Confirmation required";
     /// The BlockID connection is being changed already: wait for that operation.

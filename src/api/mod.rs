@@ -20,6 +20,7 @@ pub mod apps;
 pub mod audit;
 pub mod blockid;
 pub mod cells;
+mod csv;
 mod docs;
 pub mod document;
 pub mod draining;
@@ -85,6 +86,9 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(tenants::resume::resume_tenant)
         .service(drift::get::get_drift)
         .service(drift::check::check_drift)
+        .service(tenants::delete::delete_tenant)
+        .service(tenants::restore::restore_tenant)
+        .service(tenants::purge::purge_tenant)
         .service(blockid::check_new::check_connection)
         .service(blockid::get::get_connection)
         .service(blockid::put::put_connection)
@@ -117,6 +121,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(exemptions::approve::approve_exemption)
         .service(exemptions::revoke::revoke_exemption)
         .service(users::find::find_users)
+        .service(users::export::export_users)
         .service(users::get::get_user)
         .service(users::sign_out::sign_out_user)
         .service(links::list::list_links)

@@ -122,6 +122,7 @@ pub fn status(code: Code) -> StatusCode {
         | Code::IdempotencyInProgress
         | Code::ExternalIdTaken
         | Code::ConfirmationRequired
+        | Code::ExportRequired
         | Code::ConnectionChanging
         | Code::NothingToRevert
         | Code::ExemptionState

@@ -7,7 +7,11 @@ use crate::{
         actor::OperatorScope,
         cell::{Architecture, CellAccess},
     },
-    provisioning::cell::{CellRequest, apply, plan::plan},
+    ids::TenantId,
+    provisioning::{
+        cell::{CellRequest, apply, plan::plan},
+        rebuild::{RebuildRequest, rebuild},
+    },
 };
 use clap::{Args, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
@@ -34,6 +38,11 @@ pub enum CellCommand {
     Apply(ApplyArgs),
     /// Print what the roles of the API, the worker and the functions may do in a cell; needs no access to anything.
     Policy(super::cell_policy::PolicyArgs),
+    /// Find the tenants of a registered cell in AWS, and give those a row that have none: for an installation whose
+    /// database is lost.
+    ///
+    /// Without `--apply` it only tells, as JSON on standard output. It changes nothing in AWS and no row that is there.
+    Rebuild(RebuildArgs),
 }
 
 /// Arguments of `stepgate cell plan`.
@@ -44,6 +53,20 @@ pub struct PlanArgs {
     /// Print the plan as JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// Arguments of `stepgate cell rebuild`.
+#[derive(Debug, Args)]
+pub struct RebuildArgs {
+    /// AWS region of the cell, which `stepgate cell apply` has registered.
+    #[arg(long, env = "AWS_REGION")]
+    region: String,
+    /// Only this tenant.
+    #[arg(long, value_name = "ID")]
+    tenant: Option<TenantId>,
+    /// Write the rows.
+    #[arg(long)]
+    apply: bool,
 }
 
 /// Arguments of `stepgate cell apply`.
@@ -124,6 +147,14 @@ pub async fn run(config: Config, command: CellCommand) -> anyhow::Result<ExitCod
             let mut progress = |text| eprintln!("{text}");
             let cell = apply(&context, &arguments.into(), &mut progress).await?;
             super::print_json(&cell)?;
+        }
+        CellCommand::Rebuild(arguments) => {
+            let request = RebuildRequest {
+                region: arguments.region,
+                tenant_id: arguments.tenant,
+                apply: arguments.apply,
+            };
+            super::print_json(&rebuild(&context, &request).await?)?;
         }
     }
     Ok(ExitCode::SUCCESS)

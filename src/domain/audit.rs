@@ -94,6 +94,20 @@ text_enum! {
         DriftCleared => "drift_cleared",
         /// A tenant whose client secret never arrived was removed.
         TenantAbandoned => "tenant_abandoned",
+        /// A tenant was deleted; it can be restored.
+        TenantDeleted => "tenant_deleted",
+        /// A deleted tenant was restored.
+        TenantRestored => "tenant_restored",
+        /// It was confirmed that a deleted tenant is to be removed for good.
+        TenantPurgeAsked => "tenant_purge_asked",
+        /// A tenant was removed for good.
+        TenantPurged => "tenant_purged",
+        /// A tenant was found in AWS, and has its rows again.
+        TenantRebuilt => "tenant_rebuilt",
+        /// An export of all users was begun.
+        UsersExportBegun => "users_export_begun",
+        /// An export of all users was read to its end.
+        UsersExported => "users_exported",
         /// An app was added to a tenant.
         AppCreated => "app_created",
         /// An app's name or settings were changed.

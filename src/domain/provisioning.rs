@@ -1,8 +1,15 @@
 //! What the worker does for a tenant: its steps, which of them an operation shows, and what it found in AWS.
 
 use super::{
-    app::AppSettings, blockid::BlockIdConnection, cell::Cell, method::TenantMethods,
-    operation::OperationKind, pool::PoolSettings, text_enum,
+    app::AppSettings,
+    blockid::BlockIdConnection,
+    cell::Cell,
+    deletion::{Deletion, PurgeReport},
+    method::TenantMethods,
+    operation::OperationKind,
+    pool::PoolSettings,
+    registration::TenantRegistration,
+    text_enum,
 };
 use crate::ids::{AppId, PartnerId, ReleaseId, TenantId};
 use serde::{Deserialize, Serialize};
@@ -38,11 +45,19 @@ text_enum! {
         DriftRepair => "drift_repair",
         /// Read everything back and compare.
         ReadBack => "read_back",
+        /// Delete the app clients, so that nobody signs in through them.
+        RemoveAppClients => "remove_app_clients",
+        /// Delete the stack: functions, roles, policies. Pool and records outlive it.
+        RemoveStack => "remove_stack",
+        /// Delete the pool and the records, unless they are to be kept.
+        RemoveUsers => "remove_users",
+        /// Delete the secrets.
+        RemoveSecrets => "remove_secrets",
     }
 }
 
 impl StepName {
-    /// Every step that there is, in order.
+    /// Every step of bringing a tenant up that there is, in order.
     pub const ORDER: [Self; 13] = [
         Self::Suspension,
         Self::Exemptions,
@@ -75,10 +90,21 @@ impl StepName {
         Self::ReadBack,
     ];
 
+    /// Every step of removing a tenant, in order.
+    pub const REMOVAL: [Self; 4] = [
+        Self::RemoveAppClients,
+        Self::RemoveStack,
+        Self::RemoveUsers,
+        Self::RemoveSecrets,
+    ];
+
     /// The steps that an operation consists of, in order.
     pub const fn plan(kind: OperationKind) -> &'static [Self] {
         match kind {
-            OperationKind::CreateTenant | OperationKind::UpdateTenant => &Self::ALL,
+            OperationKind::CreateTenant | OperationKind::UpdateTenant | OperationKind::RestoreTenant => {
+                &Self::ALL
+            }
+            OperationKind::PurgeTenant => &Self::REMOVAL,
             // A policy's maximum age is the refresh validity of its app client.
             OperationKind::CreateApp
             | OperationKind::UpdateApp
@@ -89,7 +115,9 @@ impl StepName {
                 Self::ProviderDiscovery,
                 Self::TenantSettings,
             ],
-            OperationKind::SuspendTenant | OperationKind::ResumeTenant => &[Self::Suspension],
+            OperationKind::SuspendTenant | OperationKind::ResumeTenant | OperationKind::DeleteTenant => {
+                &[Self::Suspension]
+            }
             OperationKind::ApproveExemption | OperationKind::EndExemption => &[Self::Exemptions],
             OperationKind::HealDrift => &[
                 Self::SettingsSecret,
@@ -128,6 +156,9 @@ pub struct Observed {
     /// The provider's metadata and keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<DiscoveredProvider>,
+    /// What a purge has done so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<PurgeReport>,
 }
 
 /// The release that a stack runs.
@@ -218,10 +249,18 @@ pub struct Desired {
     pub settings_secret_name: String,
     /// Key of the HMAC that hides user ids in events.
     pub event_hash_key: Vec<u8>,
+    /// What of it only the control plane needs.
+    pub registration: TenantRegistration,
     /// The generation that this is.
     pub generation: i64,
     /// Whether its triggers refuse everybody.
     pub suspended: bool,
+    /// Whether it is deleted: nothing is done for it but shutting it, or removing it.
+    pub deleted: bool,
+    /// The deletion under which it is purged, when it is.
+    pub purging: Option<Deletion>,
+    /// Name of the secret with the client secret.
+    pub credentials_secret_name: String,
     /// Whether it is for trying out: then nothing of it is protected against deletion.
     pub sandbox: bool,
     /// Passes that failed since the last good one.
@@ -241,6 +280,10 @@ pub struct Desired {
 pub struct DesiredApp {
     /// Its id.
     pub id: AppId,
+    /// Name for people.
+    pub name: String,
+    /// When it was made.
+    pub created_at: chrono::DateTime<chrono::Utc>,
     /// Its settings.
     pub settings: AppSettings,
     /// Its app client, once made.

@@ -34,6 +34,10 @@ text_enum! {
         TenantFailed => "tenant.failed",
         /// AWS was found other than wanted, past Stepgate.
         TenantDrifted => "tenant.drifted",
+        /// A tenant was deleted: its triggers refuse everybody.
+        TenantDeleted => "tenant.deleted",
+        /// A deleted tenant was removed for good.
+        TenantPurged => "tenant.purged",
         /// The client secret of a tenant was rotated.
         RotationDone => "rotation.done",
         /// The triggers decide by a new version of a policy.

@@ -15,6 +15,8 @@
 //! | [`cell`] | the shared parts of a cell: what would change, and changing it |
 //! | [`drift`] | compares what AWS has of a tenant with what is wanted |
 //! | [`template`] | the templates and their digests |
+//! | [`rebuild`] | rows from what AWS holds, when the database is lost |
+//! | `removal` | how a purge ends |
 //! | `announcements` | what is told to webhooks |
 //! | [`failure`] | why a step failed, in public words, and what to do about it |
 //!
@@ -27,6 +29,8 @@ pub mod cell;
 pub mod drift;
 pub mod failure;
 pub mod pass;
+pub mod rebuild;
+mod removal;
 pub mod stacks;
 pub mod steps;
 pub mod template;

@@ -3,6 +3,7 @@
 use super::{
     announcements,
     failure::{StepError, StepFailure},
+    removal,
     stacks::{Watcher, jittered},
     steps,
 };
@@ -121,21 +122,7 @@ pub async fn run(context: &Context, claim: &Claim, stop: CancellationToken) -> R
     let result = pass.take_steps().await;
     let failed_in = pass.step;
     match result {
-        Ok(()) => {
-            let now = context.clock.now();
-            let mut tx = context.db.begin(&OperatorScope::worker()).await?;
-            let ending = announcements::ending(&mut tx, &pass.desired, generation).await?;
-            let held = reconcile::converged(&mut tx, claim, generation, now).await?;
-            if held {
-                announcements::converged(&mut tx, context, &pass.desired, &ending, now).await?;
-            }
-            tx.commit().await?;
-            Ok(if held {
-                Outcome::Converged
-            } else {
-                Outcome::LeaseLost
-            })
-        }
+        Ok(()) => pass.record_success(generation).await,
         Err(StepError::LeaseLost) => Ok(Outcome::LeaseLost),
         Err(StepError::Stopped) => {
             let mut tx = context.db.begin(&OperatorScope::worker()).await?;
@@ -207,6 +194,28 @@ impl Pass<'_> {
     /// Stores what was observed so far, in the middle of a step.
     pub async fn keep(&self, detail: &str) -> Result<(), StepError> {
         self.record(StepState::Running, Some(detail), None, None).await
+    }
+
+    async fn record_success(&self, generation: i64) -> Result<Outcome> {
+        let now = self.context.clock.now();
+        let mut tx = self.context.db.begin(&OperatorScope::worker()).await?;
+        let ending = announcements::ending(&mut tx, &self.desired, generation).await?;
+        let held = match &self.desired.purging {
+            Some(deletion) => removal::end(&mut tx, self, generation, deletion, now).await?,
+            None => {
+                let held = reconcile::converged(&mut tx, self.claim, generation, now).await?;
+                if held {
+                    announcements::converged(&mut tx, self.context, &self.desired, &ending, now).await?;
+                }
+                held
+            }
+        };
+        tx.commit().await?;
+        Ok(if held {
+            Outcome::Converged
+        } else {
+            Outcome::LeaseLost
+        })
     }
 
     async fn record_failure(

@@ -9,10 +9,13 @@ use crate::{
     domain::{
         actor::{OperatorScope, ReadScope},
         blockid::BlockIdConnection,
+        deletion::Deletion,
         method::TenantMethods,
         operation::{Failure, OperationKind},
         pool::PoolSettings,
         provisioning::{Claim, DeletedApp, Desired, DesiredApp, DesiredRelease, Observed, StepName},
+        registration::TenantRegistration,
+        tenant::Labels,
     },
     ids::{AppId, CellId, PartnerId, ReleaseId, TenantId},
 };
@@ -31,7 +34,7 @@ pub async fn claim_due(
     let rows = sqlx::query!(
         r#"WITH due AS (
                SELECT id FROM tenants
-               WHERE state = 'active' AND generation > observed_generation AND next_attempt_at <= $1
+               WHERE state IN ('active', 'deleting', 'purging') AND generation > observed_generation AND next_attempt_at <= $1
                  AND (lease_expires_at IS NULL OR lease_expires_at <= $1)
                ORDER BY next_attempt_at
                LIMIT $2
@@ -108,9 +111,10 @@ async fn load_where(
         r#"SELECT partner_id AS "partner_id: PartnerId", cell_id AS "cell_id: CellId", blockid_tenant_dns,
                   blockid_community, blockid_client_id, blockid_extra_ca_pem, pool AS "pool: Json<PoolSettings>", credentials_secret_arn,
                   settings_secret_name, event_hash_key, generation, observed_generation, failed_passes,
-                  suspended_at IS NOT NULL AS "suspended!", methods AS "methods: Json<TenantMethods>", sandbox,
-                  observed AS "observed: Json<Observed>",
-                  release_id AS "release_id: ReleaseId"
+                  suspended_at IS NOT NULL OR state <> 'active' AS "suspended!", state, credentials_secret_name,
+                  deletion AS "deletion: Json<Deletion>", methods AS "methods: Json<TenantMethods>", sandbox,
+                  observed AS "observed: Json<Observed>", release_id AS "release_id: ReleaseId",
+                  name, external_id, labels AS "labels: Json<Labels>", created_at
            FROM tenants
            WHERE id = $1 AND ($2::text IS NULL OR (lease_owner = $2 AND fencing_token = $3))"#,
         tenant_id as TenantId,
@@ -123,7 +127,13 @@ async fn load_where(
     // Apps are read after the generation: what is newer than it is brought about early, and again in its turn.
     let apps = load_apps(&mut *db, tenant_id).await?;
     let deleted_apps = load_deleted_apps(&mut *db, tenant_id).await?;
-    let steps = steps_needed(&mut *db, tenant_id, row.observed_generation, row.generation).await?;
+    let steps = match row.state.as_str() {
+        // Nothing but shutting it is done for a deleted tenant, whatever did not come about before.
+        "deleting" => StepName::plan(OperationKind::DeleteTenant).to_vec(),
+        "purging" => StepName::REMOVAL.to_vec(),
+        _ => steps_needed(&mut *db, tenant_id, row.observed_generation, row.generation).await?,
+    };
+    let purging = row.deletion.filter(|_| row.state == "purging");
     let mut cell = super::cells::get(&mut *db, &OperatorScope::worker(), row.cell_id).await?;
     let release = match row.release_id.or(cell.release_id) {
         None => None,
@@ -153,6 +163,13 @@ async fn load_where(
             client_id: row.blockid_client_id,
             extra_ca_pem: row.blockid_extra_ca_pem,
         },
+        registration: TenantRegistration {
+            name: row.name,
+            external_id: row.external_id,
+            labels: row.labels.0,
+            pool: row.pool.0.clone(),
+            created_at: row.created_at,
+        },
         pool: row.pool.0,
         methods: row.methods.0,
         credentials_secret_arn: row.credentials_secret_arn.ok_or_else(no_secret)?,
@@ -160,6 +177,9 @@ async fn load_where(
         event_hash_key: row.event_hash_key,
         generation: row.generation,
         suspended: row.suspended,
+        deleted: row.state != "active",
+        purging: purging.map(|Json(deletion)| deletion),
+        credentials_secret_name: row.credentials_secret_name,
         sandbox: row.sandbox,
         failed_passes: row.failed_passes,
         observed: row.observed.0,
@@ -171,8 +191,8 @@ async fn load_where(
 
 async fn load_apps(db: &mut PgConnection, tenant_id: TenantId) -> Result<Vec<DesiredApp>> {
     let rows = sqlx::query!(
-        r#"SELECT apps.id AS "id: AppId", settings AS "settings: Json<crate::domain::app::AppSettings>", client_id,
-                  policy_version, document AS "document: Json<PolicyDocument>"
+        r#"SELECT apps.id AS "id: AppId", apps.name, apps.created_at,
+                  settings AS "settings: Json<crate::domain::app::AppSettings>", client_id, policy_version, document AS "document: Json<PolicyDocument>"
            FROM apps JOIN policy_versions ON app_id = apps.id AND version = policy_version
            WHERE tenant_id = $1 AND deleted_at IS NULL ORDER BY apps.id"#,
         tenant_id as TenantId
@@ -185,6 +205,8 @@ async fn load_apps(db: &mut PgConnection, tenant_id: TenantId) -> Result<Vec<Des
         .map(|row| DesiredApp {
             exemptions: exemptions.remove(&row.id.to_string()).unwrap_or_default(),
             id: row.id,
+            name: row.name,
+            created_at: row.created_at,
             settings: row.settings.0,
             client_id: row.client_id,
             policy_version: row.policy_version,

@@ -72,7 +72,7 @@ async fn take_over(
         r#"SELECT id AS "id: TenantId", cell_id AS "cell_id: CellId", state, credentials_secret_name,
                   settings_secret_name, event_hash_key,
                   COALESCE(lease_expires_at > $3 AND lease_owner <> $4, false) AS "leased!"
-           FROM tenants WHERE partner_id = $1 AND name = $2 FOR UPDATE"#,
+           FROM tenants WHERE partner_id = $1 AND name = $2 AND state <> 'deleted' FOR UPDATE"#,
         scope.partner_id() as PartnerId,
         new.name,
         new.now,

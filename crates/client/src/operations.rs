@@ -138,6 +138,12 @@ operations! {
     "getTenantDrift" GET "/v1/tenants/{tenant_id}/drift" => get_tenant_drift(tenant_id) -> Value;
     /// Have a tenant compared with AWS now.
     "checkTenantDrift" POST "/v1/tenants/{tenant_id}/drift:check" => check_tenant_drift(tenant_id) -> Value;
+    /// Delete a tenant: nobody signs in, and it can be restored.
+    "deleteTenant" DELETE "/v1/tenants/{tenant_id}" => delete_tenant(tenant_id) -> AcceptedTenant;
+    /// Restore a deleted tenant.
+    "restoreTenant" POST "/v1/tenants/{tenant_id}:restore" => restore_tenant(tenant_id) with body -> AcceptedTenant;
+    /// Remove a deleted tenant for good; asked for twice.
+    "purgeTenant" POST "/v1/tenants/{tenant_id}:purge" => purge_tenant(tenant_id) with body -> AcceptedTenant;
     /// Get the CloudFormation template of a tenant with its parameters.
     "getTenantTemplate" GET "/v1/tenants/{tenant_id}/template" => get_tenant_template(tenant_id) -> Value;
     /// Get the template for people who deploy by hand, YAML.
@@ -278,6 +284,8 @@ operations! {
         sign_out_user(tenant_id, user_sub) with body text -> String;
     /// Find a user.
     "findUsers" POST "/v1/tenants/{tenant_id}/users:find" => find_users(tenant_id) with body -> Value;
+    /// Export all users of a tenant, as one text; [`crate::Call::stream`] takes more of them.
+    "exportUsers" POST "/v1/tenants/{tenant_id}/users:export" => export_users(tenant_id) with body text -> String;
     /// List webhooks.
     "listWebhooks" GET "/v1/webhooks" => list_webhooks() with query -> Page<Value>;
     /// Make a webhook.

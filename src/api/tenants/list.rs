@@ -33,7 +33,7 @@ pub struct FilterParams {
     /// Beginning of the name, as it is written.
     #[param(max_length = 128)]
     name_prefix: Option<String>,
-    /// `awaiting_secret`, `active` or `deleting`.
+    /// `awaiting_secret`, `active`, `deleting` or `purging`.
     state: Option<String>,
     /// Condition that must hold: `Ready`, `Reconciling`, `Failing`, `Drifted`, `RotationPending` or `Suspended`.
     condition: Option<String>,
@@ -50,8 +50,8 @@ impl Filter for TenantFilter {
         match name {
             "name_prefix" => self.name_prefix = Some(value.to_owned()),
             "external_id" => self.external_id = Some(value.to_owned()),
-            "state" if !matches!(value, "awaiting_secret" | "active" | "deleting") => {
-                let detail = "must be awaiting_secret, active or deleting";
+            "state" if !matches!(value, "awaiting_secret" | "active" | "deleting" | "purging") => {
+                let detail = "must be awaiting_secret, active, deleting or purging";
                 return Some(Err(("unknown_value", detail.to_owned())));
             }
             "state" => self.state = Some(value.to_owned()),

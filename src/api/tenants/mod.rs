@@ -1,25 +1,31 @@
 //! Tenants.
 
 pub mod create;
+pub mod delete;
 pub mod get;
 pub mod list;
+pub mod purge;
+pub mod restore;
 pub mod resume;
 pub mod suspend;
 pub mod template;
 pub mod update;
 
-use super::operations::Operation;
+use super::{operations::Operation, respond::accepted};
 use crate::{
     domain::{
         blockid::BlockIdConnection,
         condition::Condition,
         drift::DriftMode,
+        deletion::Deletion,
         operation::Failure,
         pool::PoolSettings,
         tenant::{self, Labels, Suspension},
     },
     ids::{CellId, PartnerId, TenantId},
+    usecases::operations::Watched,
 };
+use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -42,7 +48,10 @@ pub struct Tenant {
     #[schema(value_type = std::collections::BTreeMap<String, String>, example = json!({"plan": "gold"}))]
     pub labels: Labels,
     /// Where it is in its life.
-    #[schema(pattern = "^(awaiting_secret|active|deleting|deleted)$", example = "active")]
+    #[schema(
+        pattern = "^(awaiting_secret|active|deleting|purging|deleted)$",
+        example = "active"
+    )]
     pub state: &'static str,
     /// Whether AWS is as asked: every change that was accepted has arrived.
     pub ready: bool,
@@ -64,6 +73,8 @@ pub struct Tenant {
     pub region: String,
     /// Since when and why its triggers are to refuse everybody; `null` when they are not.
     pub suspension: Option<Suspension>,
+    /// Since when it is deleted, from when it can be purged, and how that is going; `null` when it is not deleted.
+    pub deletion: Option<Deletion>,
     /// Why the last attempt to bring AWS to what is asked failed, while it does.
     pub last_error: Option<Failure>,
     /// Release of triggers and template that it is to run; `null` where its cell has none registered.
@@ -95,6 +106,7 @@ impl From<tenant::Tenant> for Tenant {
             external_id: tenant.external_id,
             labels: tenant.labels,
             state: tenant.state.as_str(),
+            deletion: tenant.state.deletion().cloned(),
             generation: tenant.generation,
             observed_generation: tenant.observed_generation,
             blockid: tenant.blockid,
@@ -119,4 +131,16 @@ pub struct AcceptedTenant {
     pub tenant: Tenant,
     /// The work that brings AWS to it.
     pub operation: Operation,
+}
+
+/// 202 with the tenant and the operation.
+fn accepted_tenant((tenant, (operation, steps)): (tenant::Tenant, Watched)) -> HttpResponse {
+    let id = operation.id;
+    accepted(
+        &id,
+        &AcceptedTenant {
+            tenant: Tenant::from(tenant),
+            operation: Operation::new(operation, steps),
+        },
+    )
 }

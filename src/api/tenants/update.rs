@@ -1,12 +1,11 @@
 //! `PATCH /v1/tenants/{tenant_id}`
 
-use super::{AcceptedTenant, Tenant};
+use super::{AcceptedTenant, accepted_tenant};
 use crate::{
     Context,
     api::{
         extract::{AsPartnerAdmin, Body, Caller, PathIds, RequestBody, given, if_match},
-        operations::Operation,
-        respond::{Answer, accepted},
+        respond::Answer,
     },
     domain::{drift::DriftMode, object::objects_only, pool::PoolChange},
     ids::TenantId,
@@ -73,14 +72,7 @@ pub(crate) async fn update_tenant(
         pool: body.pool,
         drift_mode: body.drift_mode,
     };
-    let (tenant, (operation, steps)) =
-        tenants::update(&context, &caller.request, id.0, replaces, change).await?;
-    let id = operation.id;
-    Ok(accepted(
-        &id,
-        &AcceptedTenant {
-            tenant: Tenant::from(tenant),
-            operation: Operation::new(operation, steps),
-        },
+    Ok(accepted_tenant(
+        tenants::update(&context, &caller.request, id.0, replaces, change).await?,
     ))
 }

@@ -48,6 +48,17 @@ impl CloudFormation {
         Ok(described.stacks().first().and_then(to_stack))
     }
 
+    /// Every stack of the region that is not deleted.
+    pub async fn list(&self) -> Result<Vec<Stack>, AwsError> {
+        let mut stacks = Vec::new();
+        let mut listed = self.client.describe_stacks().into_paginator().items().send();
+        while let Some(stack) = listed.next().await {
+            let stack = stack.map_err(|error| AwsError::from_sdk("cloudformation:DescribeStacks", &error))?;
+            stacks.extend(to_stack(&stack));
+        }
+        Ok(stacks)
+    }
+
     /// Starts to create a stack and returns its ARN. Deleting it takes two calls
     /// ([`Self::lift_termination_protection`] first).
     pub async fn create(&self, request: StackRequest<'_>) -> Result<Answered<String>, AwsError> {

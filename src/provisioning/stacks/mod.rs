@@ -294,14 +294,15 @@ impl Stacks<'_> {
         Ok(StepFailure::from_stack(name, &failures))
     }
 
-    /// Deletes a stack that never came up, and waits until it is gone. Its resources must be deletable.
+    /// Deletes a stack and waits until it is gone. Its resources must be deletable, or retained.
     pub async fn clean_away(&self, name: &str, watcher: &mut impl Watcher) -> Result<(), StepError> {
         let Some(stack) = self.settled(name, watcher).await? else {
             return Ok(());
         };
         self.client.lift_termination_protection(&stack.id).await?;
         self.client
-            .delete(&stack.id, &sha256_hex(&["delete", &stack.id]))
+            // After a deletion that failed it is asked for anew.
+            .delete(&stack.id, &sha256_hex(&["delete", &stack.id, &stack.status_text]))
             .await?;
         match self.settled(&stack.id, watcher).await? {
             None => Ok(()),

@@ -11,6 +11,7 @@ use crate::{
     aws::cloudformation::Stack,
     domain::provisioning::{ObservedRelease, StackOutputs},
 };
+use std::collections::BTreeMap;
 
 pub(super) async fn run(pass: &mut Pass<'_>) -> Result<Done, StepError> {
     let settings_secret_arn = known(
@@ -60,26 +61,8 @@ async fn clean_away(pass: &mut Pass<'_>, stacks: &Stacks<'_>, name: &str) -> Res
         return Err(in_use());
     }
     let resources = stacks.client.resources(name).await?;
-    if let Some(pool_id) = resources.get("UserPool") {
-        let cognito = pass.context.aws.cognito(pass.region());
-        if let Some(pool) = cognito.pool(pool_id).await? {
-            if pool.estimated_users > 0 {
-                return Err(in_use());
-            }
-            cognito.lift_deletion_protection(pool_id).await?;
-        }
-    }
-    if let Some(table) = resources.get("RecordsTable") {
-        match pass
-            .context
-            .aws
-            .dynamodb(pass.region())
-            .lift_deletion_protection(table)
-            .await
-        {
-            Err(error) if !error.is_not_found() => return Err(error.into()),
-            _ => {}
-        }
+    if !lift_protections(pass, &resources).await? {
+        return Err(in_use());
     }
     pass.keep("the stack failed to come up and is cleaned away")
         .await?;
@@ -88,7 +71,33 @@ async fn clean_away(pass: &mut Pass<'_>, stacks: &Stacks<'_>, name: &str) -> Res
     pass.keep("the failed stack is cleaned away").await
 }
 
-fn read_outputs(stack: &Stack, wanted: &WantedStack<'_>) -> Result<StackOutputs, StepError> {
+/// Lifts what protects the pool and the records of a stack that never came up. Returns false, and leaves both as they
+/// are, when the pool has users.
+pub(super) async fn lift_protections(
+    pass: &Pass<'_>,
+    resources: &BTreeMap<String, String>,
+) -> Result<bool, StepError> {
+    if let Some(pool_id) = resources.get("UserPool") {
+        let cognito = pass.context.aws.cognito(pass.region());
+        if let Some(pool) = cognito.pool(pool_id).await? {
+            if pool.estimated_users > 0 {
+                return Ok(false);
+            }
+            cognito.lift_deletion_protection(pool_id).await?;
+        }
+    }
+    if let Some(table) = resources.get("RecordsTable") {
+        let dynamodb = pass.context.aws.dynamodb(pass.region());
+        match dynamodb.lift_deletion_protection(table).await {
+            Err(error) if !error.is_not_found() => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(true)
+}
+
+/// What a stack that came up consists of.
+pub(in crate::provisioning) fn read_outputs(stack: &Stack, wanted: &WantedStack<'_>) -> Result<StackOutputs, StepError> {
     Ok(StackOutputs {
         stack_id: stack.id.clone(),
         challenge_function_arn: output(stack, "ChallengeFunctionArn")?,

@@ -209,6 +209,7 @@ pub fn tenant_settings(desired: &Desired, generation: i64) -> TenantSettings {
         event_hash_key: EventHashKey(BASE64_STANDARD.encode(&desired.event_hash_key)),
         extra_methods: desired.methods.extra.clone(),
         observed_methods: desired.methods.observed(&desired.connection),
+        registration: serde_json::to_value(&desired.registration).ok(),
     }
 }
 

@@ -73,6 +73,8 @@ pub(super) fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Va
         "suspendTenant" | "resumeTenant" | "cancelOperation" => {
             (ADMINISTRATORS, Some(json!({"reason": "drill"})))
         }
+        "deleteTenant" => (ADMINISTRATORS, None),
+        "restoreTenant" | "purgeTenant" | "exportUsers" => (ADMINISTRATORS, Some(json!({"reason": "drill"}))),
         "getConnection" => (EVERYBODY, None),
         "checkConnection" => (PARTNER_ADMIN, Some(examples::connection("other-secret"))),
         "checkTenantConnection" | "checkTenantDrift" => (ADMINISTRATORS, None),
@@ -100,8 +102,9 @@ pub(super) fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Va
 }
 
 /// Operations that ask the tenant's pool, which a tenant without a worker does not have.
-const NEED_A_POOL: [&str; 6] = [
+const NEED_A_POOL: [&str; 7] = [
     "findUsers",
+    "exportUsers",
     "getUser",
     "signOutUser",
     "listLinks",
@@ -163,12 +166,25 @@ impl Ids {
 }
 
 /// Operations after which what they were called with is no more.
-const USED_UP: [&str; 3] = ["deleteApp", "cancelOperation", "watchOperation"];
+const USED_UP: [&str; 6] = [
+    "deleteApp",
+    "cancelOperation",
+    "watchOperation",
+    "deleteTenant",
+    "restoreTenant",
+    "purgeTenant",
+];
 
 /// Ids for one call of an operation: what a call uses up is made anew for each.
 pub(super) async fn fresh(acme: &Caller, ids: &Ids, operation_id: &str) -> Ids {
     if !USED_UP.contains(&operation_id) {
         return ids.clone();
+    }
+    if operation_id.ends_with("Tenant") {
+        return Ids {
+            tenant: tenant_for(acme, operation_id).await,
+            ..ids.clone()
+        };
     }
     let path = format!("/v1/tenants/{}/apps", ids.tenant);
     let count = acme.get(&format!("{path}?limit=200")).await.expect(200)["items"]
@@ -194,6 +210,22 @@ pub(super) async fn fresh(acme: &Caller, ids: &Ids, operation_id: &str) -> Ids {
         operation,
         ..ids.clone()
     }
+}
+
+/// A tenant that is at the end of its life, as the operation needs it.
+async fn tenant_for(acme: &Caller, operation_id: &str) -> String {
+    let tenants = acme.get("/v1/tenants?limit=200").await.expect(200);
+    let name = format!("{operation_id} {}", tenants["items"].as_array().unwrap().len());
+    let made = acme
+        .post("/v1/tenants", examples::tenant(&name))
+        .await
+        .expect(202);
+    let id = made["tenant"]["id"].as_str().unwrap().to_owned();
+    if operation_id != "deleteTenant" {
+        let path = format!("/v1/tenants/{id}");
+        acme.call(Method::DELETE, &path, None).await.expect(202);
+    }
+    id
 }
 
 pub(super) async fn call(caller: &Caller, method: &Method, path: &str, body: Option<&Value>) -> Answer {
@@ -390,6 +422,9 @@ async fn walk(by_token: bool) {
                 .await;
                 if allowed && operation_id == "revertConnection" {
                     answer.problem(409, "nothing_to_revert");
+                } else if allowed && operation_id == "purgeTenant" {
+                    // It was deleted a moment ago.
+                    answer.problem(409, "tenant_state");
                 } else if allowed && NEED_A_POOL.contains(&operation_id) {
                     // There is no such pool: it was asked for, so the caller was let in.
                     assert!(

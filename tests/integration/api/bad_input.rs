@@ -1,6 +1,6 @@
 //! What is not acceptable gets a problem that names the field, whatever the endpoint.
 
-use crate::support::{Caller, TestApp, client::send, examples};
+use crate::support::{Caller, Partner, TestApp, client::send, examples};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -242,6 +242,21 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             small,
         ),
     ];
+    let deleted = |path: String, body| endpoint(&acme, Method::POST, path, body, small);
+    endpoints.extend([
+        deleted(
+            format!("/v1/tenants/{}:restore", gone(app, &acme, "restored").await),
+            json!({"reason": "drill"}),
+        ),
+        deleted(
+            format!("/v1/tenants/{}:purge", gone(app, &acme, "purged").await),
+            json!({"reason": "drill", "retain_user_pool": true}),
+        ),
+        deleted(
+            format!("/v1/tenants/{tenant_id}/users:export"),
+            json!({"reason": "drill", "format": "csv"}),
+        ),
+    ]);
     endpoints.push(endpoint(
         &acme,
         Method::POST,
@@ -317,6 +332,21 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
         ));
     }
     endpoints
+}
+
+/// A tenant that is deleted; one called `purged` as if its purge had been confirmed.
+async fn gone(app: &TestApp, acme: &Partner, name: &str) -> String {
+    let id = acme.tenant(name).await["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/tenants/{id}");
+    acme.call(Method::DELETE, &path, None).await.expect(202);
+    let confirmed = r#"UPDATE tenants SET state = 'purging', deletion = deletion || '{"purge": {"since":
+        "2026-01-05T10:00:00Z", "retain_user_pool": true, "without_export": false}}' WHERE id = $1 AND name = 'purged'"#;
+    sqlx::query(confirmed)
+        .bind(&id)
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    id
 }
 
 /// As if the worker had changed the tenant's connection: from another list of CAs.

@@ -13,6 +13,7 @@ mod connections;
 mod conventions;
 mod crashes;
 mod creation;
+mod deletions;
 mod exemptions;
 mod idempotency;
 mod integration;

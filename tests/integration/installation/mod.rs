@@ -144,6 +144,11 @@ impl Installation {
         &self.api_url
     }
 
+    /// The partner's key.
+    pub(crate) fn partner_key(&self) -> &str {
+        &self.partner_key
+    }
+
     /// The operator's key.
     pub(crate) fn operator_key(&self) -> &str {
         &self.operator_key
@@ -203,6 +208,11 @@ impl Installation {
     /// URL of the control plane's database, with its password.
     pub(crate) fn database_url(&self) -> &str {
         &self.database_url
+    }
+
+    /// URL of another database, with nothing in it.
+    pub(crate) async fn empty_database(&self) -> String {
+        make_database().await
     }
 
     /// A connection to the control plane's database.

@@ -214,7 +214,7 @@ impl Rig {
             .env("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
             .env("STEPGATE_WORKER_POLL_MS", "20")
             .env("STEPGATE_LOG", "warn")
-            .env("AWS_ENDPOINT_URL", aws)
+            .env("AWS_ENDPOINT_URL", required("STEPGATE_TEST_AWS_ENDPOINT_URL"))
             .env("AWS_REGION", REGION)
             .env("AWS_ACCESS_KEY_ID", &self.account)
             .env("AWS_SECRET_ACCESS_KEY", "test");

@@ -9,7 +9,7 @@ use stepgate::{
     Context, api,
     aws::{Aws, Patience},
     clock::SteppedClock,
-    config::{Config, DriftConfig, EventsConfig, LogConfig, WorkerConfig},
+    config::{Config, DriftConfig, EventsConfig, GraceConfig, LogConfig, WorkerConfig},
     domain::{
         actor::OperatorScope,
         cell::{Architecture, Artifact, Artifacts, Cell, CellState, Quotas},
@@ -88,6 +88,10 @@ impl TestApp {
             drift: DriftConfig {
                 interval: Duration::from_secs(3600),
                 checks_per_min: 1000,
+            },
+            grace: GraceConfig {
+                tenant_days: 30,
+                sandbox_days: 1,
             },
             worker_listen: None,
             rate_limit_per_min: 0,

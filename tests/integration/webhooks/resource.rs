@@ -190,6 +190,8 @@ fn every_event_is_documented() {
         EventType::TenantReady,
         EventType::TenantFailed,
         EventType::TenantDrifted,
+        EventType::TenantDeleted,
+        EventType::TenantPurged,
         EventType::RotationDone,
         EventType::PolicyChanged,
         EventType::FailureRateAlarm,

@@ -2,9 +2,11 @@
 
 mod connections;
 mod rollouts;
+mod tenants;
 
 pub(crate) use connections::{BlockId, Rotate, StepUp};
 pub(crate) use rollouts::{NewRollout, Rollout};
+pub(crate) use tenants::{Export, ExportFormat, Purge, Tenant};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -69,6 +71,9 @@ pub(crate) enum Command {
     Tenants,
     /// Show what AWS has of a tenant other than wanted; exit code 1 when there is something.
     Drift(Drift),
+    /// The end of a tenant: deleted, restored, its users exported, purged.
+    #[command(subcommand)]
+    Tenant(Tenant),
     /// Apps of a tenant.
     #[command(subcommand)]
     Apps(Apps),

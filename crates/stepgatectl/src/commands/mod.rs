@@ -11,6 +11,7 @@ mod rollout;
 mod rotate;
 mod status;
 mod step_up;
+mod tenant;
 
 use crate::{
     args::{Arguments, Command},
@@ -42,6 +43,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Status(status) => status::run(&client, &print, &status).await,
         Command::Tenants => status::list(&client, &print).await,
         Command::Drift(asked) => drift::run(&client, &print, &asked).await,
+        Command::Tenant(command) => tenant::run(&client, &print, command).await,
         Command::Apps(command) => apps::run(&client, &print, command).await,
         Command::Policy(command) => policy::run(&client, &print, command).await,
         Command::Rotate(rotate) => rotate::run(&client, &print, &rotate).await,
