@@ -191,6 +191,8 @@ ids! {
     MessageId => "msg",
     /// Id of a delivery of a message to a webhook.
     DeliveryId => "dlv",
+    /// Id of an alarm.
+    AlarmId => "alm",
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The jobs of the worker, one a file.
 
 pub mod deliver_webhooks;
+pub mod evaluate_alarms;
 pub mod expire_exemptions;
 pub mod ingest_events;
 pub mod keep_partitions;

@@ -1,7 +1,9 @@
 //! The command line. Its help is written to be read from top to bottom by somebody who has never used it.
 
+mod alarms;
 mod connections;
 
+pub(crate) use alarms::Alarms;
 pub(crate) use connections::{BlockId, Rotate, StepUp};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -79,6 +81,9 @@ pub(crate) enum Command {
     /// What became of step-ups.
     #[command(subcommand)]
     StepUp(StepUp),
+    /// What tenants are watched for, and what was raised.
+    #[command(subcommand)]
+    Alarms(Alarms),
     /// Accepted work and how far it is.
     #[command(subcommand)]
     Operations(Operations),
