@@ -195,6 +195,8 @@ ids! {
     ReleaseId => "rel",
     /// Id of a rollout.
     RolloutId => "rlt",
+    /// Id of an alarm.
+    AlarmId => "alm",
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ const EXTENSION: &str = "x-problems";
         (name = "audit", description = "Who did what, when and why; sealed so that a change shows."),
         (name = "webhooks", description = "Where a partner wants to be told what happened."),
         (name = "metrics", description = "What became of step-ups: reports, and the events behind them."),
+        (name = "alarms", description = "What tenants are watched for, and what was raised."),
         (name = "service", description = "The service itself."),
     )
 )]

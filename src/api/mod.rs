@@ -15,6 +15,7 @@
 //! | [`draining`] | a server on its way out |
 //! | [`server`] | puts it together and listens |
 
+pub mod alarms;
 pub mod api_keys;
 pub mod apps;
 pub mod audit;
@@ -143,6 +144,9 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(metrics::tenant_step_up::get_tenant_step_up_metrics)
         .service(metrics::step_up::get_step_up_metrics)
         .service(events::list::list_events)
+        .service(alarms::get::get_tenant_alarms)
+        .service(alarms::put::put_tenant_alarms)
+        .service(alarms::list::list_alarms)
         .service(problems::list::list_problems)
         .service(problems::get::get_problem)
         .service(templates::standalone::get_standalone_template)

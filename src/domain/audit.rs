@@ -134,6 +134,8 @@ text_enum! {
         WebhookTested => "webhook_tested",
         /// A message was sent to a webhook again.
         WebhookReplayed => "webhook_replayed",
+        /// What a tenant is watched for was changed.
+        AlarmsChanged => "alarms_changed",
     }
 }
 

@@ -5,6 +5,7 @@
 //! pointers relative to the value, so that a caller hears of all of them at once.
 
 pub mod actor;
+pub mod alarm;
 pub mod api_key;
 pub mod app;
 pub mod audit;

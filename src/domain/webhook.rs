@@ -42,8 +42,10 @@ text_enum! {
         RotationDone => "rotation.done",
         /// The triggers decide by a new version of a policy.
         PolicyChanged => "policy.changed",
-        /// Reserved: too many steps-up fail.
-        FailureRateAlarm => "alarm.failure_rate",
+        /// Too few steps-up of a tenant succeed, the provider errs too often, or steps-up take too long.
+        AlarmRaised => "alarm.raised",
+        /// Such an alarm is over.
+        AlarmCleared => "alarm.cleared",
     }
 }
 

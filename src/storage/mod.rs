@@ -4,6 +4,7 @@
 //! a scope ([`crate::domain::actor`]) whenever they touch rows that belong to a partner. Query metadata is
 //! committed in `.sqlx/`; after changing a query or a migration refresh it with `cargo xtask sqlx`.
 
+pub mod alarms;
 pub mod api_keys;
 pub mod apps;
 pub mod audit_denials;

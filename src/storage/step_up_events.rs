@@ -1,9 +1,12 @@
-//! Step-up events: stored once each, and counted in the statement that stores them.
+//! Step-up events: stored once each, and counted in the transaction that stores them.
 //!
 //! Written by the worker for every partner, read by partners for themselves. Partitions are made and dropped by
 //! two functions of the schema's owner, which is all that serve and worker may do to them.
 
-use super::{Cursor, Page, PageRequest};
+use super::{
+    Cursor, Page, PageRequest,
+    step_up_rollups::{self, Counts},
+};
 use crate::{
     Result,
     domain::actor::{OperatorScope, ReadScope},
@@ -98,22 +101,19 @@ impl Columns {
     }
 }
 
-/// Stores and counts the events that are not there yet; returns how many were new. Rows are sorted before they are
-/// counted, so that two workers take the counters in the same order and none waits for the other in a circle.
-#[expect(
-    clippy::too_many_lines,
-    reason = "one statement, so that an event is stored and counted or neither"
-)]
+/// Stores and counts the events that are not there yet; returns how many were new. An event is stored and counted, or
+/// neither, with the transaction.
 pub async fn insert(
     tx: &mut PgConnection,
-    _scope: &OperatorScope,
+    scope: &OperatorScope,
     rows: impl IntoIterator<Item = (EventRow, PartnerId)>,
 ) -> Result<i64> {
     let mut columns = Columns::default();
     for (row, partner_id) in rows {
         columns.push(row, partner_id);
     }
-    let stored = sqlx::query_scalar!(
+    let counted = sqlx::query_as!(
+        Counts,
         r#"WITH fresh AS (
             INSERT INTO step_up_events (event_id, filed_at, at, partner_id, tenant_id, type, app_id, journey_id, round,
                 user_hash, reason, method, acr, amr, aal, ial, policy_version, rule, policy_stale, action, source,
@@ -144,44 +144,13 @@ pub async fn insert(
             SELECT tenant_id, partner_id, filed_at, coalesce(app_id, ''), '', 'ended', '', coalesce(policy_version, 0),
                 trigger_version, false, false, NULL
             FROM answers JOIN ends USING (journey_id)
-        ), minutes AS (
-            INSERT INTO step_up_minutes AS kept (tenant_id, slice, app_id, method, outcome, reason, policy_version,
-                trigger_version, partner_id, events, cold_starts, fallbacks, to_complete)
-            SELECT tenant_id, date_trunc('minute', counted_at, 'UTC'), app_id, method, outcome, reason, policy_version,
-                trigger_version, min(partner_id), count(*), count(*) FILTER (WHERE cold_start),
-                count(*) FILTER (WHERE fallback),
-                counts_of(array_agg(bucket) FILTER (WHERE bucket IS NOT NULL))
-            FROM facts GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
-            ON CONFLICT (tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version) DO UPDATE SET
-                events = kept.events + excluded.events, cold_starts = kept.cold_starts + excluded.cold_starts,
-                fallbacks = kept.fallbacks + excluded.fallbacks,
-                to_complete = add_counts(kept.to_complete, excluded.to_complete)
-        ), hours AS (
-            INSERT INTO step_up_hours AS kept (tenant_id, slice, app_id, method, outcome, reason, policy_version,
-                trigger_version, partner_id, events, cold_starts, fallbacks, to_complete)
-            SELECT tenant_id, date_trunc('hour', counted_at, 'UTC'), app_id, method, outcome, reason, policy_version,
-                trigger_version, min(partner_id), count(*), count(*) FILTER (WHERE cold_start),
-                count(*) FILTER (WHERE fallback),
-                counts_of(array_agg(bucket) FILTER (WHERE bucket IS NOT NULL))
-            FROM facts GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
-            ON CONFLICT (tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version) DO UPDATE SET
-                events = kept.events + excluded.events, cold_starts = kept.cold_starts + excluded.cold_starts,
-                fallbacks = kept.fallbacks + excluded.fallbacks,
-                to_complete = add_counts(kept.to_complete, excluded.to_complete)
-        ), days AS (
-            INSERT INTO step_up_days AS kept (tenant_id, slice, app_id, method, outcome, reason, policy_version,
-                trigger_version, partner_id, events, cold_starts, fallbacks, to_complete)
-            SELECT tenant_id, date_trunc('day', counted_at, 'UTC'), app_id, method, outcome, reason, policy_version,
-                trigger_version, min(partner_id), count(*), count(*) FILTER (WHERE cold_start),
-                count(*) FILTER (WHERE fallback),
-                counts_of(array_agg(bucket) FILTER (WHERE bucket IS NOT NULL))
-            FROM facts GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
-            ON CONFLICT (tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version) DO UPDATE SET
-                events = kept.events + excluded.events, cold_starts = kept.cold_starts + excluded.cold_starts,
-                fallbacks = kept.fallbacks + excluded.fallbacks,
-                to_complete = add_counts(kept.to_complete, excluded.to_complete)
         )
-        SELECT count(*) AS "count!" FROM fresh"#,
+        SELECT tenant_id AS "tenant_id!", date_trunc('minute', counted_at, 'UTC') AS "slice!", app_id AS "app_id!",
+            method AS "method!", outcome AS "outcome!", reason AS "reason!", policy_version AS "policy_version!",
+            trigger_version AS "trigger_version!", min(partner_id) AS "partner_id!", count(*) AS "events!",
+            count(*) FILTER (WHERE cold_start) AS "cold_starts!", count(*) FILTER (WHERE fallback) AS "fallbacks!",
+            counts_of(array_agg(bucket) FILTER (WHERE bucket IS NOT NULL)) AS to_complete
+        FROM facts GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"#,
         &columns.event_id,
         &columns.filed_at,
         &columns.at,
@@ -209,8 +178,12 @@ pub async fn insert(
         &columns.trigger_version,
         &columns.fallback as _
     )
-    .fetch_one(tx)
+    .fetch_all(&mut *tx)
     .await?;
+    // What is counted beside the events themselves is none.
+    let stored = counted.iter().filter(|counts| counts.outcome != "ended");
+    let stored = stored.map(|counts| counts.events).sum();
+    step_up_rollups::add(tx, scope, counted).await?;
     Ok(stored)
 }
 

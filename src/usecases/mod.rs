@@ -4,6 +4,7 @@
 //! plain input; it knows nothing of HTTP. Nothing is authorised elsewhere: the scope that storage asks for is
 //! made here, from the caller's role.
 
+pub mod alarms;
 pub mod api_keys;
 pub mod apps;
 pub(crate) mod audit;

@@ -26,6 +26,7 @@ pub async fn run(context: &Context, stop: CancellationToken) {
         jobs::sweep_idempotency_keys::run(context, stop.clone()),
         jobs::sweep_reservations::run(context, &owner, stop.clone()),
         jobs::seal_audit_log::run(context, stop.clone()),
+        jobs::evaluate_alarms::run(context, stop.clone()),
         jobs::deliver_webhooks::run(context, stop),
     );
     tracing::info!(worker = owner, "worker stopped");

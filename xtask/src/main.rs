@@ -31,7 +31,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    artifacts as artifacts_command, attacks, chaos, chart, demo, fuzz, fuzz_api, image, lint, openapi_lint,
+    artifacts as artifacts_command, attacks, chaos, chart, demo, fuzz, fuzz_api, image, lint, load_events,
+    openapi_lint,
     package, services as services_command, sqlx, test,
 };
 use crate::context::Context;
@@ -69,6 +70,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Send the API requests made from its own document, as each role, and hold every answer against the document.
     FuzzApi(fuzz_api::Options),
+    /// Send a million step-up events through the queue into Postgres and compare every total.
+    LoadEvents(load_events::Options),
     /// Keep Postgres and the AWS emulator up for tests run by hand, until Ctrl-C.
     Services(services_command::Options),
     /// Check formatting, clippy, the CloudFormation templates and the dependency rules.
@@ -111,6 +114,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Chaos(options) => chaos::run(&context, &options),
         Command::Fuzz(options) => fuzz::run(&context, &options),
         Command::FuzzApi(options) => fuzz_api::run(&context, &options),
+        Command::LoadEvents(options) => load_events::run(&context, &options),
         Command::Services(options) => services_command::run(&context, &options),
         Command::Lint => lint::run(&context),
         Command::OpenapiLint => openapi_lint::run(&context),

@@ -269,6 +269,13 @@ operations! {
     /// Report a tenant's step-ups.
     "getTenantStepUpMetrics" GET "/v1/tenants/{tenant_id}/metrics/step-up" =>
         get_tenant_step_up_metrics(tenant_id) with query -> Value;
+    /// Get what a tenant is watched for.
+    "getTenantAlarms" GET "/v1/tenants/{tenant_id}/alarms" => get_tenant_alarms(tenant_id) -> Value;
+    /// Replace what a tenant is watched for.
+    "putTenantAlarms" PUT "/v1/tenants/{tenant_id}/alarms" =>
+        put_tenant_alarms(tenant_id) with if_match body -> Value;
+    /// List alarms.
+    "listAlarms" GET "/v1/alarms" => list_alarms() with query -> Page<Value>;
     /// Get a user.
     "getUser" GET "/v1/tenants/{tenant_id}/users/{user_sub}" => get_user(tenant_id, user_sub) -> Value;
     /// List the links of a user.

@@ -21,6 +21,7 @@ fn help_names_every_command_and_completion_is_a_script() {
         "policy",
         "rollout",
         "operations",
+        "alarms",
     ] {
         assert!(help.contains(&format!("\n  {name}")), "{name}: {help}");
     }

@@ -2,6 +2,7 @@
 
 pub mod advance_rollouts;
 pub mod deliver_webhooks;
+pub mod evaluate_alarms;
 pub mod expire_exemptions;
 pub mod find_drift;
 pub mod ingest_events;

@@ -59,6 +59,11 @@ pub(super) fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Va
         "updateWebhook" => (PARTNER_ADMIN, Some(json!({"description": unique}))),
         "deleteWebhook" | "testWebhook" | "replayWebhookDelivery" => (PARTNER_ADMIN, None),
         "listEvents" | "getStepUpMetrics" | "getTenantStepUpMetrics" => (EVERYBODY, None),
+        "getTenantAlarms" | "listAlarms" => (EVERYBODY, None),
+        "putTenantAlarms" => (
+            PARTNER_ADMIN,
+            Some(json!({"provider_errors": {"above": 5, "window_min": 10}})),
+        ),
         "listOperations"
         | "watchOperation"
         | "getAppIntegration"
@@ -231,7 +236,9 @@ async fn tenant_for(acme: &Caller, operation_id: &str) -> String {
 pub(super) async fn call(caller: &Caller, method: &Method, path: &str, body: Option<&Value>) -> Answer {
     let mut request = caller.request(method.clone(), path);
     let policy = path.trim_end_matches(":rollback");
-    if *method == Method::PATCH || policy.ends_with("/policy") && (*method == Method::PUT || policy != path) {
+    let versioned = policy.ends_with("/policy") && (*method == Method::PUT || policy != path)
+        || policy.ends_with("/alarms") && *method == Method::PUT;
+    if *method == Method::PATCH || versioned {
         let current = caller.get(policy).await.headers.get("etag").cloned();
         request = request.header("if-match", current.unwrap_or_else(|| "\"1\"".parse().unwrap()));
     }
@@ -463,7 +470,7 @@ async fn walk(by_token: bool) {
                     assert!(answer.status.is_success(), "{}", answer.text);
                 }
                 "createWebhook" => assert_eq!(answer.expect(201)["partner_id"], json!(stage.other_id)),
-                "listTenants" | "listOperations" | "listWebhooks" | "listEvents" => {
+                "listTenants" | "listOperations" | "listWebhooks" | "listEvents" | "listAlarms" => {
                     assert_eq!(answer.expect(200)["items"], json!([]));
                 }
                 "createTenant" => {

@@ -145,6 +145,17 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
         rollback,
         endpoint(
             &acme,
+            Method::PUT,
+            format!("/v1/tenants/{tenant_id}/alarms"),
+            json!({
+                "success_rate": {"below": 0.5, "minimum_sample": 5, "window_min": 15},
+                "provider_errors": {"above": 5, "window_min": 15},
+                "latency": {"p95_above_ms": 9000, "minimum_sample": 5, "window_min": 15},
+            }),
+            small,
+        ),
+        endpoint(
+            &acme,
             Method::POST,
             format!("/v1/tenants/{tenant_id}:suspend"),
             json!({"reason": "drill"}),

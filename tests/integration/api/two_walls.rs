@@ -63,6 +63,8 @@ impl Stage {
             .execute(&app.owner)
             .await
             .unwrap();
+        let alarms = format!("/v1/tenants/{tenant}/alarms");
+        victim.put(&alarms, 1, json!({})).await.expect(200);
         let webhook = victim.post("/v1/webhooks", examples::webhook()).await.expect(201);
         let webhook = text(&webhook["id"]);
         let trial = format!("/v1/webhooks/{webhook}:test");

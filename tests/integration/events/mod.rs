@@ -1,6 +1,8 @@
 //! Step-up events: from the queue into the database, and what reports make of them.
 
+mod alarms;
 mod ingest;
+mod load;
 mod path;
 mod reports;
 mod rig;

@@ -267,6 +267,7 @@ impl Drop for TestApp {
 }
 
 /// A partner, as its administrator.
+#[derive(Clone)]
 pub(crate) struct Partner {
     pub(crate) id: String,
     pub(crate) admin: Caller,

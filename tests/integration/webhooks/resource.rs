@@ -194,7 +194,8 @@ fn every_event_is_documented() {
         EventType::TenantPurged,
         EventType::RotationDone,
         EventType::PolicyChanged,
-        EventType::FailureRateAlarm,
+        EventType::AlarmRaised,
+        EventType::AlarmCleared,
     ] {
         let row = format!("| `{event}` | `dev.stepgate.{event}` |");
         assert!(page.contains(&row), "docs/webhooks.md has no row `{row}`");

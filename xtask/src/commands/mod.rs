@@ -9,6 +9,7 @@ pub(crate) mod fuzz;
 pub(crate) mod fuzz_api;
 pub(crate) mod image;
 pub(crate) mod lint;
+pub(crate) mod load_events;
 pub(crate) mod openapi_lint;
 pub(crate) mod package;
 pub(crate) mod services;

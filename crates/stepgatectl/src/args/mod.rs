@@ -1,9 +1,11 @@
 //! The command line. Its help is written to be read from top to bottom by somebody who has never used it.
 
+mod alarms;
 mod connections;
 mod rollouts;
 mod tenants;
 
+pub(crate) use alarms::Alarms;
 pub(crate) use connections::{BlockId, Rotate, StepUp};
 pub(crate) use rollouts::{NewRollout, Rollout};
 pub(crate) use tenants::{Export, ExportFormat, Purge, Tenant};
@@ -91,6 +93,9 @@ pub(crate) enum Command {
     /// Rollouts: bring tenants to another release, wave by wave. For operators.
     #[command(subcommand)]
     Rollout(Rollout),
+    /// What tenants are watched for, and what was raised.
+    #[command(subcommand)]
+    Alarms(Alarms),
     /// Accepted work and how far it is.
     #[command(subcommand)]
     Operations(Operations),

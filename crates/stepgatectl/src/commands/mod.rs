@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod alarms;
 mod apps;
 mod blockid;
 mod call;
@@ -50,6 +51,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::BlockId(command) => blockid::run(&client, &print, command).await,
         Command::StepUp(command) => step_up::run(&client, &print, command).await,
         Command::Rollout(command) => rollout::run(&client, &print, command).await,
+        Command::Alarms(command) => alarms::run(&client, &print, command).await,
         Command::Operations(command) => operations::run(&client, &print, command).await,
         Command::Template { tenant } => template(&client, &print, tenant.as_deref()).await,
         Command::Call {
