@@ -4,6 +4,7 @@
 //! output as JSON, logs and errors to standard error.
 
 pub mod cell;
+pub mod console;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;
@@ -43,6 +44,9 @@ pub enum Command {
     /// Cells: accounts and regions that tenants are placed in.
     #[command(subcommand)]
     Cell(cell::CellCommand),
+    /// The console.
+    #[command(subcommand)]
+    Console(console::ConsoleCommand),
     /// API keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -80,6 +84,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Cell(command) => cell::run(Config::load()?, command).await,
+        Command::Console(command) => console::run(Config::load()?, command).await,
         Command::Keys(command) => keys::run(command).await,
     }
 }

@@ -1,8 +1,13 @@
 //! A tenant: one BlockID connection, one user pool, one stack.
 
 use super::{
-    blockid::BlockIdConnection, connection_check::ConnectionReport, method::TenantMethods,
-    operation::Failure, pool::PoolSettings, validation::Problems,
+    blockid::BlockIdConnection,
+    connection_check::ConnectionReport,
+    method::TenantMethods,
+    operation::Failure,
+    pool::PoolSettings,
+    tenant_overview::{Facts, TenantCondition},
+    validation::Problems,
 };
 use crate::{
     Error, Result,
@@ -123,6 +128,16 @@ impl Tenant {
     /// Whether AWS is as asked.
     pub fn ready(&self) -> bool {
         matches!(self.state, TenantState::Active { .. }) && self.observed_generation >= self.generation
+    }
+
+    /// How it is, in one word.
+    pub fn condition(&self) -> TenantCondition {
+        TenantCondition::of(Facts {
+            state: self.state.as_str(),
+            suspended: self.suspension.is_some(),
+            failing: self.last_error.is_some(),
+            behind: self.observed_generation < self.generation,
+        })
     }
 
     /// Refuses unless what is wanted of the tenant may be changed now.

@@ -19,6 +19,7 @@ mod api;
 mod attacks;
 mod canary;
 mod connection;
+mod console;
 mod events;
 mod exemptions;
 mod guide;

@@ -9,7 +9,7 @@ use stepgate::{
     Context, api,
     aws::Aws,
     clock::SteppedClock,
-    config::{Config, EventsConfig, LogConfig, WorkerConfig},
+    config::{Config, ConsoleConfig, EventsConfig, LogConfig, WorkerConfig},
     domain::{
         actor::OperatorScope,
         cell::{Architecture, Artifact, Artifacts, Cell, CellState},
@@ -85,6 +85,7 @@ impl TestApp {
             dev_insecure_loopback: true,
             encryption_keys: Arc::new(EncryptionKeys::parse([ENCRYPTION_KEY]).unwrap()),
             allowed_webhook_networks: vec!["127.0.0.1/32".parse().unwrap()],
+            console: ConsoleConfig::default(),
         };
         adjust(&mut config);
         let context = Context {

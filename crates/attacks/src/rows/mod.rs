@@ -8,6 +8,7 @@ mod answers;
 mod assurance;
 mod canary;
 mod connections;
+mod console;
 mod id_tokens;
 mod isolation;
 mod links;

@@ -259,5 +259,6 @@ pub(super) async fn a33(bench: &Bench) -> anyhow::Result<Outcome> {
             trials.holds(&format!("{what} at {path}"), answer.status == 401, "401");
         }
     }
-    Ok(trials.outcome().but_not_built("console and webhooks"))
+    super::console::forge_visitors(bench, &mut trials).await?;
+    Ok(trials.outcome().but_not_built("webhooks"))
 }
