@@ -4,12 +4,14 @@
 //! `STEPGATE_LISTEN`. Everything is checked at start and every problem is reported at once. AWS access is not
 //! configured here but by the AWS SDK's standard variables (`AWS_REGION`, `AWS_ENDPOINT_URL`, …).
 
+mod console;
 mod webhooks;
 
 use crate::{
     encryption::EncryptionKeys,
     trust::issuer::{self, TrustedIssuer},
 };
+pub use console::ConsoleConfig;
 use secrecy::SecretString;
 use std::{collections::BTreeMap, fmt, net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
 
@@ -46,6 +48,8 @@ pub struct Config {
     pub encryption_keys: Arc<EncryptionKeys>,
     /// Networks beside the public internet in which receivers of webhooks may be.
     pub allowed_webhook_networks: Vec<ipnet::IpNet>,
+    /// The pages for operators.
+    pub console: ConsoleConfig,
 }
 
 /// The database connection.
@@ -182,7 +186,9 @@ impl Config {
             dev_insecure_loopback: settings.flag("dev_insecure_loopback"),
             encryption_keys: settings.encryption_keys(),
             allowed_webhook_networks: settings.allowed_webhook_networks(),
+            console: settings.console(),
         };
+        settings.check_console(&config);
         settings.refuse_unknown();
         if settings.problems.is_empty() {
             Ok(config)
@@ -236,6 +242,8 @@ const KEYS: &[&str] = &[
     "encryption_key",
     "encryption_keys_old",
     "allowed_webhook_networks",
+    "console_origin",
+    "console_demo_link",
 ];
 
 struct Settings<'a> {

@@ -5,6 +5,7 @@
 
 pub mod cell;
 pub mod cell_policy;
+pub mod console;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;
@@ -44,6 +45,9 @@ pub enum Command {
     /// Cells: accounts and regions that tenants are placed in.
     #[command(subcommand)]
     Cell(cell::CellCommand),
+    /// The console.
+    #[command(subcommand)]
+    Console(console::ConsoleCommand),
     /// API keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -79,6 +83,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Problems => problems::run(),
         Command::Cell(cell::CellCommand::Policy(arguments)) => cell_policy::run(arguments)?,
         Command::Cell(command) => return cell::run(Config::load()?, command).await,
+        Command::Console(command) => console::run(Config::load()?, command).await?,
         Command::Keys(command) => keys::run(command).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -116,6 +116,8 @@ text_enum! {
         AppDeleted => "app_deleted",
         /// The work on an operation was stopped.
         OperationCancelled => "operation_cancelled",
+        /// Somebody signed in to the console.
+        ConsoleSignedIn => "console_signed_in",
         /// A policy got a new version.
         PolicyChanged => "policy_changed",
         /// An attempt of a known caller was refused.

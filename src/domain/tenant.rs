@@ -10,6 +10,7 @@ use super::{
     method::TenantMethods,
     operation::Failure,
     pool::PoolSettings,
+    tenant_overview::{Facts, TenantCondition},
     validation::Problems,
 };
 use crate::{
@@ -233,6 +234,16 @@ impl Tenant {
     /// What holds of it, why, and since when.
     pub fn conditions(&self) -> Vec<Condition> {
         condition::of(self)
+    }
+
+    /// How it is, in one word.
+    pub fn condition(&self) -> TenantCondition {
+        TenantCondition::of(Facts {
+            state: self.state.as_str(),
+            suspended: self.suspension.is_some(),
+            failing: self.last_error.is_some(),
+            behind: self.observed_generation < self.generation,
+        })
     }
 
     /// Refuses unless what is wanted of the tenant may be changed now.

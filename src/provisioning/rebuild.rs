@@ -179,7 +179,7 @@ async fn look_at(
 }
 
 async fn read(context: &Context, cell: &Cell, id: TenantId, stack: &Stack) -> anyhow::Result<FoundTenant> {
-    let outputs = match stack_outputs(stack) {
+    let outputs = match stack_outputs(stack, stack.parameters.clone()) {
         Ok(outputs) => outputs,
         Err(_) => bail!(
             "its stack is in state {} and has no outputs: it never came up",

@@ -152,7 +152,7 @@ pub async fn counts(
     let rows = sqlx::query_as!(
         Counted,
         r#"SELECT slice AS "slice!", outcome AS "outcome!",
-                  CASE $8 WHEN 'app' THEN app_id WHEN 'method' THEN method WHEN 'outcome' THEN outcome
+                  CASE $8 WHEN 'tenant' THEN tenant_id WHEN 'app' THEN app_id WHEN 'method' THEN method WHEN 'outcome' THEN outcome
                           WHEN 'reason' THEN reason WHEN 'policy_version' THEN policy_version::text
                           WHEN 'trigger_version' THEN trigger_version ELSE '' END AS "group!",
                   sum(events)::bigint AS "events!", sum(cold_starts)::bigint AS "cold_starts!",
@@ -188,7 +188,7 @@ pub async fn times(
 ) -> Result<Vec<Timed>> {
     let rows = sqlx::query!(
         r#"SELECT slice AS "slice!", to_complete AS "to_complete!",
-                  CASE $8 WHEN 'app' THEN app_id WHEN 'method' THEN method WHEN 'outcome' THEN outcome
+                  CASE $8 WHEN 'tenant' THEN tenant_id WHEN 'app' THEN app_id WHEN 'method' THEN method WHEN 'outcome' THEN outcome
                           WHEN 'reason' THEN reason WHEN 'policy_version' THEN policy_version::text
                           WHEN 'trigger_version' THEN trigger_version ELSE '' END AS "group!"
            FROM step_up_rollups
@@ -218,7 +218,7 @@ pub async fn times(
 }
 
 /// Journeys without an answer so far whose sessions are still open, by the minute in which they began and, where
-/// that is asked, by app, policy version or trigger version.
+/// that is asked, by tenant, app, policy version or trigger version.
 pub async fn open_journeys(
     db: &mut PgConnection,
     scope: &ReadScope,
@@ -228,7 +228,7 @@ pub async fn open_journeys(
 ) -> Result<Vec<(DateTime<Utc>, String, i64)>> {
     let rows = sqlx::query!(
         r#"SELECT m.slice,
-                  CASE $7 WHEN 'app' THEN m.app_id WHEN 'policy_version' THEN m.policy_version::text
+                  CASE $7 WHEN 'tenant' THEN m.tenant_id WHEN 'app' THEN m.app_id WHEN 'policy_version' THEN m.policy_version::text
                           WHEN 'trigger_version' THEN m.trigger_version ELSE '' END AS "group!",
                   sum(CASE m.outcome WHEN 'started' THEN m.events ELSE -m.events END)::bigint AS "open!"
            FROM step_up_minutes m LEFT JOIN apps a ON a.id = m.app_id

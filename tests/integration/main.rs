@@ -20,6 +20,7 @@ mod attacks;
 mod canary;
 mod connection;
 mod deletion;
+mod console;
 mod events;
 mod exemptions;
 mod guide;

@@ -27,7 +27,9 @@ pub(super) async fn run(pass: &mut Pass<'_>) -> Result<Done, StepError> {
     let wanted = wanted::stack(&pass.desired, &template, &settings_secret_arn);
     match stacks.ensure(&wanted, pass).await {
         Ok(ensured) => {
-            let outputs = read_outputs(&ensured.stack, &wanted)?;
+            let parameters = wanted.parameters.iter();
+            let parameters = parameters.map(|(name, value)| ((*name).to_owned(), value.clone()));
+            let outputs = read_outputs(&ensured.stack, parameters.collect())?;
             pass.desired.observed.user_pool_id = Some(output(&ensured.stack, "UserPoolId")?);
             pass.desired.observed.stack = Some(outputs);
             // The stack has every parameter as wanted, and they name artifacts and template.
@@ -96,8 +98,11 @@ pub(super) async fn lift_protections(
     Ok(true)
 }
 
-/// What a stack that came up consists of.
-pub(in crate::provisioning) fn read_outputs(stack: &Stack, wanted: &WantedStack<'_>) -> Result<StackOutputs, StepError> {
+/// What a stack that came up with these parameters consists of.
+pub(in crate::provisioning) fn read_outputs(
+    stack: &Stack,
+    parameters: BTreeMap<String, String>,
+) -> Result<StackOutputs, StepError> {
     Ok(StackOutputs {
         stack_id: stack.id.clone(),
         challenge_function_arn: output(stack, "ChallengeFunctionArn")?,
@@ -106,11 +111,7 @@ pub(in crate::provisioning) fn read_outputs(stack: &Stack, wanted: &WantedStack<
         verify_role_arn: output(stack, "VerifyRoleArn")?,
         policies_table: output(stack, "PoliciesTableName")?,
         records_table: output(stack, "RecordsTableName")?,
-        parameters: wanted
-            .parameters
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect(),
+        parameters,
     })
 }
 

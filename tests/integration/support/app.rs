@@ -9,7 +9,7 @@ use stepgate::{
     Context, api,
     aws::{Aws, Patience},
     clock::SteppedClock,
-    config::{Config, DriftConfig, EventsConfig, GraceConfig, LogConfig, WorkerConfig},
+    config::{Config, ConsoleConfig, DriftConfig, EventsConfig, GraceConfig, LogConfig, WorkerConfig},
     domain::{
         actor::OperatorScope,
         cell::{Architecture, Artifact, Artifacts, Cell, CellState, Quotas},
@@ -99,6 +99,7 @@ impl TestApp {
             dev_insecure_loopback: true,
             encryption_keys: Arc::new(EncryptionKeys::parse([ENCRYPTION_KEY]).unwrap()),
             allowed_webhook_networks: vec!["127.0.0.1/32".parse().unwrap()],
+            console: ConsoleConfig::default(),
         };
         adjust(&mut config);
         let context = Context {

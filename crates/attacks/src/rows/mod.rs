@@ -10,6 +10,7 @@ mod canary;
 mod connections;
 mod drift;
 mod forwarder;
+mod console;
 mod id_tokens;
 mod isolation;
 mod links;

@@ -266,5 +266,6 @@ pub(super) async fn a33(bench: &Bench) -> anyhow::Result<Outcome> {
         }
     }
     super::webhooks::lured(bench, &mut trials).await?;
-    Ok(trials.outcome().but_not_built("console"))
+    super::console::forge_visitors(bench, &mut trials).await?;
+    Ok(trials.outcome())
 }

@@ -311,6 +311,13 @@ pub(super) fn print_what_next(ui: &Ui, report: &Report) {
         ui.line(Tone::Bold, "\nopen this in a browser, and sign in yourself");
         ui.line(Tone::Good, &format!("  {url}"));
     }
+    if let Some(url) = &report.console_url {
+        ui.line(
+            Tone::Bold,
+            "\nand this: the operator's console (the link signs in once, within half an hour)",
+        );
+        ui.line(Tone::Good, &format!("  {url}"));
+    }
     ui.line(Tone::Bold, "\nto go on with");
     let authorization = format!("-H 'authorization: Bearer {key}'");
     ui.line(

@@ -98,7 +98,10 @@ impl System {
         })?;
         let operator_key = report.step(context, "operator key", |_| service.bootstrap_operator_key())?;
 
+        let console_path = report.step(context, "console link", |_| service.console_link())?;
+
         report.api_url = Some(api_url.clone());
+        report.console_url = Some(format!("{api_url}{console_path}"));
         report.operator_key = Some(operator_key.clone());
         report.aws_endpoint_url = Some(ministack.url());
         report.aws_region = Some(AWS_REGION.to_owned());
@@ -221,6 +224,11 @@ impl ServiceProgram<'_> {
             .env("STEPGATE_WORKER_POLL_MS", "250")
             .env("STEPGATE_ENCRYPTION_KEY", &self.encryption_key)
             .env("STEPGATE_ALLOWED_WEBHOOK_NETWORKS", "127.0.0.1/32")
+            .env(
+                "STEPGATE_CONSOLE_ORIGIN",
+                format!("http://127.0.0.1:{}", self.api_port),
+            )
+            .env("STEPGATE_CONSOLE_DEMO_LINK", "1")
             .current_dir(&self.context.root)
             .args(arguments);
         command
@@ -287,6 +295,20 @@ impl ServiceProgram<'_> {
             .run("stepgate cell apply", command, &log, progress)?;
         progress.set_note(format!("{AWS_REGION}, {architecture}"));
         Ok(())
+    }
+
+    /// Path of a page that signs an operator in to the console, once.
+    fn console_link(&self) -> anyhow::Result<String> {
+        let text = self
+            .context
+            .processes
+            .text("stepgate console link", &mut self.command(&["console", "link"]))?;
+        let answer: Value =
+            serde_json::from_str(&text).context("`stepgate console link` did not print JSON")?;
+        Ok(answer["path"]
+            .as_str()
+            .context("`stepgate console link` printed no path")?
+            .to_owned())
     }
 
     pub(crate) fn bootstrap_operator_key(&self) -> anyhow::Result<String> {
