@@ -38,7 +38,7 @@ enum Flow {
     Update,
     /// The client secret is rotated.
     Rotation,
-    /// An app is made and deleted again.
+    /// An app is deleted.
     AppDeletion,
 }
 
@@ -86,7 +86,7 @@ impl Stage {
         present: Option<(Tenant, Vec<App>)>,
         round: usize,
     ) -> (Tenant, Vec<App>) {
-        let (tenant, mut apps) = match present {
+        let (tenant, apps) = match present {
             Some(present) => present,
             None => self.onboard().await,
         };
@@ -136,15 +136,12 @@ impl Stage {
                     .unwrap();
             }
             Flow::AppDeletion => {
-                if round.is_multiple_of(2) {
-                    apps.push(rig.app(tenant.id, "Brief").await.0);
-                } else {
-                    let brief = apps.pop().unwrap();
-                    let id = (tenant.id, brief.id);
-                    usecases::apps::delete(&rig.context, &rig.request, id)
-                        .await
-                        .unwrap();
-                }
+                let brief = rig.app(tenant.id, "Brief").await.0;
+                self.to_the_end(&tenant, "an app to delete").await;
+                let id = (tenant.id, brief.id);
+                usecases::apps::delete(&rig.context, &rig.request, id)
+                    .await
+                    .unwrap();
             }
         }
         (tenant, apps)
@@ -248,7 +245,7 @@ async fn every_call_of_a_rotation_fails_before_and_after() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_call_of_an_app_that_comes_and_goes_fails_before_and_after() {
+async fn every_call_of_the_deletion_of_an_app_fails_before_and_after() {
     every_call_fails_once(Flow::AppDeletion, &[Fault::Throttle, Fault::CutAfter]).await;
 }
 
