@@ -1,6 +1,6 @@
 //! Lambda: what the functions of a tenant run.
 
-use super::AwsError;
+use super::{AwsError, calls::observed};
 use aws_config::SdkConfig;
 use aws_sdk_lambda::{Client, config::retry::RetryConfig, primitives::Blob};
 use serde::Serialize;
@@ -31,7 +31,7 @@ impl Lambda {
     /// A client for the region of `config`.
     pub fn new(config: &SdkConfig) -> Self {
         Self {
-            client: Client::new(config),
+            client: observed!(aws_sdk_lambda, config),
         }
     }
 

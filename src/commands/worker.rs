@@ -10,6 +10,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let listen = config.worker_listen;
     let context = Context::connect(config).await?;
     context.db.check_schema().await?;
+    super::serve_metrics(&context, "worker")?;
     if let Some(listen) = listen {
         let listener = TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         tracing::info!(address = %listener.local_addr()?, "answering probes");

@@ -9,6 +9,7 @@ pub mod apps;
 pub mod audit_denials;
 pub mod audit_log;
 pub mod audit_seals;
+pub mod backlog;
 pub mod cells;
 pub mod connection_changes;
 mod database;

@@ -98,7 +98,24 @@ impl Columns {
     }
 }
 
-/// Stores and counts the events that are not there yet; returns how many were new. Rows are sorted before they are
+/// New events of one kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// `started`, `succeeded`, …
+    pub kind: String,
+    /// Method; empty where there is none.
+    pub method: String,
+    /// Reason code; empty where there is none.
+    pub reason: String,
+    /// How many.
+    pub count: i64,
+    /// Time from the beginning of the journey to the success, s, for each success.
+    pub to_complete_s: Vec<f64>,
+}
+
+/// Stores and counts the events that are not there yet; returns what was new. Rows are sorted before they are
 /// counted, so that two workers take the counters in the same order and none waits for the other in a circle.
 #[expect(
     clippy::too_many_lines,
@@ -108,12 +125,13 @@ pub async fn insert(
     tx: &mut PgConnection,
     _scope: &OperatorScope,
     rows: impl IntoIterator<Item = (EventRow, PartnerId)>,
-) -> Result<i64> {
+) -> Result<Vec<Stored>> {
     let mut columns = Columns::default();
     for (row, partner_id) in rows {
         columns.push(row, partner_id);
     }
-    let stored = sqlx::query_scalar!(
+    let stored = sqlx::query_as!(
+        Stored,
         r#"WITH fresh AS (
             INSERT INTO step_up_events (event_id, filed_at, at, partner_id, tenant_id, type, app_id, journey_id, round,
                 user_hash, reason, method, acr, amr, aal, ial, policy_version, rule, policy_stale, action, source,
@@ -181,7 +199,11 @@ pub async fn insert(
                 fallbacks = kept.fallbacks + excluded.fallbacks,
                 to_complete = add_counts(kept.to_complete, excluded.to_complete)
         )
-        SELECT count(*) AS "count!" FROM fresh"#,
+        SELECT tenant_id AS "tenant_id!: TenantId", type AS "kind!", coalesce(method, '') AS "method!",
+            coalesce(reason, '') AS "reason!", count(*) AS "count!",
+            coalesce(array_agg(extract(epoch FROM at - filed_at)::float8)
+                FILTER (WHERE type = 'succeeded' AND journey_id IS NOT NULL), '{}') AS "to_complete_s!"
+        FROM fresh GROUP BY 1, 2, 3, 4"#,
         &columns.event_id,
         &columns.filed_at,
         &columns.at,
@@ -209,7 +231,7 @@ pub async fn insert(
         &columns.trigger_version,
         &columns.fallback as _
     )
-    .fetch_one(tx)
+    .fetch_all(tx)
     .await?;
     Ok(stored)
 }

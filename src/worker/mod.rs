@@ -18,6 +18,7 @@ pub async fn run(context: &Context, stop: CancellationToken) {
     tokio::join!(
         jobs::ingest_events::run(context, stop.clone()),
         jobs::keep_partitions::run(context, stop.clone()),
+        jobs::measure_backlog::run(context, stop.clone()),
         jobs::reconcile_tenants::run(context, &owner, stop.clone()),
         jobs::expire_exemptions::run(context, stop.clone()),
         jobs::sweep_idempotency_keys::run(context, stop.clone()),

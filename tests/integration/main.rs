@@ -24,6 +24,7 @@ mod exemptions;
 mod guide;
 mod installation;
 mod links;
+mod observability;
 mod pilots;
 mod provisioning;
 mod records;

@@ -3,4 +3,4 @@
 mod ingest;
 mod path;
 mod reports;
-mod rig;
+pub(crate) mod rig;
