@@ -5,15 +5,20 @@
 //! configured here but by the AWS SDK's standard variables (`AWS_REGION`, `AWS_ENDPOINT_URL`, …).
 
 mod console;
+mod metrics;
 mod webhooks;
 
 use crate::{
     encryption::EncryptionKeys,
+    ids::TenantId,
     trust::issuer::{self, TrustedIssuer},
 };
 pub use console::ConsoleConfig;
 use secrecy::SecretString;
-use std::{collections::BTreeMap, fmt, net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, collections::BTreeSet, fmt, net::SocketAddr, str::FromStr, sync::Arc,
+    time::Duration,
+};
 
 /// What the service was started with.
 #[derive(Debug, Clone)]
@@ -38,6 +43,10 @@ pub struct Config {
     pub grace: GraceConfig,
     /// Where the worker answers probes, if anywhere.
     pub worker_listen: Option<SocketAddr>,
+    /// Where metrics are served, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Tenants that get metrics of their own.
+    pub metrics_tenants: BTreeSet<TenantId>,
     /// Requests a minute of one caller to one process; 0 is no limit.
     pub rate_limit_per_min: u32,
     /// Issuers whose tokens are accepted.
@@ -181,6 +190,8 @@ impl Config {
                 sandbox_days: settings.number("sandbox_grace_days", 1, 0..=365),
             },
             worker_listen: settings.optional("worker_listen", "an address and port"),
+            metrics_listen: settings.optional("metrics_listen", "an address and port"),
+            metrics_tenants: settings.metrics_tenants(),
             rate_limit_per_min: settings.number("rate_limit_per_min", 1200, 0..=1_000_000),
             trusted_issuers: settings.trusted_issuers(),
             dev_insecure_loopback: settings.flag("dev_insecure_loopback"),
@@ -236,6 +247,8 @@ const KEYS: &[&str] = &[
     "tenant_grace_days",
     "sandbox_grace_days",
     "worker_listen",
+    "metrics_listen",
+    "metrics_tenants",
     "rate_limit_per_min",
     "trusted_issuers_file",
     "dev_insecure_loopback",
@@ -434,6 +447,8 @@ mod tests {
             ("STEPGATE_LOG", "a=b=c"),
             ("STEPGATE_WORKER_CONCURRENCY", "0"),
             ("STEPGATE_WORKER_LISTEN", "8080"),
+            ("STEPGATE_METRICS_LISTEN", "9090"),
+            ("STEPGATE_METRICS_TENANTS", "acme"),
             ("STEPGATE_DEV_INSECURE_LOOPBACK", "maybe"),
             ("STEPGATE_ENCRYPTION_KEY", "hunter2"),
             ("STEPGATE_ALLOWED_WEBHOOK_NETWORKS", "10.0.0.0/8,nowhere"),
@@ -450,6 +465,8 @@ mod tests {
             "STEPGATE_LOG ",
             "CONCURRENCY",
             "WORKER_LISTEN",
+            "METRICS_LISTEN",
+            "`acme`",
             "LOOPBACK",
             "ENCRYPTION_KEY",
             "`nowhere`",

@@ -15,7 +15,7 @@
 //! | [`reporting`] | step-up events in, reports out | SQL, HTTP |
 //! | [`worker`] | what runs by itself, and the loop that runs it | HTTP |
 //! | [`trust`] | tokens of issuers that the operator trusts | rights that a token gives itself |
-//! | [`observability`] | logging | |
+//! | [`observability`] | logs, metrics, traces | decisions |
 //! | [`commands`] | the subcommands of the binary: read configuration, wire, run | rules |
 //!
 //! Secrets that the database must hold are sealed by [`encryption`].

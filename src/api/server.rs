@@ -72,3 +72,20 @@ pub fn build_probes(context: Context, listener: TcpListener) -> std::io::Result<
     .listen(listener)?;
     Ok(server.run())
 }
+
+/// Metrics alone, at an address that only Prometheus is meant to reach.
+pub fn build_metrics(context: Context, listener: TcpListener) -> std::io::Result<Server> {
+    let context = web::Data::new(context);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(context.clone())
+            .service(health::metrics::scrape)
+    })
+    .workers(1)
+    .client_request_timeout(CLIENT_TIMEOUT)
+    .client_disconnect_timeout(CLIENT_TIMEOUT)
+    .shutdown_timeout(0)
+    .disable_signals()
+    .listen(listener)?;
+    Ok(server.run())
+}

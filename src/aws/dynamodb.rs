@@ -1,6 +1,6 @@
 //! DynamoDB: the `policies` table of a tenant.
 
-use super::{Answered, AwsError};
+use super::{Answered, AwsError, calls::observed};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
@@ -37,7 +37,7 @@ impl DynamoDb {
     /// A client for the region of `config`.
     pub fn new(config: &SdkConfig) -> Self {
         Self {
-            client: Client::new(config),
+            client: observed!(aws_sdk_dynamodb, config),
         }
     }
 

@@ -38,6 +38,14 @@ const THROTTLED: &[&str] = &[
     "SlowDown",
     "BudgetUsedUp",
 ];
+/// Whether the body of an error names one of the codes of throttling, whatever the service's protocol.
+pub(super) fn names_throttling(body: &[u8]) -> bool {
+    /// The code is at the front of every protocol's errors.
+    const LOOKED_AT_BYTES: usize = 1024;
+    let front = String::from_utf8_lossy(&body[..body.len().min(LOOKED_AT_BYTES)]);
+    THROTTLED.iter().any(|code| front.contains(code))
+}
+
 const NOT_FOUND: &[&str] = &[
     "ResourceNotFoundException",
     "NotFoundException",

@@ -1,6 +1,6 @@
 //! Lambda: what the functions of a tenant run.
 
-use super::{Answered, AwsError};
+use super::{Answered, AwsError, calls::observed};
 use aws_config::SdkConfig;
 use aws_sdk_lambda::{
     Client,
@@ -48,7 +48,7 @@ impl Lambda {
     /// A client for the region of `config`.
     pub fn new(config: &SdkConfig) -> Self {
         Self {
-            client: Client::new(config),
+            client: observed!(aws_sdk_lambda, config),
         }
     }
 

@@ -3,12 +3,13 @@
 //! [`Aws`] makes clients per region of a cell. All share one HTTP connector (rustls on ring), timeouts and
 //! retries. `AWS_ENDPOINT_URL` points everything at an emulator; nothing here knows of one.
 //!
-//! To add a service: a file with a struct around the SDK's client, verbs that take and give our types, and a
-//! constructor below. SDK errors become [`AwsError`], which keeps the error code and AWS's request id.
+//! To add a service: a file with a struct around the SDK's client (made by `observed!`, so that its calls are counted),
+//! verbs that take and give our types, and a constructor below. SDK errors become [`AwsError`], which keeps the error code and AWS's request id.
 
 mod access;
 mod answered;
 mod budget;
+mod calls;
 pub mod cloudformation;
 pub mod cognito;
 pub mod dynamodb;

@@ -1,6 +1,6 @@
 //! Secrets Manager: the secrets of tenants.
 
-use super::{Answered, AwsError};
+use super::{Answered, AwsError, calls::observed};
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::{Client, operation::RequestId as _, types::Tag};
 use chrono::{DateTime, Utc};
@@ -41,7 +41,7 @@ impl SecretsManager {
     /// A client for the region of `config`.
     pub fn new(config: &SdkConfig) -> Self {
         Self {
-            client: Client::new(config),
+            client: observed!(aws_sdk_secretsmanager, config),
         }
     }
 

@@ -14,9 +14,14 @@ pub mod problems;
 pub mod serve;
 pub mod worker;
 
-use crate::config::{Config, LogConfig};
+use crate::{
+    api,
+    config::{Config, LogConfig},
+    observability::{logging, metrics::metrics, traces::Traces},
+};
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use std::{net::TcpListener, process::ExitCode};
 
 /// Control plane that puts a BlockID step-up into Amazon Cognito sign-ins.
 #[derive(Debug, Parser)]
@@ -55,10 +60,9 @@ pub enum Command {
 
 /// Runs the command; the process's entry point after parsing the command line.
 pub async fn run(cli: Cli) -> ExitCode {
-    crate::observability::logging::install(&LogConfig::load());
     // One TLS provider for everything in the process; an error means that it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    match dispatch(cli.command).await {
+    match observed(cli.command).await {
         Ok(code) => code,
         Err(error) => {
             #[expect(
@@ -71,6 +75,20 @@ pub async fn run(cli: Cli) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs the command with its logs and, where it is one that stays, its traces.
+async fn observed(command: Command) -> anyhow::Result<()> {
+    let traces = match command {
+        Command::Serve => Traces::begin("serve"),
+        Command::Worker => Traces::begin("worker"),
+        _ => Ok(Traces::default()),
+    };
+    let traces = traces.inspect_err(|_| logging::install(&LogConfig::load(), &Traces::default()))?;
+    logging::install(&LogConfig::load(), &traces);
+    let result = dispatch(command).await;
+    traces.end().await;
+    result
 }
 
 async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
@@ -87,6 +105,26 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Keys(command) => keys::run(command).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Serves metrics for as long as the process lives, where it is configured to.
+fn serve_metrics(context: &crate::Context, command: &'static str) -> anyhow::Result<()> {
+    let metrics = metrics();
+    let version = env!("CARGO_PKG_VERSION");
+    metrics.build_info.set([version.into(), command.into()], 1.0);
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds of this age are exact in 53 bits"
+    )]
+    let now_s = context.clock.now().timestamp_millis() as f64 / 1000.0;
+    metrics.start_time_seconds.set([], now_s);
+    let Some(listen) = context.config.metrics_listen else {
+        return Ok(());
+    };
+    let listener = TcpListener::bind(listen).with_context(|| format!("cannot serve metrics on {listen}"))?;
+    tracing::info!(address = %listener.local_addr()?, "serving metrics");
+    tokio::spawn(api::server::build_metrics(context.clone(), listener)?);
+    Ok(())
 }
 
 /// Prints a command's result.

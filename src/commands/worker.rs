@@ -13,6 +13,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // What workers call beyond what AWS allows in a cell would be refused to all of them.
     let budget = Arc::new(SharedBudget(context.db.clone()));
     context.aws = Arc::new(context.aws.budgeted(budget));
+    super::serve_metrics(&context, "worker")?;
     if let Some(listen) = listen {
         let listener = TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         tracing::info!(address = %listener.local_addr()?, "answering probes");

@@ -17,6 +17,17 @@ pub enum StepError {
     Failed(Box<StepFailure>),
 }
 
+impl StepError {
+    /// How the step ended, in the word that is counted.
+    pub const fn outcome(&self) -> &'static str {
+        match self {
+            Self::LeaseLost => "lease_lost",
+            Self::Stopped => "stopped",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
 /// A failure of a step.
 #[derive(Debug, thiserror::Error)]
 #[error("{code}: {message}")]

@@ -15,13 +15,16 @@ use crate::{
         operation::StepState,
         provisioning::{Claim, Desired, StepName},
     },
+    observability::{metrics::metrics, traces},
     storage::{
         reconcile::{self, FailedPass},
         reconcile_steps::{self, StepRecord},
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span, field::Empty};
 
 /// Passes with a lasting failure before the operations are given up. The first may be AWS catching up with what
 /// was just made (a role that cannot be assumed yet), so it is not the last word.
@@ -44,6 +47,18 @@ pub enum Outcome {
     Stopped,
 }
 
+impl Outcome {
+    /// The stable text form.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Converged => "converged",
+            Self::Failed => "failed",
+            Self::LeaseLost => "lease_lost",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// A pass under way: what the steps work with. Not `Debug`: it holds the tenant's key.
 pub struct Pass<'a> {
     /// The world.
@@ -57,6 +72,7 @@ pub struct Pass<'a> {
     /// App clients written in this pass, to be read back.
     pub written_clients: Vec<crate::ids::AppId>,
     step: StepName,
+    traceparents: Vec<String>,
     stop: CancellationToken,
 }
 
@@ -103,13 +119,17 @@ pub async fn run(context: &Context, claim: &Claim, stop: CancellationToken) -> R
         return Ok(Outcome::LeaseLost);
     };
     let generation = desired.generation;
-    let new = reconcile_steps::open(&mut tx, claim, generation, context.clock.now()).await?;
+    let opened = reconcile_steps::open(&mut tx, claim, generation, context.clock.now()).await?;
     // Steps wait for AWS: no connection is held meanwhile.
     tx.commit().await?;
 
     let context = &context.in_cell(desired.cell.access.as_ref()).await;
+    for traceparent in &opened.traceparents {
+        traces::link(&Span::current(), traceparent);
+    }
+
     // What is asked anew is not given up for the failures of what was asked before.
-    let failed_before = if new { 0 } else { desired.failed_passes };
+    let failed_before = if opened.new { 0 } else { desired.failed_passes };
     let mut pass = Pass {
         context,
         claim,
@@ -117,6 +137,7 @@ pub async fn run(context: &Context, claim: &Claim, stop: CancellationToken) -> R
         pool: None,
         written_clients: Vec::new(),
         step: StepName::ALL[0],
+        traceparents: opened.traceparents,
         stop,
     };
     let result = pass.take_steps().await;
@@ -139,22 +160,46 @@ impl Pass<'_> {
         for step in self.desired.steps.clone() {
             self.check()?;
             self.step = step;
-            self.begin(step).await?;
-            // Boxed: the steps' futures are large, and one is alive for as long as a stack is waited for.
-            let done = Box::pin(steps::run(step, self)).await?;
-            tracing::info!(
-                tenant = %self.claim.tenant_id, step = %step, detail = done.detail, aws_request_id = done.request_id,
-                "provisioning step done"
+            let span = tracing::info_span!(
+                target: "stepgate::trace", "step", otel.name = format!("step {step}"), stepgate.step = step.as_str(),
+                stepgate.outcome = Empty, otel.status_code = Empty
             );
-            let Done {
-                detail,
-                request_id,
-                state,
-            } = &done;
-            self.record(*state, Some(detail), None, request_id.as_deref())
-                .await?;
+            for traceparent in &self.traceparents {
+                traces::link(&span, traceparent);
+            }
+            // Boxed: the steps' futures are large, and one is alive for as long as a stack is waited for.
+            Box::pin(self.take_step(step).instrument(span)).await?;
         }
         Ok(())
+    }
+
+    async fn take_step(&mut self, step: StepName) -> Result<(), StepError> {
+        self.begin(step).await?;
+        let begun = Instant::now();
+        let result = steps::run(step, self).await;
+        let outcome = match &result {
+            Ok(done) => done.state.as_str(),
+            Err(error) => error.outcome(),
+        };
+        metrics().reconcile_step_duration_seconds.observe_s(
+            [step.as_str().into(), outcome.into()],
+            begun.elapsed().as_secs_f64(),
+        );
+        Span::current().record("stepgate.outcome", outcome);
+        if matches!(result, Err(StepError::Failed(_))) {
+            Span::current().record("otel.status_code", "error");
+        }
+        let Done {
+            detail,
+            request_id,
+            state,
+        } = result?;
+        tracing::info!(
+            tenant = %self.claim.tenant_id, step = %step, detail, aws_request_id = request_id,
+            "provisioning step done"
+        );
+        self.record(state, Some(&detail), None, request_id.as_deref())
+            .await
     }
 
     async fn begin(&self, step: StepName) -> Result<(), StepError> {

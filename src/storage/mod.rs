@@ -11,6 +11,7 @@ pub mod audit_denials;
 pub mod audit_log;
 pub mod audit_seals;
 pub mod aws_call_budgets;
+pub mod backlog;
 pub mod cells;
 pub mod conditions;
 pub mod connection_changes;

@@ -8,7 +8,7 @@ use super::{
     step_up_rollups::{self, Counts},
 };
 use crate::{
-    Result,
+    Error, Result,
     domain::actor::{OperatorScope, ReadScope},
     ids::{CellId, PartnerId, TenantId},
     reporting::batch::EventRow,
@@ -101,13 +101,46 @@ impl Columns {
     }
 }
 
-/// Stores and counts the events that are not there yet; returns how many were new. An event is stored and counted, or
+/// New events of one kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// `started`, `succeeded`, …
+    pub kind: String,
+    /// Method; empty where there is none.
+    pub method: String,
+    /// Reason code; empty where there is none.
+    pub reason: String,
+    /// How many.
+    pub count: i64,
+    /// Time from the beginning of the journey to the success, s, for each success.
+    pub to_complete_s: Vec<f64>,
+}
+
+impl Stored {
+    fn of(counts: &Counts) -> Result<Self> {
+        Ok(Self {
+            tenant_id: counts
+                .tenant_id
+                .parse()
+                .map_err(|error| Error::internal(anyhow::Error::new(error)))?,
+            kind: counts.outcome.clone(),
+            method: counts.method.clone(),
+            reason: counts.reason.clone(),
+            count: counts.events,
+            to_complete_s: counts.to_complete_s.clone(),
+        })
+    }
+}
+
+/// Stores and counts the events that are not there yet; returns what was new. An event is stored and counted, or
 /// neither, with the transaction.
 pub async fn insert(
     tx: &mut PgConnection,
     scope: &OperatorScope,
     rows: impl IntoIterator<Item = (EventRow, PartnerId)>,
-) -> Result<i64> {
+) -> Result<Vec<Stored>> {
     let mut columns = Columns::default();
     for (row, partner_id) in rows {
         columns.push(row, partner_id);
@@ -136,9 +169,7 @@ pub async fn insert(
             SELECT tenant_id, partner_id, at AS counted_at, coalesce(app_id, '') AS app_id, coalesce(method, '') AS method,
                 type AS outcome, coalesce(reason, '') AS reason, coalesce(policy_version, 0) AS policy_version,
                 trigger_version, cold_start, coalesce(fallback, false) AS fallback,
-                CASE WHEN type = 'succeeded' AND journey_id IS NOT NULL THEN
-                    least(88, floor(4 * log(2, greatest(1, extract(epoch FROM at - filed_at) * 1000)::numeric)))::integer
-                END AS bucket
+                CASE WHEN type = 'succeeded' AND journey_id IS NOT NULL THEN extract(epoch FROM at - filed_at) END AS taken_s
             FROM fresh
             UNION ALL
             SELECT tenant_id, partner_id, filed_at, coalesce(app_id, ''), '', 'ended', '', coalesce(policy_version, 0),
@@ -149,7 +180,9 @@ pub async fn insert(
             method AS "method!", outcome AS "outcome!", reason AS "reason!", policy_version AS "policy_version!",
             trigger_version AS "trigger_version!", min(partner_id) AS "partner_id!", count(*) AS "events!",
             count(*) FILTER (WHERE cold_start) AS "cold_starts!", count(*) FILTER (WHERE fallback) AS "fallbacks!",
-            counts_of(array_agg(bucket) FILTER (WHERE bucket IS NOT NULL)) AS to_complete
+            counts_of(array_agg(least(88, floor(4 * log(2, greatest(1, taken_s * 1000)::numeric)))::integer)
+                FILTER (WHERE taken_s IS NOT NULL)) AS to_complete,
+            coalesce(array_agg(taken_s::float8) FILTER (WHERE taken_s IS NOT NULL), '{}') AS "to_complete_s!"
         FROM facts GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"#,
         &columns.event_id,
         &columns.filed_at,
@@ -182,7 +215,7 @@ pub async fn insert(
     .await?;
     // What is counted beside the events themselves is none.
     let stored = counted.iter().filter(|counts| counts.outcome != "ended");
-    let stored = stored.map(|counts| counts.events).sum();
+    let stored = stored.map(Stored::of).collect::<Result<_>>()?;
     step_up_rollups::add(tx, scope, counted).await?;
     Ok(stored)
 }

@@ -43,6 +43,8 @@ pub struct Counts {
     pub fallbacks: i64,
     /// Times to complete, counts by bucket.
     pub to_complete: Option<Vec<i64>>,
+    /// The same times one by one, s; for metrics.
+    pub to_complete_s: Vec<f64>,
 }
 
 /// The same, a column each.

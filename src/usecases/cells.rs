@@ -23,6 +23,7 @@ pub struct Roomy {
 }
 
 /// Every cell.
+#[tracing::instrument(target = "stepgate::trace", name = "cells.list", skip_all)]
 pub async fn list(context: &Context, request: &Request) -> Result<Vec<Roomy>> {
     let scope = request.actor.installation_reader()?;
     let mut db = context.db.begin(&scope).await?;
@@ -34,6 +35,7 @@ pub async fn list(context: &Context, request: &Request) -> Result<Vec<Roomy>> {
 }
 
 /// One cell.
+#[tracing::instrument(target = "stepgate::trace", name = "cells.get", skip_all)]
 pub async fn get(context: &Context, request: &Request, id: CellId) -> Result<Roomy> {
     let scope = request.actor.installation_reader()?;
     let mut db = context.db.begin(&scope).await?;

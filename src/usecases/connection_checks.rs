@@ -41,6 +41,7 @@ pub struct NewConnection {
 }
 
 /// Checks a connection that no tenant has yet.
+#[tracing::instrument(target = "stepgate::trace", name = "connection_checks.check_new", skip_all)]
 pub async fn check_new(
     context: &Context,
     request: &Request,
@@ -76,6 +77,7 @@ pub async fn check_new(
 }
 
 /// Checks the connection that a tenant has, and stores what was found.
+#[tracing::instrument(target = "stepgate::trace", name = "connection_checks.check", skip_all)]
 pub async fn check(context: &Context, request: &Request, id: TenantId) -> Result<ConnectionReport> {
     let reads = request.actor.administrator()?;
     let mut tx = context.db.begin(&reads).await?;

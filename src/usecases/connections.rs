@@ -61,6 +61,7 @@ pub struct Wanted {
 }
 
 /// A tenant's connection.
+#[tracing::instrument(target = "stepgate::trace", name = "connections.get", skip_all)]
 pub async fn get(context: &Context, request: &Request, id: TenantId) -> Result<Connection> {
     let scope = request.actor.reader()?;
     let mut db = context.db.begin(&scope).await?;
@@ -85,6 +86,7 @@ struct Reserved {
 }
 
 /// Changes a connection; it is in force once the operation has succeeded.
+#[tracing::instrument(target = "stepgate::trace", name = "connections.put", skip_all)]
 pub async fn put(
     context: &Context,
     request: &Request,
@@ -129,6 +131,7 @@ pub async fn put(
 }
 
 /// Goes back to the connection and the secret that were in force before the last change.
+#[tracing::instrument(target = "stepgate::trace", name = "connections.revert", skip_all)]
 pub async fn revert(
     context: &Context,
     request: &Request,

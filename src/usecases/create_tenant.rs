@@ -61,6 +61,7 @@ pub struct NewTenant {
 }
 
 /// Creates a tenant, or completes its abandoned creation.
+#[tracing::instrument(target = "stepgate::trace", name = "create_tenant.create", skip_all)]
 pub async fn create(
     context: &Context,
     request: &Request,
@@ -73,6 +74,7 @@ pub async fn create(
 type Created = (Tenant, operations::Watched);
 
 /// Creates a tenant once for all repeats of the request. A repeat goes on where a crashed one was, at once.
+#[tracing::instrument(target = "stepgate::trace", name = "create_tenant.create_once", skip_all)]
 pub async fn create_once(
     context: &Context,
     request: &Request,

@@ -46,6 +46,7 @@ pub struct NewPilot {
 }
 
 /// Begins a pilot; returns it with the URL that the administrator opens.
+#[tracing::instrument(target = "stepgate::trace", name = "pilots.start", skip_all)]
 pub async fn start(
     context: &Context,
     request: &Request,
@@ -103,6 +104,7 @@ pub async fn start(
 }
 
 /// One pilot.
+#[tracing::instrument(target = "stepgate::trace", name = "pilots.get", skip_all)]
 pub async fn get(context: &Context, request: &Request, ids: (TenantId, PilotId)) -> Result<Pilot> {
     let scope = request.actor.reader()?;
     storage::pilots::get(&mut *context.db.begin(&scope).await?, &scope, ids).await
@@ -119,6 +121,7 @@ pub struct Posted {
 
 /// Takes the answer to a pilot: has *verify* exchange the code, enters what it tells into the tenant's map, and opens
 /// the operation that tells the triggers.
+#[tracing::instrument(target = "stepgate::trace", name = "pilots.complete", skip_all)]
 pub async fn complete(
     context: &Context,
     request: &Request,

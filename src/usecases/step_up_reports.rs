@@ -26,6 +26,7 @@ pub struct Answered {
 }
 
 /// A report about one tenant.
+#[tracing::instrument(target = "stepgate::trace", name = "step_up_reports.of_tenant", skip_all)]
 pub async fn of_tenant(
     context: &Context,
     request: &Request,
@@ -40,6 +41,7 @@ pub async fn of_tenant(
 }
 
 /// A report about everything that the caller may see.
+#[tracing::instrument(target = "stepgate::trace", name = "step_up_reports.of_all", skip_all)]
 pub async fn of_all(context: &Context, request: &Request, question: Question) -> Result<Answered> {
     let scope = request.actor.reader()?;
     answer(context, &scope, &question).await
@@ -71,6 +73,7 @@ async fn answer(context: &Context, scope: &ReadScope, question: &Question) -> Re
 }
 
 /// Events, newest first.
+#[tracing::instrument(target = "stepgate::trace", name = "step_up_reports.events", skip_all)]
 pub async fn events(
     context: &Context,
     request: &Request,

@@ -24,6 +24,7 @@ pub struct RenderedStack {
 }
 
 /// The stack of a tenant as it is wanted now.
+#[tracing::instrument(target = "stepgate::trace", name = "templates.of_tenant", skip_all)]
 pub async fn of_tenant(context: &Context, request: &Request, id: TenantId) -> Result<RenderedStack> {
     let scope = request.actor.reader()?;
     let mut db = context.db.begin(&scope).await?;

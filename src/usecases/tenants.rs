@@ -20,12 +20,14 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 /// One tenant.
+#[tracing::instrument(target = "stepgate::trace", name = "tenants.get", skip_all)]
 pub async fn get(context: &Context, request: &Request, id: TenantId) -> Result<Tenant> {
     let scope = request.actor.reader()?;
     storage::tenants::get(&mut *context.db.begin(&scope).await?, &scope, id).await
 }
 
 /// Tenants that pass a filter, oldest first.
+#[tracing::instrument(target = "stepgate::trace", name = "tenants.list", skip_all)]
 pub async fn list(
     context: &Context,
     request: &Request,
@@ -52,6 +54,7 @@ pub struct TenantChange {
 }
 
 /// Changes a tenant that is at generation `replaces`; the worker brings AWS to it.
+#[tracing::instrument(target = "stepgate::trace", name = "tenants.update", skip_all)]
 pub async fn update(
     context: &Context,
     request: &Request,

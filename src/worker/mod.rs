@@ -20,6 +20,7 @@ pub async fn run(context: &Context, stop: CancellationToken) {
         jobs::ingest_events::run(context, stop.clone()),
         jobs::advance_rollouts::run(context, &owner, stop.clone()),
         jobs::keep_partitions::run(context, stop.clone()),
+        jobs::measure_backlog::run(context, stop.clone()),
         jobs::reconcile_tenants::run(context, &owner, stop.clone()),
         jobs::expire_exemptions::run(context, stop.clone()),
         jobs::find_drift::run(context, stop.clone()),

@@ -26,6 +26,7 @@ mod exemptions;
 mod guide;
 mod installation;
 mod links;
+mod observability;
 mod pilots;
 mod provisioning;
 mod records;

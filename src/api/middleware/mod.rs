@@ -4,6 +4,7 @@ mod authenticate;
 mod close;
 mod edge;
 mod headers;
+mod measure;
 mod trace;
 
 pub use authenticate::{authenticate, count};

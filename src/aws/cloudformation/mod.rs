@@ -7,7 +7,7 @@ mod stack;
 
 pub use stack::{ChangeSet, ChangeSetState, ResourceChange, Stack, StackFailure, StackRequest, StackState};
 
-use super::{Answered, AwsError, AwsErrorKind};
+use super::{Answered, AwsError, AwsErrorKind, calls::observed};
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::{
     Client,
@@ -27,7 +27,7 @@ impl CloudFormation {
     /// A client for the region of `config`.
     pub fn new(config: &SdkConfig) -> Self {
         Self {
-            client: Client::new(config),
+            client: observed!(aws_sdk_cloudformation, config),
         }
     }
 

@@ -12,7 +12,7 @@ mod users;
 pub use client_settings::ClientSettings;
 pub use pool_settings::{PasswordRules, PoolSettings};
 
-use super::{Answered, AwsError};
+use super::{Answered, AwsError, calls::observed};
 use aws_config::{SdkConfig, retry::RetryConfig};
 use aws_sdk_cognitoidentityprovider::{
     Client,
@@ -63,10 +63,9 @@ pub struct ClientName {
 impl Cognito {
     /// A client for the region of `config`.
     pub fn new(config: &SdkConfig) -> Self {
-        let config = Config::from(config);
         Self {
-            client: Client::from_conf(config.clone()),
-            config,
+            client: observed!(aws_sdk_cognitoidentityprovider, config),
+            config: Config::from(config),
         }
     }
 

@@ -7,6 +7,7 @@ pub mod expire_exemptions;
 pub mod find_drift;
 pub mod ingest_events;
 pub mod keep_partitions;
+pub mod measure_backlog;
 pub mod reconcile_tenants;
 pub mod seal_audit_log;
 pub mod sweep_idempotency_keys;

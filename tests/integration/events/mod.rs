@@ -6,4 +6,4 @@ mod ingest;
 mod load;
 mod path;
 mod reports;
-mod rig;
+pub(crate) mod rig;

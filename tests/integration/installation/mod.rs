@@ -12,6 +12,7 @@ mod tenant;
 
 pub(crate) use tenant::Tenant;
 
+use crate::observability::receiver::Receiver;
 use crate::support::{ENCRYPTION_KEY, env::required as given};
 use attacks::stepgate::Stepgate;
 use process::{Child, Program, free_port};
@@ -41,6 +42,10 @@ pub(crate) struct Installation {
     pub(crate) provider: blockid_sim::Simulator,
     /// Client secret at the simulator: it must be found nowhere but in Secrets Manager.
     pub(crate) client_secret: String,
+    /// Collector of the traces of `serve` and `worker`.
+    pub(crate) traces: Receiver,
+    /// Where `serve` and `worker` serve their metrics.
+    pub(crate) metrics: [Url; 2],
     /// API as the operator calls it.
     pub(crate) operator: Stepgate,
     /// API as the partner calls it.
@@ -98,10 +103,18 @@ impl Installation {
         let port = free_port();
         let api_url = Url::parse(&format!("http://127.0.0.1:{port}")).expect("a URL");
         let listen = format!("127.0.0.1:{port}");
-        let serve = service(&["serve"])
+        let traces = Receiver::start();
+        let metrics = [free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
+        let observed = |arguments: &[&str], metrics: &str| {
+            service(arguments)
+                .variable("STEPGATE_METRICS_LISTEN", metrics)
+                .variable("OTEL_EXPORTER_OTLP_ENDPOINT", &traces.url)
+                .variable("OTEL_BSP_SCHEDULE_DELAY", "200")
+        };
+        let serve = observed(&["serve"], &metrics[0])
             .variable("STEPGATE_LISTEN", &listen)
             .start(&folder.join("serve.log"));
-        let worker = service(&["worker"]).start(&folder.join("worker.log"));
+        let worker = observed(&["worker"], &metrics[1]).start(&folder.join("worker.log"));
         wait_for(api_url.join("/readyz").expect("a URL")).await;
 
         let http = attacks::http::client().expect("a client");
@@ -113,6 +126,8 @@ impl Installation {
             aws_url,
             provider,
             client_secret,
+            traces,
+            metrics: metrics.map(|address| Url::parse(&format!("http://{address}")).expect("a URL")),
             operator,
             partner: Stepgate::new(http, api_url.clone(), partner_key.clone()),
             api_url,

@@ -14,7 +14,7 @@ use crate::installation::{
 use url::Url;
 
 /// A copy of the API, ready. `variables` are laid over the installation's.
-async fn start_api(
+pub(crate) async fn start_api(
     installation: &Installation,
     database_url: Option<&str>,
     name: &str,
@@ -48,14 +48,14 @@ async fn start_serving(
 }
 
 /// Ends a process without holding up the others.
-async fn stop(child: Child) -> i32 {
+pub(crate) async fn stop(child: Child) -> i32 {
     tokio::task::spawn_blocking(move || child.stop())
         .await
         .expect("it was waited for")
 }
 
 /// Status of a `GET`.
-async fn status(url: &Url, path: &str) -> u16 {
+pub(crate) async fn status(url: &Url, path: &str) -> u16 {
     let http = attacks::http::client().expect("a client");
     let answer = http.get(url.join(path).expect("a URL")).send().await;
     answer.expect("an answer").status().as_u16()

@@ -94,6 +94,8 @@ impl TestApp {
                 sandbox_days: 1,
             },
             worker_listen: None,
+            metrics_listen: None,
+            metrics_tenants: std::collections::BTreeSet::new(),
             rate_limit_per_min: 0,
             trusted_issuers: Vec::new(),
             dev_insecure_loopback: true,

@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::process::Interrupted;
 use crate::services::ports::Ports;
 use crate::services::{Services, lock};
-use crate::tools::Tools;
+use crate::tools::{Tools, promtool};
 use crate::ui::{Progress, Tone, tail};
 
 /// What `test` may be told.
@@ -123,6 +123,17 @@ fn run_stages(context: &Context, options: &Options, tally: &mut Tally) -> anyhow
     let mut environment = services.test_environment(context, &tools);
     environment.extend(web.test_environment());
     environment.extend(previous.map(|program| (previous::VARIABLE, program)));
+    environment.extend(stages.run("Prometheus", Budget::Build, |tally, progress| {
+        let found = promtool::test_environment(context, progress)?;
+        if found.is_none() {
+            progress.set_note("skipped: no prometheus");
+            tally.miss(
+                "the dashboards against a live Prometheus",
+                promtool::INSTALL_COMMAND,
+            );
+        }
+        Ok(found)
+    })?);
     stages.run("tests", Budget::Test, |tally, progress| {
         context.fresh_log("tests")?;
         for executable in &executables {
