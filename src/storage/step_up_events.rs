@@ -180,7 +180,7 @@ pub async fn insert(
             method AS "method!", outcome AS "outcome!", reason AS "reason!", policy_version AS "policy_version!",
             trigger_version AS "trigger_version!", min(partner_id) AS "partner_id!", count(*) AS "events!",
             count(*) FILTER (WHERE cold_start) AS "cold_starts!", count(*) FILTER (WHERE fallback) AS "fallbacks!",
-            counts_of(array_agg(least(88, floor(4 * log(2, greatest(1, taken_s * 1000)::numeric)))::integer)
+            counts_of(array_agg(least(88, floor(4 * ln(greatest(1, taken_s * 1000)::float8) / ln(2::float8) + 1e-9))::integer)
                 FILTER (WHERE taken_s IS NOT NULL)) AS to_complete,
             coalesce(array_agg(taken_s::float8) FILTER (WHERE taken_s IS NOT NULL), '{}') AS "to_complete_s!"
         FROM facts GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"#,

@@ -4,12 +4,12 @@ use crate::cache::Served;
 use crate::clock::Clock;
 use crate::cognito_event::CognitoEvent;
 use crate::events::Invocation;
-use crate::policy_cache::PolicyCache;
+use crate::policy_cache::{AppPolicy, PolicyCache};
 use crate::settings_cache::SettingsCache;
 use std::sync::Arc;
 use step_up::define::UserDecision;
 use step_up::event::user_hash;
-use step_up::policy::{self, Outcome, Requirement, Subject};
+use step_up::policy::{Outcome, Requirement, Subject};
 use step_up::policy_item::PolicyItem;
 use step_up::reason::Reason;
 use step_up::settings::{EventHashKey, TenantSettings};
@@ -56,7 +56,7 @@ pub async fn app(
     clock: &dyn Clock,
     invocation: &Invocation<'_>,
     event: &CognitoEvent,
-) -> Result<Arc<PolicyItem>, Reason> {
+) -> Result<Arc<AppPolicy>, Reason> {
     let read = invocation
         .hop("policy", policies.get(&event.caller_context.client_id, clock))
         .await;
@@ -87,13 +87,15 @@ pub struct Judged<'a> {
 
 /// Evaluates the app's policy for the event's user.
 pub fn judge<'a>(
-    item: &'a PolicyItem,
+    item: &'a AppPolicy,
     event: &CognitoEvent,
     action: Option<&str>,
     now_unix_s: i64,
 ) -> Judged<'a> {
     let attributes = &event.request.user_attributes;
-    let decided = policy::evaluate(&item.policy, &Subject::of_user(attributes, &item.app_id, action));
+    let decided = item
+        .compiled
+        .evaluate(&Subject::of_user(attributes, &item.app_id, action));
     let exemption = exemption(item, event.user_sub(), now_unix_s);
     let decision = match decided.outcome {
         Outcome::NotRequired(_) => UserDecision::NotRequired,

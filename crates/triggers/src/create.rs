@@ -5,6 +5,7 @@ use crate::challenge::Challenge;
 use crate::cognito_event::{CognitoEvent, respond};
 use crate::define::session;
 use crate::events::Invocation;
+use crate::policy_cache::AppPolicy;
 use crate::random::{journey_id, token};
 use serde_json::{Map, Value, json};
 use step_up::challenge::{
@@ -143,7 +144,7 @@ fn step_up(
     function: &Challenge,
     event: &CognitoEvent,
     settings: &TenantSettings,
-    item: &PolicyItem,
+    item: &AppPolicy,
     ask: AskCustom,
 ) -> Result<Offer, Reason> {
     let judged = app::judge(item, event, ask.action.as_deref(), function.clock.now_unix_s());

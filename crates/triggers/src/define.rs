@@ -5,20 +5,20 @@ use crate::app::metadata;
 use crate::challenge::Challenge;
 use crate::cognito_event::{CognitoEvent, respond};
 use crate::events::Invocation;
+use crate::policy_cache::AppPolicy;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use step_up::define::{
     Beginning, DefineDecision, DefineInput, Progress, Round, UserDecision, Why, decide, last_journey, read,
 };
 use step_up::event::EventType;
-use step_up::policy_item::PolicyItem;
 use step_up::reason::Reason;
 use step_up::settings::TenantSettings;
 
 /// What *define* and *create* both know about a session.
 pub(crate) struct Session {
     pub(crate) settings: Option<Arc<TenantSettings>>,
-    pub(crate) item: Option<Arc<PolicyItem>>,
+    pub(crate) item: Option<Arc<AppPolicy>>,
     pub(crate) decision: DefineDecision,
     /// For events, also of a session that is over; a challenge takes its journey from the decision.
     pub(crate) journey: Option<String>,
@@ -129,7 +129,7 @@ fn action<'a>(progress: Option<&'a Progress>, event: &'a CognitoEvent) -> Option
 
 fn user_decision(
     invocation: &Invocation<'_>,
-    item: &PolicyItem,
+    item: &AppPolicy,
     event: &CognitoEvent,
     progress: Option<&Progress>,
     action: Option<&str>,

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use secrecy::ExposeSecret as _;
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
+use step_up::policy::CompiledPolicy;
 use step_up::policy_item::PolicyItem;
 
 /// Where policies come from.
@@ -67,10 +69,35 @@ impl Policies for PolicySecret {
     }
 }
 
+/// The item of an app client, with its policy prepared for deciding.
+#[derive(Debug)]
+pub struct AppPolicy {
+    item: PolicyItem,
+    /// `item.policy`, prepared.
+    pub compiled: CompiledPolicy,
+}
+
+impl From<PolicyItem> for AppPolicy {
+    fn from(item: PolicyItem) -> Self {
+        Self {
+            compiled: CompiledPolicy::new(&item.policy),
+            item,
+        }
+    }
+}
+
+impl Deref for AppPolicy {
+    type Target = PolicyItem;
+
+    fn deref(&self) -> &PolicyItem {
+        &self.item
+    }
+}
+
 /// The policies of the app clients that have signed in, each warm for 30 s.
 pub struct PolicyCache {
     policies: Arc<dyn Policies>,
-    last: Mutex<HashMap<String, Arc<LastReading<PolicyItem>>>>,
+    last: Mutex<HashMap<String, Arc<LastReading<AppPolicy>>>>,
 }
 
 impl PolicyCache {
@@ -87,7 +114,7 @@ impl PolicyCache {
         &self,
         client_id: &str,
         clock: &dyn Clock,
-    ) -> Result<Option<Served<PolicyItem>>, SourceError> {
+    ) -> Result<Option<Served<AppPolicy>>, SourceError> {
         if client_id.is_empty() {
             return Ok(None);
         }
@@ -99,7 +126,7 @@ impl PolicyCache {
             Ok(Some(item)) if item.client_id == client_id => {
                 let last = Arc::clone(self.held().entry(client_id.to_owned()).or_default());
                 let generation = item.generation;
-                Ok(Some(last.store(item, generation, clock.now_unix_ms())))
+                Ok(Some(last.store(item.into(), generation, clock.now_unix_ms())))
             }
             Ok(Some(_)) => Err(SourceError::malformed("PolicyOfAnotherClient")),
             Ok(None) => {
@@ -113,7 +140,7 @@ impl PolicyCache {
         }
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<LastReading<PolicyItem>>>> {
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<LastReading<AppPolicy>>>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::demo::{self, api};
+use super::demo::{ApiAlone, api};
 use crate::artifacts;
 use crate::commands::test::tally::Tally;
 use crate::context::Context;
@@ -165,7 +165,12 @@ fn fuzz(
         "schemathesis",
         progress,
     )?;
-    let (api_url, operator_key) = demo::start_api_alone(context, services, progress)?;
+    let program = context.target().join("debug/stepgate");
+    let ApiAlone {
+        api_url,
+        operator_key,
+        ..
+    } = ApiAlone::start(context, services, (program, "stepgate_fuzzed"), progress)?;
     // Made before the first request: an operator may revoke the key that they are made with.
     let fuzzed: Vec<Fuzzed> = roles
         .iter()

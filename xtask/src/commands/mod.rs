@@ -2,6 +2,7 @@
 
 pub(crate) mod artifacts;
 pub(crate) mod attacks;
+pub(crate) mod bench;
 pub(crate) mod chaos;
 pub(crate) mod chart;
 pub(crate) mod demo;

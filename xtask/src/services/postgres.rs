@@ -162,6 +162,17 @@ impl Postgres {
         command
     }
 
+    /// `pgbench` on a database, as the role that the service takes.
+    pub(crate) fn pgbench(&self, database: &str) -> Command {
+        let mut command = Command::new(self.psql.with_file_name("pgbench"));
+        command
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", SUPERUSER])
+            .env("PGDATABASE", database)
+            .env("PGPASSWORD", &self.password)
+            .env("PGOPTIONS", "-c role=stepgate_app");
+        command
+    }
+
     /// Makes an empty database.
     pub(crate) fn create_database(&self, context: &Context, name: &str) -> anyhow::Result<()> {
         let mut command = self.psql("postgres");

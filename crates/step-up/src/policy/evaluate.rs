@@ -1,4 +1,5 @@
-//! What a policy says about one user, now. The triggers and the simulation run this very code.
+//! What a policy says about one user, now. The simulation runs this very code; the triggers run it prepared
+//! (`compiled.rs`).
 
 use super::document::{AttributeCondition, AttributeTest, Condition, Outcome, PolicyDocument};
 use std::collections::BTreeMap;
@@ -84,11 +85,16 @@ pub(super) fn holds(condition: &Condition, subject: &Subject<'_>) -> bool {
 }
 
 fn attribute_holds(condition: &AttributeCondition, attributes: &BTreeMap<String, String>) -> bool {
-    let value = attributes.get(&condition.name);
-    if let AttributeTest::Exists(wanted) = condition.test {
-        return value.is_some() == wanted;
+    let value = attributes.get(&condition.name).map(String::as_str);
+    attribute_passes(&condition.test, value)
+}
+
+/// Whether an attribute passes a comparison; `None` when it is missing.
+pub(super) fn attribute_passes(test: &AttributeTest, value: Option<&str>) -> bool {
+    if let AttributeTest::Exists(wanted) = test {
+        return value.is_some() == *wanted;
     }
-    value.is_some_and(|value| value_passes(&condition.test, value))
+    value.is_some_and(|value| value_passes(test, value))
 }
 
 /// Whether a value that is there passes a comparison.
@@ -98,9 +104,19 @@ pub(super) fn value_passes(test: &AttributeTest, value: &str) -> bool {
         AttributeTest::In(wanted) => wanted.iter().any(|wanted| wanted == value),
         AttributeTest::Prefix(wanted) => value.starts_with(wanted.as_str()),
         AttributeTest::Exists(wanted) => *wanted,
-        // The last `@` ends the local part: one before it can only be inside quotes (RFC 5321, 4.1.2).
-        AttributeTest::EmailDomain(domains) => value.rsplit_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty() && domains.iter().any(|wanted| wanted.eq_ignore_ascii_case(domain))
-        }),
+        AttributeTest::EmailDomain(domains) => domains.iter().any(|domain| is_at(value, domain)),
     }
+}
+
+/// Whether an address is at a domain. The last `@` ends the local part: one before it can only be inside quotes
+/// (RFC 5321, 4.1.2).
+fn is_at(address: &str, domain: &str) -> bool {
+    let (address, domain) = (address.as_bytes(), domain.as_bytes());
+    let at = address.len().checked_sub(domain.len() + 1);
+    at.is_some_and(|at| {
+        at > 0
+            && address[at] == b'@'
+            && address[at + 1..].eq_ignore_ascii_case(domain)
+            && !domain.contains(&b'@')
+    })
 }

@@ -20,12 +20,14 @@
 //!    schema versions are brought to the current one here, so nothing behind this gate knows of them.
 //!    [`json_schema`] publishes the same form to other languages.
 //! 2. [`validate`] — does it *make sense* for this app and tenant? Reports everything at once.
-//! 3. [`evaluate`] — what does it *say* about this user, now? [`explain`] is the same, with the reasons.
+//! 3. [`evaluate`] — what does it *say* about this user, now? [`explain`] is the same, with the reasons;
+//!    [`CompiledPolicy`] is the same, prepared for deciding often, which the triggers run.
 //!
-//! To add a condition: a variant in [`Condition`], its meaning in `evaluate.rs`, its limits in
+//! To add a condition: a variant in [`Condition`], its meaning in `evaluate.rs` and `compiled.rs`, its limits in
 //! `validate/conditions.rs`, what it implies in `validate/reach.rs`, its form in
-//! `schema/policy.schema.json`; the tests fail until the five agree.
+//! `schema/policy.schema.json`; the tests fail until the six agree.
 
+mod compiled;
 mod diff;
 mod document;
 mod evaluate;
@@ -35,6 +37,7 @@ mod upgrade;
 mod validate;
 mod wire;
 
+pub use compiled::CompiledPolicy;
 pub use diff::{Change, ChangeKind, diff};
 pub use document::{
     AttributeCondition, AttributeTest, Binding, Condition, NotRequired, Outcome, POLICY_SCHEMA_VERSION,

@@ -6,8 +6,8 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use step_up::assurance::catalogue;
 use step_up::policy::{
-    Condition, Explanation, NotRequired, Outcome, POLICY_SCHEMA_VERSION, PolicyDocument, Rule, Subject,
-    evaluate, explain, parse,
+    CompiledPolicy, Condition, Explanation, NotRequired, Outcome, POLICY_SCHEMA_VERSION, PolicyDocument,
+    Rule, Subject, evaluate, explain, parse,
 };
 
 fn attributes(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -255,5 +255,32 @@ proptest! {
         let stored: PolicyDocument = serde_json::from_str(&text).expect("what was written can be read");
         prop_assert_eq!(&stored, &policy);
         prop_assert_eq!(evaluate(&stored, &subject.view()), evaluate(&policy, &subject.view()));
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_prepared_policy_decides_as_the_policy(policy in policy(), subject in subject()) {
+        let compiled = CompiledPolicy::new(&policy);
+        prop_assert_eq!(compiled.evaluate(&subject.view()), evaluate(&policy, &subject.view()));
+    }
+}
+
+#[test]
+fn a_prepared_policy_may_name_any_number_of_attributes() {
+    let rule = |number: u32| {
+        json!({ "id": format!("r{number}"), "when": { "attribute": { "name": format!("custom:a{number}"), "equals": "yes" } },
+                "then": { "step_up": "not_required", "reason": "test" } })
+    };
+    let rules: Vec<_> = (0..40).map(rule).collect();
+    let policy = parse(&json!({
+        "schema_version": 1, "rules": rules, "default": { "step_up": "required", "methods": ["otp"] },
+    }))
+    .expect("a sound policy");
+    let compiled = CompiledPolicy::new(&policy);
+    for number in [0, 15, 16, 17, 39] {
+        let attributes = attributes(&[(&format!("custom:a{number}"), "yes")]);
+        let subject = Subject::of_user(&attributes, "app_1", None);
+        assert_eq!(compiled.evaluate(&subject).rule, format!("r{number}"));
     }
 }

@@ -28,12 +28,12 @@ use crate::challenge::Challenge;
 use crate::cognito_event::CognitoEvent;
 use crate::events::Invocation;
 use crate::outcome::{RefusedTokens, SourceError};
+use crate::policy_cache::AppPolicy;
 use crate::records::Achievement;
 use serde_json::Value;
 use std::sync::Arc;
 use step_up::define::UserDecision;
 use step_up::event::EventType;
-use step_up::policy_item::PolicyItem;
 use step_up::reason::Reason;
 use step_up::settings::TenantSettings;
 
@@ -83,7 +83,7 @@ pub(crate) struct Question<'a> {
     pub(crate) function: &'a Challenge,
     pub(crate) invocation: &'a Invocation<'a>,
     pub(crate) settings: &'a TenantSettings,
-    pub(crate) item: &'a PolicyItem,
+    pub(crate) item: &'a AppPolicy,
     pub(crate) judged: &'a Judged<'a>,
     pub(crate) user_sub: &'a str,
     /// Journey the client names.
@@ -136,7 +136,7 @@ async fn decide(
     function: &Challenge,
     invocation: &Invocation<'_>,
     event: &CognitoEvent,
-) -> Result<(Pass, Arc<PolicyItem>), Reason> {
+) -> Result<(Pass, Arc<AppPolicy>), Reason> {
     let clock = &*function.clock;
     invocation.user(event.user_sub());
     let (tenant, app) = tokio::join!(

@@ -7,7 +7,7 @@
 //! - [`report`]: what `--json` writes.
 //! - [`traffic`]: signs users in all the time, with `--traffic`.
 //!
-//! [`attacked`] starts the same system for the attack catalogue, [`start_api_alone`] the API for what fuzzes it.
+//! [`attacked`] starts the same system for the attack catalogue, [`ApiAlone`] the API for what fuzzes or measures it.
 //!
 //! Database and emulator start from nothing each time; tools and builds are kept. So a second run takes seconds and shows the same.
 
@@ -29,6 +29,7 @@ use clap::Args;
 use serde_json::Value;
 
 use self::report::Report;
+pub(crate) use self::system::ApiAlone;
 use self::system::System;
 use crate::context::Context;
 use crate::process::Interrupted;
@@ -36,7 +37,7 @@ use crate::services::ports::Ports;
 use crate::services::postgres_home::PostgresHome;
 use crate::services::{Services, lock};
 use crate::tools::python::Venv;
-use crate::ui::{Progress, Tone};
+use crate::ui::Tone;
 
 /// What `demo` may be told.
 #[derive(Args)]
@@ -142,15 +143,6 @@ pub(crate) fn attacked(context: &Context, ports: &Ports) -> anyhow::Result<Value
     target["client_secret"] = system.blockid_client_secret.into();
     target["python"] = system.venv.python().display().to_string().into();
     Ok(target)
-}
-
-/// The API with a cell around services that run; its address and an operator's key.
-pub(crate) fn start_api_alone(
-    context: &Context,
-    services: &Services,
-    progress: &Progress,
-) -> anyhow::Result<(String, String)> {
-    system::start_api_alone(context, services, progress)
 }
 
 /// Removes everything but what this very run has open.

@@ -1,6 +1,7 @@
 //! Starts what the system consists of: Postgres, the AWS emulator, the BlockID simulator, API, worker and a cell.
 
 use std::env;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -24,7 +25,6 @@ use crate::tools::python::Venv;
 use crate::ui::Progress;
 
 const DATABASE: &str = "stepgate_demo";
-const FUZZED_DATABASE: &str = "stepgate_fuzzed";
 /// The emulator's own region: calls without a signature, as a client's sign-in makes them, go there.
 pub(super) const AWS_REGION: &str = "us-east-1";
 /// The emulator takes any credentials and puts these into its default account, where unsigned calls go too.
@@ -83,6 +83,7 @@ impl System {
         let api_url = format!("http://127.0.0.1:{api_port}");
         let service = ServiceProgram {
             context,
+            program: context.target().join("debug/stepgate"),
             postgres,
             database: DATABASE,
             encryption_key: random_base64(32)?,
@@ -124,35 +125,58 @@ impl System {
     }
 }
 
-/// The API with a cell and without a worker, for as many requests as come; hands back its address and an operator's key.
-pub(super) fn start_api_alone(
-    context: &Context,
-    services: &Services,
-    progress: &Progress,
-) -> anyhow::Result<(String, String)> {
-    const NAME: &str = "fuzzed stepgate serve";
-    let api_port = Ports::free().choose(Listener::Api)?;
-    let service = ServiceProgram {
-        context,
-        postgres: &services.postgres,
-        database: FUZZED_DATABASE,
-        encryption_key: random_base64(32)?,
-        api_port,
-        aws_endpoint_url: services.ministack.url(),
-        aws_access_key_id: AWS_ACCESS_KEY_ID.to_owned(),
-    };
-    progress.detail("migrating");
-    service.migrate(progress)?;
-    service.bootstrap_cell(progress)?;
-    let mut serve = service.command(&["serve"]);
-    serve.env("STEPGATE_RATE_LIMIT_PER_MIN", "0");
-    service.start(NAME, serve, "fuzzed-api")?;
-    let api_url = format!("http://127.0.0.1:{api_port}");
-    let ready = format!("{api_url}/readyz");
-    context
-        .processes
-        .wait_ready(NAME, Duration::from_secs(30), || http::answers(&ready))?;
-    Ok((api_url, service.bootstrap_operator_key()?))
+/// The API with a cell and without a worker, for as many requests as come.
+pub(crate) struct ApiAlone<'a> {
+    pub(crate) api_url: String,
+    pub(crate) operator_key: String,
+    service: ServiceProgram<'a>,
+}
+
+impl<'a> ApiAlone<'a> {
+    /// Starts `program` on a database of its own.
+    pub(crate) fn start(
+        context: &'a Context,
+        services: &'a Services,
+        (program, database): (PathBuf, &'static str),
+        progress: &Progress,
+    ) -> anyhow::Result<Self> {
+        let service = ServiceProgram {
+            context,
+            program,
+            postgres: &services.postgres,
+            database,
+            encryption_key: random_base64(32)?,
+            api_port: Ports::free().choose(Listener::Api)?,
+            aws_endpoint_url: services.ministack.url(),
+            aws_access_key_id: AWS_ACCESS_KEY_ID.to_owned(),
+        };
+        progress.detail("migrating");
+        service.migrate(progress)?;
+        service.bootstrap_cell(progress)?;
+        let mut serve = service.command(&["serve"]);
+        serve.env("STEPGATE_RATE_LIMIT_PER_MIN", "0");
+        service.start(database, serve, database)?;
+        let api_url = format!("http://127.0.0.1:{}", service.api_port);
+        let ready = format!("{api_url}/readyz");
+        context
+            .processes
+            .wait_ready(database, Duration::from_secs(30), || http::answers(&ready))?;
+        Ok(Self {
+            operator_key: service.bootstrap_operator_key()?,
+            api_url,
+            service,
+        })
+    }
+
+    /// Another program with the service's environment.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        self.service.configured(program, &[])
+    }
+
+    /// SQL as the schema's owner.
+    pub(crate) fn psql(&self) -> Command {
+        self.service.postgres.psql(self.service.database)
+    }
 }
 
 pub(crate) fn start_simulator(
@@ -192,6 +216,7 @@ pub(crate) fn start_simulator(
 /// The program `stepgate` and what it is configured with.
 pub(crate) struct ServiceProgram<'a> {
     pub(crate) context: &'a Context,
+    pub(crate) program: PathBuf,
     pub(crate) postgres: &'a Postgres,
     pub(crate) database: &'static str,
     /// The database lives as long as this.
@@ -203,10 +228,11 @@ pub(crate) struct ServiceProgram<'a> {
 
 impl ServiceProgram<'_> {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self
-            .context
-            .processes
-            .command(self.context.target().join("debug/stepgate"));
+        self.configured(&self.program, arguments)
+    }
+
+    fn configured(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = self.context.processes.command(program);
         // What is exported in the user's shell must not reach a system that is to be the same everywhere.
         for (name, _) in env::vars_os() {
             let name_text = name.to_string_lossy();

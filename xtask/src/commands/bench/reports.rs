@@ -1,0 +1,109 @@
+//! `reports`: a month by the hour of one tenant, asked through the API, among ten thousand tenants with a quarter of a year
+//! each, and among a tenth of them.
+
+use super::Scale;
+use super::measured::Measured;
+use super::row::{Row, Target};
+use super::service::Stand;
+use super::statistics::Series;
+use crate::context::Context;
+use crate::services::Services;
+use crate::ui::Progress;
+
+const DAYS: u32 = 90;
+/// Tenants that are asked about, in turns.
+const ASKED: usize = 20;
+
+pub(super) fn run(
+    context: &Context,
+    services: &Services,
+    scale: Scale,
+    progress: &Progress,
+) -> anyhow::Result<Vec<Row>> {
+    let (many, few) = scale.choose((10_000, 1_000), (30, 20));
+    let large = Stand::start(context, services, "bench_reports", ASKED, progress)?;
+    fill(context, &large, many, progress)?;
+    let small = Stand::start(context, services, "bench_reports_tenth", ASKED, progress)?;
+    fill(context, &small, few, progress)?;
+    let (rounds, lasting_ms) = scale.choose((9, 3_000), (1, 300));
+    let (mut large_p99s, mut small_p99s, mut medians) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..=rounds {
+        progress.detail(format!("round {round} of {rounds}"));
+        let ask = |stand: &Stand<'_>| {
+            Measured::by(
+                context,
+                "reports",
+                &mut stand.load(&questions(context, stand)?, 1, lasting_ms),
+            )
+        };
+        let (of_large, of_small) = (ask(&large)?, ask(&small)?);
+        // The first round brings pages into memory and is not counted.
+        if round > 0 {
+            large_p99s.push(of_large.fact("p99_ms")?);
+            medians.push(of_large.fact("p50_ms")?);
+            small_p99s.push(of_small.fact("p99_ms")?);
+        }
+    }
+    rows(large_p99s, small_p99s, medians)
+}
+
+fn rows(large: Vec<f64>, small: Vec<f64>, medians: Vec<f64>) -> anyhow::Result<Vec<Row>> {
+    let series = |samples| Series::new(samples).ok_or_else(|| anyhow::anyhow!("no rounds"));
+    let (large, small) = (series(large)?, series(small)?);
+    Ok(vec![
+        Row::of("reports p50", &series(medians)?, "ms"),
+        Row::of("reports p99", &large, "ms").aims_at(Target::AtMost(50.0)),
+        Row::of("reports p99, growth", &large, "ms")
+            .beside("a tenth of the data", &small)
+            .aims_at(Target::RatioAtMost(1.5)),
+    ])
+}
+
+/// One question a tenant: thirty days by the hour, up to today's first hour.
+fn questions(context: &Context, stand: &Stand<'_>) -> anyhow::Result<Vec<String>> {
+    let span = "SELECT to_char(date_trunc('day', now(), 'UTC') - d * interval '1 day', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
+                FROM (VALUES (30), (0)) AS days (d)";
+    let span = stand.sql(context, span)?;
+    let mut times = span.lines();
+    let (from, to) = (times.next().unwrap_or_default(), times.next().unwrap_or_default());
+    let question = |(tenant, _): &(String, String)| {
+        format!("/v1/tenants/{tenant}/metrics/step-up?from={from}&to={to}&step=hour")
+    };
+    Ok(stand.tenants.iter().map(question).collect())
+}
+
+/// Rows of every hour of every tenant: one for most, what two apps and three methods make of it for those that are asked
+/// about. Spread as ingestion leaves them: by time, not by tenant.
+fn fill(context: &Context, stand: &Stand<'_>, tenants: u32, progress: &Progress) -> anyhow::Result<()> {
+    progress.detail(format!("hours of {tenants} tenants"));
+    let partner = &stand.partner_id;
+    let columns = "tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version, partner_id, events, \
+                   cold_starts, fallbacks, to_complete";
+    let hours = format!(
+        "generate_series(date_trunc('day', now(), 'UTC') - interval '{DAYS} days', now(), interval '1 hour') AS h"
+    );
+    let others = format!(
+        "INSERT INTO step_up_hours ({columns}) SELECT 'tnt_bench_' || lpad(t::text, 16, '0'), h, 'app_1', 'otp', 'succeeded', '', 1, \
+         '0.1.0', '{partner}', 20, 1, 0, NULL FROM {hours}, generate_series(1, {}) AS t",
+        tenants.saturating_sub(u32::try_from(ASKED)?)
+    );
+    let asked: Vec<String> = stand
+        .tenants
+        .iter()
+        .map(|(tenant, _)| format!("('{tenant}')"))
+        .collect();
+    let asked = format!(
+        "INSERT INTO step_up_hours ({columns}) SELECT t, h, a, CASE o WHEN 'succeeded' THEN m ELSE '' END, o, \
+         CASE o WHEN 'failed' THEN m ELSE '' END, 1, '0.1.0', '{partner}', 20, 1, 2, \
+         CASE o WHEN 'succeeded' THEN array_fill(3::bigint, ARRAY[60]) END \
+         FROM {hours}, (VALUES {}) AS asked (t), (VALUES ('app_1'), ('app_2')) AS apps (a), \
+         (VALUES ('otp'), ('otp sms'), ('liveID push')) AS methods (m), \
+         (VALUES ('started'), ('offered'), ('succeeded'), ('failed'), ('ended'), ('tokens')) AS outcomes (o) \
+         WHERE o IN ('succeeded', 'failed') OR m = 'otp'",
+        asked.join(", ")
+    );
+    for statement in [others, asked, "VACUUM ANALYZE step_up_hours".to_owned()] {
+        stand.sql(context, &statement)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! Step-up events and their counts can move to another database: what touches their tables is three files, and what is asked
+//! of those files is a short list of functions. `docs/performance.md` says when that day comes.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The store.
+const STORE: [&str; 3] = [
+    "src/storage/step_up_events.rs",
+    "src/storage/step_up_rollups.rs",
+    "src/storage/user_journeys.rs",
+];
+/// What another store has to answer.
+const INTERFACE: [&str; 10] = [
+    "counts",
+    "drop_partitions",
+    "events",
+    "insert",
+    "make_partitions",
+    "open_journeys",
+    "partners_of",
+    "quarantine",
+    "search",
+    "times",
+];
+/// Tables of the control plane that the store's statements read: a move brings their answers as parameters.
+const READS: [&str; 2] = ["apps", "tenants"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A file that cannot be read is empty: then it is missed below.
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Names that stand where SQL names a table.
+fn tables_named(text: &str) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    let words: Vec<&str> = text
+        .split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
+        .filter(|word| !word.is_empty())
+        .collect();
+    for pair in words.windows(2) {
+        let [before, name] = pair else { continue };
+        if ["FROM", "JOIN", "INTO", "UPDATE", "TRUNCATE", "TABLE"].contains(before) {
+            named.insert((*name).to_owned());
+        }
+    }
+    named
+}
+
+/// Every table and view that the migrations make; with `events_only` those of step-up events.
+fn tables(events_only: bool) -> BTreeSet<String> {
+    let mut made = BTreeSet::new();
+    for entry in std::fs::read_dir(root().join("migrations"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let text = read(&entry.path());
+        for line in text.lines() {
+            let rest = line
+                .strip_prefix("CREATE TABLE ")
+                .or_else(|| line.strip_prefix("CREATE VIEW "));
+            if let Some(name) = rest.and_then(|rest| rest.split(' ').next()) {
+                made.insert(name.trim_end_matches('(').to_owned());
+            }
+        }
+    }
+    made.retain(|name| !events_only || name.starts_with("step_up_") || name == "quarantined_events");
+    made
+}
+
+#[test]
+fn three_files_touch_the_events_and_their_counts() {
+    let events = tables(true);
+    assert!(
+        events.contains("step_up_events") && events.contains("step_up_rollups"),
+        "{events:?}"
+    );
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    let touching: BTreeSet<String> = files
+        .iter()
+        .filter(|file| !tables_named(&read(file)).is_disjoint(&events))
+        .map(|file| file.strip_prefix(root()).unwrap().display().to_string())
+        .collect();
+    assert_eq!(touching, STORE.map(str::to_owned).into());
+}
+
+#[test]
+fn the_store_reads_two_other_tables() {
+    let events = tables(true);
+    let others: BTreeSet<String> = &tables(false) - &events;
+    let reads: BTreeSet<String> = STORE
+        .iter()
+        .flat_map(|file| tables_named(&read(&root().join(file))))
+        .filter(|name| others.contains(name))
+        .collect();
+    assert_eq!(reads, READS.map(str::to_owned).into());
+}
+
+#[test]
+fn what_is_asked_of_the_store_is_a_short_list() {
+    let mut asked = BTreeSet::new();
+    for file in STORE {
+        let text = read(&root().join(file));
+        let functions = text.lines().filter_map(|line| line.strip_prefix("pub async fn "));
+        asked.extend(functions.filter_map(|rest| Some(rest.split('(').next()?.to_owned())));
+    }
+    assert_eq!(asked, INTERFACE.map(str::to_owned).into());
+}
+
+#[test]
+fn reports_know_no_database() {
+    let mut files = Vec::new();
+    sources(&root().join("src/reporting"), &mut files);
+    assert!(files.len() >= 4, "{files:?}");
+    for file in files {
+        let text = read(&file);
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in code {
+            let knows = line.contains("sqlx") || line.contains("storage::") || line.contains("storage,");
+            assert!(!knows, "{}: {line}", file.display());
+        }
+    }
+}
+
+#[test]
+fn a_table_is_found_where_sql_names_it() {
+    let named = tables_named("SELECT 1 FROM a JOIN b ON x; INSERT INTO c AS d; use step_up_events::insert");
+    assert_eq!(named, ["a", "b", "c"].map(str::to_owned).into());
+}
