@@ -91,6 +91,7 @@ impl<'a> Storm<'a> {
         let proxy_url = format!("http://127.0.0.1:{proxy_port}");
         let mut service = ServiceProgram {
             context,
+            program: context.target().join("debug/stepgate"),
             postgres: &services.postgres,
             database: DATABASE,
             encryption_key: random_base64(32)?,
