@@ -37,7 +37,7 @@ const CREATE_ONLY: &[(&str, &[&str])] = &[
     ("AWS::Logs::LogGroup", &["LogGroupName"]),
     ("AWS::Logs::SubscriptionFilter", &["FilterName", "LogGroupName"]),
     ("AWS::IAM::Role", &["Path", "RoleName"]),
-    ("AWS::IAM::Policy", &["PolicyName"]),
+    ("AWS::IAM::Policy", &[]),
     ("AWS::Lambda::Function", &["FunctionName", "PackageType"]),
     (
         "AWS::Lambda::Permission",
