@@ -418,7 +418,13 @@ async fn workers_that_die_anywhere_are_followed_by_others_and_nobody_is_changed_
         }
         let owner = format!("worker-{index}");
         // Dropped wherever it is by then; what it has not committed never happened.
-        let patience = std::time::Duration::from_millis(u64::from(fleet.rig.random(120)));
+        // Some live long enough to hear what functions answer.
+        let patience_ms = if index % 4 == 3 {
+            20_000
+        } else {
+            u64::from(fleet.rig.random(200))
+        };
+        let patience = std::time::Duration::from_millis(patience_ms);
         let look = look_at_all(&fleet.rig.context, &owner);
         died += u32::from(tokio::time::timeout(patience, look).await.is_err());
         fleet.rig.run_worker().await;
