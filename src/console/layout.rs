@@ -131,7 +131,7 @@ pub(super) fn ranges(path: &str, params: &Params, range: Range) -> Markup {
 
 /// A table that is scrolled sideways where it does not fit, with the keyboard too.
 pub(super) fn scroll(label: &str, table: &Markup) -> Markup {
-    html! { div class="scroll" role="region" aria-label=(label) tabindex="0" { (table) } }
+    html! { div class="scroll" role="group" aria-label=(label) tabindex="0" { (table) } }
 }
 
 /// A link to the next part of a list.

@@ -176,7 +176,7 @@ test("the console: a user is found, and the journey that they just had is a time
   const account = page.url();
   assert.ok(!account.includes(username), "no name in an address");
   // The event is on its way through log group, forwarder and queue.
-  const journey = page.getByRole("region", { name: "Last journeys" }).getByRole("link").first();
+  const journey = page.getByRole("group", { name: "Last journeys" }).getByRole("link").first();
   for (let look = 0; look < 60 && !(await page.getByText("succeeded").count()); look += 1) {
     await new Promise((resolve) => setTimeout(resolve, 500));
     await page.goto(account);
@@ -218,7 +218,7 @@ test("the console: complete without JavaScript", async (context) => {
   await page.getByRole("heading", { name: "The decision" }).waitFor();
   await page.goto(new URL(tenant, console_).href);
   await page.getByText("The figures as a table").click();
-  assert.ok((await page.getByRole("region", { name: "Outcomes over time" }).getByRole("row").count()) > 10);
+  assert.ok((await page.getByRole("group", { name: "Outcomes over time" }).getByRole("row").count()) > 10);
 });
 
 test("the console: the demonstration's link works once, and who signed out is out", async (context) => {

@@ -95,21 +95,15 @@ pub(in crate::console) async fn complete(
     let mut codes = query
         .filter(|(name, _)| name == "code")
         .map(|(_, code)| code.into_owned());
-    let code = match (codes.next(), codes.next()) {
-        (Some(code), None) => code,
-        _ => {
-            let told = params.text("error").unwrap_or("no code");
-            tracing::info!(
-                issuer = attempt.issuer(),
-                error = told,
-                "a sign-in to the console ended at the issuer"
-            );
-            return Err(Error::new(
-                Code::Forbidden,
-                "The issuer did not sign you in. Begin again, or ask whoever runs it.",
-            )
-            .into());
-        }
+    let (Some(code), None) = (codes.next(), codes.next()) else {
+        let told = params.text("error").unwrap_or("no code");
+        tracing::info!(
+            issuer = attempt.issuer(),
+            error = told,
+            "a sign-in to the console ended at the issuer"
+        );
+        let detail = "The issuer did not sign you in. Begin again, or ask whoever runs it.";
+        return Err(Error::new(Code::Forbidden, detail).into());
     };
     let former = session::browser_of(&request);
     let id = request_id(&request);

@@ -62,12 +62,9 @@ pub(in crate::console) async fn find(
 
 fn wanted(by: &str, text: &str) -> Result<Wanted, Error> {
     let some = |name| (by == name).then(|| text.to_owned());
-    let sub = match some("sub").map(|text| text.parse()).transpose() {
-        Ok(sub) => sub,
-        Err(_) => {
-            let field = FieldError::new("wanted", "invalid", "is not a sub: a UUID in lower case");
-            return Err(Error::invalid(vec![field]));
-        }
+    let Ok(sub) = some("sub").map(|text| text.parse()).transpose() else {
+        let field = FieldError::new("wanted", "invalid", "is not a sub: a UUID in lower case");
+        return Err(Error::invalid(vec![field]));
     };
     let mut problems = Problems::new();
     let wanted = Wanted::one_of(sub, some("username"), some("email"), &mut problems);

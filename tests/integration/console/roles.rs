@@ -14,7 +14,6 @@ async fn partners_see_their_own_and_readers_change_nothing() {
     let own = text(&stage.acme.tenant("acme customers").await["id"]);
     let other = stage.app.partner("other").await;
     let foreign = text(&other.tenant("other customers").await["id"]);
-    stage.app.run_worker().await;
     let suspend = |id: &str| format!("/console/tenants/{id}/suspend");
     let reason = [("reason", "drill")];
 
@@ -80,7 +79,6 @@ async fn partners_see_their_own_and_readers_change_nothing() {
 async fn an_administrator_suspends_and_resumes_and_is_named_in_the_audit_log() {
     let stage = Stage::set().await;
     let tenant = text(&stage.acme.tenant("customers").await["id"]);
-    stage.app.run_worker().await;
     let page = format!("/console/tenants/{tenant}");
     let mut browser = stage.acme_browser("write").await;
     for (verb, suspended) in [("suspend", true), ("resume", false)] {
@@ -93,7 +91,11 @@ async fn an_administrator_suspends_and_resumes_and_is_named_in_the_audit_log() {
             before.contains("data-live") && before.contains("pending"),
             "{before}"
         );
-        stage.app.run_worker().await;
+        // As if a worker had done it.
+        sqlx::query("UPDATE operations SET state = 'succeeded', started_at = created_at, finished_at = created_at WHERE finished_at IS NULL")
+            .execute(&stage.app.owner)
+            .await
+            .unwrap();
         let after = browser.open(&operation).await.expect(200);
         assert!(!after.contains("data-live"), "{after}");
         let told = stage.acme.get(&format!("/v1/tenants/{tenant}")).await.expect(200);

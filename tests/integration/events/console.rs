@@ -202,7 +202,7 @@ async fn a_journey_is_a_timeline_and_a_foreign_one_is_not_there() {
     assert!(gone.contains("Events are kept for 30 days"), "{gone}");
     // What a provider says is text: acr and reason come from outside.
     let evil = "<script>alert(1)</script>";
-    let mut event = rig.event("failed", &journey, Some(3), rig.now());
+    let mut event = rig.event("failed", &journey, Some(3), rig.now() - TimeDelta::seconds(1));
     event["reason"] = json!(evil);
     event["acr"] = json!(evil);
     event["amr"] = json!([evil]);
