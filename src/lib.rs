@@ -10,6 +10,7 @@
 //! | [`storage`] | the only SQL; every function that reads a partner's rows asks for a scope | decisions |
 //! | [`aws`] | the only AWS SDK users, one file a service, narrow verbs of ours | decisions |
 //! | [`api`] | HTTP: one operation a file with its OpenAPI block | SQL, rules |
+//! | [`console`] | pages for operators, partners and auditors | SQL, rules, anything that [`usecases`] do not give |
 //! | [`provisioning`] | the reconciler's steps and the templates | HTTP |
 //! | [`reporting`] | step-up events in, reports out | SQL, HTTP |
 //! | [`worker`] | what runs by itself, and the loop that runs it | HTTP |
@@ -25,6 +26,7 @@ pub mod aws;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod console;
 pub mod context;
 pub mod domain;
 pub mod encryption;

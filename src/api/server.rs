@@ -38,6 +38,7 @@ pub fn build(context: Context, listener: TcpListener, draining: Draining) -> std
             .split_for_parts();
         let document = document.clone();
         app.configure(move |config| docs::configure(config, document))
+            .configure(crate::console::configure)
             .default_service(web::to(route_table::not_routed))
             .wrap(from_fn(middleware::authenticate))
             .wrap(from_fn(middleware::edge))

@@ -1,5 +1,6 @@
 //! What an AWS call failed with, in our words.
 
+use super::BudgetUsedUp;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
@@ -35,6 +36,15 @@ impl AwsError {
             }
             SdkError::TimeoutError(_) => ("Timeout".to_owned(), "no answer in time".to_owned(), None),
             SdkError::DispatchFailure(failure) => {
+                let source = failure.as_connector_error().and_then(std::error::Error::source);
+                if let Some(used_up) = source.and_then(|source| source.downcast_ref::<BudgetUsedUp>()) {
+                    return Self {
+                        operation,
+                        code: "BudgetUsedUp".to_owned(),
+                        message: used_up.to_string(),
+                        request_id: None,
+                    };
+                }
                 let text = failure
                     .as_connector_error()
                     .map_or_else(|| "not sent".to_owned(), ToString::to_string);

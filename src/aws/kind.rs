@@ -36,6 +36,7 @@ const THROTTLED: &[&str] = &[
     "RequestLimitExceeded",
     "ProvisionedThroughputExceededException",
     "SlowDown",
+    "BudgetUsedUp",
 ];
 /// Whether the body of an error names one of the codes of throttling, whatever the service's protocol.
 pub(super) fn names_throttling(body: &[u8]) -> bool {
@@ -54,6 +55,8 @@ const NOT_FOUND: &[&str] = &[
     "ChangeSetNotFound",
     "ChangeSetNotFoundException",
     "StackNotFoundException",
+    "NoSuchEntity",
+    "NoSuchEntityException",
 ];
 const ALREADY_EXISTS: &[&str] = &[
     "AlreadyExistsException",

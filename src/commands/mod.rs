@@ -4,6 +4,8 @@
 //! output as JSON, logs and errors to standard error.
 
 pub mod cell;
+pub mod cell_policy;
+pub mod console;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;
@@ -48,6 +50,9 @@ pub enum Command {
     /// Cells: accounts and regions that tenants are placed in.
     #[command(subcommand)]
     Cell(cell::CellCommand),
+    /// The console.
+    #[command(subcommand)]
+    Console(console::ConsoleCommand),
     /// API keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -58,7 +63,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     // One TLS provider for everything in the process; an error means that it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match observed(cli.command).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             #[expect(
                 clippy::print_stderr,
@@ -86,20 +91,20 @@ async fn observed(command: Command) -> anyhow::Result<()> {
     result
 }
 
-async fn dispatch(command: Command) -> anyhow::Result<()> {
+async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve => serve::run(Config::load()?).await,
-        Command::Worker => worker::run(Config::load()?).await,
-        Command::Migrate(arguments) => migrate::run(Config::load()?, &arguments).await,
-        Command::Openapi => openapi::run(),
-        Command::Probe(arguments) => probe::run(arguments).await,
-        Command::Problems => {
-            problems::run();
-            Ok(())
-        }
-        Command::Cell(command) => cell::run(Config::load()?, command).await,
-        Command::Keys(command) => keys::run(command).await,
+        Command::Serve => serve::run(Config::load()?).await?,
+        Command::Worker => worker::run(Config::load()?).await?,
+        Command::Migrate(arguments) => migrate::run(Config::load()?, &arguments).await?,
+        Command::Openapi => openapi::run()?,
+        Command::Probe(arguments) => probe::run(arguments).await?,
+        Command::Problems => problems::run(),
+        Command::Cell(cell::CellCommand::Policy(arguments)) => cell_policy::run(arguments)?,
+        Command::Cell(command) => return cell::run(Config::load()?, command).await,
+        Command::Console(command) => console::run(Config::load()?, command).await?,
+        Command::Keys(command) => keys::run(command).await?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Serves metrics for as long as the process lives, where it is configured to.

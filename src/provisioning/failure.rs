@@ -1,6 +1,10 @@
 //! Why a step failed: in words that a partner may read, with what to do about it.
 
-use crate::aws::{AwsError, AwsErrorKind, cloudformation::StackFailure};
+use crate::{
+    aws::{AwsError, AwsErrorKind, cloudformation::StackFailure},
+    domain::{operation::Failure, provisioning::StepName},
+};
+use chrono::{DateTime, Utc};
 
 /// How a step ended without success.
 #[derive(Debug)]
@@ -61,6 +65,18 @@ impl StepFailure {
         Self {
             passes_by_itself: true,
             ..Self::lasting(code, message, None)
+        }
+    }
+
+    /// In the words that partners read.
+    pub fn told(&self, step: Option<StepName>, at: DateTime<Utc>) -> Failure {
+        Failure {
+            code: self.code.clone(),
+            message: self.message.clone(),
+            hint: self.hint.map(str::to_owned),
+            step: step.map(|step| step.to_string()),
+            aws_request_id: self.aws_request_id.clone(),
+            at,
         }
     }
 

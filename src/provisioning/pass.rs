@@ -3,6 +3,7 @@
 use super::{
     announcements,
     failure::{StepError, StepFailure},
+    removal,
     stacks::{Watcher, jittered},
     steps,
 };
@@ -11,7 +12,7 @@ use crate::{
     aws::cognito::Pool,
     domain::{
         actor::OperatorScope,
-        operation::{Failure, StepState},
+        operation::StepState,
         provisioning::{Claim, Desired, StepName},
     },
     observability::{metrics::metrics, traces},
@@ -122,6 +123,7 @@ pub async fn run(context: &Context, claim: &Claim, stop: CancellationToken) -> R
     // Steps wait for AWS: no connection is held meanwhile.
     tx.commit().await?;
 
+    let context = &context.in_cell(desired.cell.access.as_ref()).await;
     for traceparent in &opened.traceparents {
         traces::link(&Span::current(), traceparent);
     }
@@ -141,21 +143,7 @@ pub async fn run(context: &Context, claim: &Claim, stop: CancellationToken) -> R
     let result = pass.take_steps().await;
     let failed_in = pass.step;
     match result {
-        Ok(()) => {
-            let now = context.clock.now();
-            let mut tx = context.db.begin(&OperatorScope::worker()).await?;
-            let ending = announcements::ending(&mut tx, &pass.desired, generation).await?;
-            let held = reconcile::converged(&mut tx, claim, generation, now).await?;
-            if held {
-                announcements::converged(&mut tx, context, &pass.desired, &ending, now).await?;
-            }
-            tx.commit().await?;
-            Ok(if held {
-                Outcome::Converged
-            } else {
-                Outcome::LeaseLost
-            })
-        }
+        Ok(()) => pass.record_success(generation).await,
         Err(StepError::LeaseLost) => Ok(Outcome::LeaseLost),
         Err(StepError::Stopped) => {
             let mut tx = context.db.begin(&OperatorScope::worker()).await?;
@@ -253,6 +241,28 @@ impl Pass<'_> {
         self.record(StepState::Running, Some(detail), None, None).await
     }
 
+    async fn record_success(&self, generation: i64) -> Result<Outcome> {
+        let now = self.context.clock.now();
+        let mut tx = self.context.db.begin(&OperatorScope::worker()).await?;
+        let ending = announcements::ending(&mut tx, &self.desired, generation).await?;
+        let held = match &self.desired.purging {
+            Some(deletion) => removal::end(&mut tx, self, generation, deletion, now).await?,
+            None => {
+                let held = reconcile::converged(&mut tx, self.claim, generation, now).await?;
+                if held {
+                    announcements::converged(&mut tx, self.context, &self.desired, &ending, now).await?;
+                }
+                held
+            }
+        };
+        tx.commit().await?;
+        Ok(if held {
+            Outcome::Converged
+        } else {
+            Outcome::LeaseLost
+        })
+    }
+
     async fn record_failure(
         &self,
         step: StepName,
@@ -277,14 +287,7 @@ impl Pass<'_> {
         }
         let pass = FailedPass {
             generation: self.desired.generation,
-            failure: &Failure {
-                code: failure.code.clone(),
-                message: failure.message.clone(),
-                hint: failure.hint.map(str::to_owned),
-                step: Some(step.to_string()),
-                aws_request_id: failure.aws_request_id.clone(),
-                at: now,
-            },
+            failure: &failure.told(Some(step), now),
             gives_up,
             failed_passes: failed_before.saturating_add(1),
             next_attempt_at: self.next_attempt(now, failed_before, gives_up),

@@ -164,7 +164,8 @@ pub async fn revert(
     let version_id = if last.version_id.is_none() {
         None
     } else {
-        let secrets = context.aws.secrets_manager(&reserved.tenant.region);
+        let aws = context.aws.within(reserved.tenant.access.as_ref()).await;
+        let secrets = aws.secrets_manager(&reserved.tenant.region);
         let versions = secrets.versions(&arn).await;
         let previous = versions.map(|versions| versions.previous);
         match previous {
@@ -309,7 +310,8 @@ async fn write_secret(
     mac.update(format!("{}\0{}\0rotation\0", reserved.tenant.id, reserved.change).as_bytes());
     mac.update(value.expose_secret().as_bytes());
     let token = hex::encode(mac.finalize().into_bytes());
-    let secrets = context.aws.secrets_manager(&reserved.tenant.region);
+    let aws = context.aws.within(reserved.tenant.access.as_ref()).await;
+    let secrets = aws.secrets_manager(&reserved.tenant.region);
     match tokio::time::timeout(SECRET_TIMEOUT, secrets.stage_value(arn, &value, &token)).await {
         Ok(written) => written.map_err(|error| unavailable().caused_by(error)),
         Err(elapsed) => Err(unavailable().caused_by(elapsed)),
@@ -347,6 +349,7 @@ async fn stage(
         now,
     };
     connection_changes::stage(&mut tx, scope, staged).await?;
+    storage::conditions::settle(&mut tx, id, now).await?;
     let change = connection_changes::latest(&mut tx, &(*scope).into(), id, false).await?;
     let shown = |connection: &BlockIdConnection| {
         json!({

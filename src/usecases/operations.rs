@@ -165,6 +165,7 @@ pub(super) async fn open_for(
         revision: 0,
         request_id: request.map(|request| request.id.clone()),
         traceparent: request.and_then(|request| request.traceparent.clone()),
+        report: None,
         created_at: subject.now,
     };
     storage::operations::insert(tx, scope, &operation).await?;

@@ -7,7 +7,7 @@ use crate::{
     ids::TenantId,
     reporting::{
         batch::EventRow,
-        report::{self, Figures, GroupBy, MethodShare, Question, ReportRow},
+        report::{self, Figures, GroupBy, GroupFigures, MethodShare, Question, ReportRow},
     },
     storage::{self, Page, PageRequest, step_up_events::Sought, step_up_rollups},
 };
@@ -17,6 +17,8 @@ use crate::{
 pub struct Answered {
     /// The lines.
     pub rows: Vec<ReportRow>,
+    /// Everything of each group together.
+    pub groups: Vec<GroupFigures>,
     /// Everything together.
     pub total: Figures,
     /// The methods' shares in the successes.
@@ -64,6 +66,7 @@ async fn answer(context: &Context, scope: &ReadScope, question: &Question) -> Re
     let report = report::assemble(question, counted, timed, open);
     Ok(Answered {
         rows: report.rows,
+        groups: report.groups,
         total: report.total,
         methods,
     })

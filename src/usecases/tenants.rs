@@ -6,6 +6,7 @@ use crate::{
     domain::{
         audit::{AuditAction, AuditEntry},
         audit_diff,
+        drift::DriftMode,
         operation::OperationKind,
         pool::PoolChange,
         tenant::{Labels, Tenant, TenantFilter, validate_external_id, validate_labels},
@@ -48,6 +49,8 @@ pub struct TenantChange {
     pub labels: BTreeMap<String, Option<String>>,
     /// Pool settings, without those that Cognito fixed at creation.
     pub pool: Option<PoolChange>,
+    /// What is done about drift.
+    pub drift_mode: Option<DriftMode>,
 }
 
 /// Changes a tenant that is at generation `replaces`; the worker brings AWS to it.
@@ -87,6 +90,7 @@ pub async fn update(
             tenant.pool.validate(problems);
         });
     }
+    tenant.drift_mode = change.drift_mode.unwrap_or(tenant.drift_mode);
     problems.finish()?;
     tenant.require_active()?;
     let now = context.clock.now();
@@ -118,6 +122,7 @@ pub async fn update(
 fn told(tenant: &Tenant) -> serde_json::Value {
     json!({
         "name": tenant.name, "external_id": tenant.external_id, "labels": tenant.labels, "pool": tenant.pool,
+        "drift_mode": tenant.drift_mode,
     })
 }
 

@@ -151,9 +151,10 @@ pub(super) async fn place(context: &Context, scope: &ReadScope, tenant_id: Tenan
             "The tenant has no user pool yet: wait for the operation that creates it.",
         ));
     };
+    let aws = context.aws.within(tenant.access.as_ref()).await;
     Ok(Place {
-        cognito: context.aws.cognito(&tenant.region),
-        records: context.aws.records(&tenant.region, stack.records_table),
+        cognito: aws.cognito(&tenant.region),
+        records: aws.records(&tenant.region, stack.records_table),
         pool_id,
         issuer: provider.metadata.issuer,
         community: tenant.blockid.community,

@@ -184,6 +184,10 @@ hook
   value: /etc/stepgate/trusted-issuers/{{ .key }}
 {{- end }}
 {{- end }}
+{{- with .root.Values.config.console.origin }}
+- name: STEPGATE_CONSOLE_ORIGIN
+  value: {{ . | quote }}
+{{- end }}
 {{- else -}}
 - name: STEPGATE_WORKER_LISTEN
   value: "0.0.0.0:8080"
@@ -225,7 +229,8 @@ resources:
 {{- define "stepgate.mounts" -}}
 {{- $ca := include "stepgate.hasCa" .root -}}
 {{- $issuers := and (eq .component "serve") .root.Values.config.trustedIssuers.configMap -}}
-{{- if or $ca $issuers -}}
+{{- $login := and (eq .component "serve") .root.Values.config.console.loginSecret -}}
+{{- if or $ca $issuers $login -}}
 volumeMounts:
 {{- if $ca }}
   - name: database-ca
@@ -237,6 +242,11 @@ volumeMounts:
     mountPath: /etc/stepgate/trusted-issuers
     readOnly: true
 {{- end }}
+{{- if $login }}
+  - name: console-login
+    mountPath: /etc/stepgate/console-login
+    readOnly: true
+{{- end }}
 {{- end -}}
 {{- end -}}
 
@@ -244,8 +254,14 @@ volumeMounts:
 {{- define "stepgate.volumes" -}}
 {{- $ca := include "stepgate.hasCa" .root -}}
 {{- $issuers := and (eq .component "serve") .root.Values.config.trustedIssuers.configMap -}}
-{{- if or $ca $issuers -}}
+{{- $login := and (eq .component "serve") .root.Values.config.console.loginSecret -}}
+{{- if or $ca $issuers $login -}}
 volumes:
+{{- if $login }}
+  - name: console-login
+    secret:
+      secretName: {{ $login }}
+{{- end }}
 {{- if $issuers }}
   - name: trusted-issuers
     configMap:

@@ -100,7 +100,8 @@ async fn recognise(request: &ServiceRequest) -> Result<Actor> {
     usecases::callers::authenticate(context(request)?, bearer).await
 }
 
-fn count(request: &ServiceRequest, actor: &Actor) -> Result<()> {
+/// Counts a request of a caller; refuses one too many.
+pub fn count(request: &ServiceRequest, actor: &Actor) -> Result<()> {
     let Some(limiter) = request.app_data::<Data<RateLimiter>>() else {
         return Ok(());
     };

@@ -185,8 +185,8 @@ fn finish(response: &mut HttpResponse, marks: &Marks, path: &str) {
     headers::add(response.headers_mut(), path);
 }
 
-/// Ours as they are; actix's own (a broken request line, a body that stops) by their status.
-fn into_api_error(error: &actix_web::Error) -> ApiError {
+/// What an error is to a caller. Ours are as they are; actix's own (a broken request line, a body that stops) by their status.
+pub fn into_api_error(error: &actix_web::Error) -> ApiError {
     if let Some(own) = error.as_error::<ApiError>() {
         // The cause was moved into the response; what the log needs of it is its text.
         return ApiError {
@@ -210,7 +210,8 @@ fn into_api_error(error: &actix_web::Error) -> ApiError {
     .into()
 }
 
-fn log(error: &Error) {
+/// Writes down what the service is to blame for, and why something was refused.
+pub fn log(error: &Error) {
     if status(error.code()).is_server_error() {
         tracing::error!(code = error.code().as_str(), error = %error, "request failed");
     } else if let Some(cause) = error.cause() {

@@ -96,7 +96,7 @@ pub struct Taken {
 pub async fn take_some(context: &Context, cell: &Cell, queue_url: &str, wait_s: i32) -> Result<Taken> {
     // First the database: what is received and cannot be stored would be hidden from others for a while.
     drop(context.db.begin(&OperatorScope::worker()).await?);
-    let sqs = context.aws.sqs(&cell.region);
+    let sqs = context.aws.within(cell.access.as_ref()).await.sqs(&cell.region);
     let messages = sqs.receive(queue_url, wait_s).await.map_err(unavailable)?;
     if messages.is_empty() {
         metrics().event_lag_seconds.set([cell.id.to_string().into()], 0.0);

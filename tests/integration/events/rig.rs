@@ -25,7 +25,11 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start() -> Self {
-        let app = TestApp::start().await;
+        Self::start_on(TestApp::start().await).await
+    }
+
+    /// The same around an API that was configured otherwise.
+    pub(super) async fn start_on(app: TestApp) -> Self {
         let sqs = aws_sdk_sqs::Client::new(&app.context.aws.region(REGION));
         let made = sqs.create_queue().queue_name("events").send().await.unwrap();
         let queue_url = made.queue_url().unwrap().to_owned();

@@ -92,32 +92,12 @@ impl Installation {
             tls: None,
         })
         .expect("the simulator starts");
-        let (aws_url, emulator) = start_emulator(&folder).await;
+        let (aws_url, emulator) = start_emulator(&folder, &[]).await;
         let database_url = make_database().await;
 
         let service = |arguments: &[&str]| program(&database_url, &aws_url, arguments);
         service(&["migrate"]).finish();
-        let architecture = if cfg!(target_arch = "aarch64") {
-            "arm64"
-        } else {
-            "x86_64"
-        };
-        let artifacts = given("STEPGATE_TEST_ARTIFACTS_DIR");
-        let cell = [
-            "cell",
-            "apply",
-            "--name",
-            "e2e",
-            "--region",
-            REGION,
-            "--architecture",
-            architecture,
-            "--artifacts",
-            &artifacts,
-            "--allowed-provider-network",
-            "127.0.0.1/32",
-        ];
-        service(&cell).finish();
+        apply_cell(&service);
         let bootstrap = service(&["keys", "bootstrap"]).finish();
         let bootstrap: Value = serde_json::from_str(&bootstrap).expect("the operator key as JSON");
         let port = free_port();
@@ -245,6 +225,11 @@ impl Installation {
         &self.database_url
     }
 
+    /// URL of another database, with nothing in it.
+    pub(crate) async fn empty_database(&self) -> String {
+        make_database().await
+    }
+
     /// A connection to the control plane's database.
     pub(crate) async fn database(&self) -> sqlx::PgConnection {
         sqlx::PgConnection::connect(&self.database_url)
@@ -264,14 +249,40 @@ fn program(database_url: &str, aws_url: &Url, arguments: &[&str]) -> Program {
         .variable("STEPGATE_ALLOWED_WEBHOOK_NETWORKS", "127.0.0.1/32")
         .variable("STEPGATE_LOG", "info,stepgate=debug")
         .variable("STEPGATE_RATE_LIMIT_PER_MIN", "0")
+        .variable("STEPGATE_DRIFT_CHECKS_PER_MIN", "1000")
         .variable("AWS_ENDPOINT_URL", aws_url.as_str().trim_end_matches('/'))
         .variable("AWS_REGION", REGION)
         .variable("AWS_ACCESS_KEY_ID", ACCOUNT)
         .variable("AWS_SECRET_ACCESS_KEY", "test")
 }
 
+/// Makes the cell of an account, by whatever runs the service's commands there.
+pub(crate) fn apply_cell(service: &dyn Fn(&[&str]) -> Program) {
+    let architecture = if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "x86_64"
+    };
+    let artifacts = given("STEPGATE_TEST_ARTIFACTS_DIR");
+    let cell = [
+        "cell",
+        "apply",
+        "--name",
+        "e2e",
+        "--region",
+        REGION,
+        "--architecture",
+        architecture,
+        "--artifacts",
+        &artifacts,
+        "--allowed-provider-network",
+        "127.0.0.1/32",
+    ];
+    service(&cell).finish();
+}
+
 /// A new partner; the key of its administrator.
-async fn make_partner(operator: &Stepgate, name: &str) -> String {
+pub(crate) async fn make_partner(operator: &Stepgate, name: &str) -> String {
     let made = operator
         .post("/v1/partners", &json!({ "name": name }))
         .await
@@ -300,14 +311,15 @@ fn make_folder() -> PathBuf {
     folder
 }
 
-async fn start_emulator(folder: &Path) -> (Url, Child) {
+/// An emulator of AWS of its own, with further variables.
+pub(crate) async fn start_emulator(folder: &Path, further: &[(&str, &str)]) -> (Url, Child) {
     let port = free_port();
     let url = Url::parse(&format!("http://127.0.0.1:{port}")).expect("a URL");
     let temporary = folder.join("emulator");
     std::fs::create_dir_all(&temporary).expect("a folder");
     let python = PathBuf::from(given("STEPGATE_TEST_PYTHON"));
     let ministack = python.with_file_name("ministack");
-    let child = Program::new(ministack.to_str().expect("a path"))
+    let mut program = Program::new(ministack.to_str().expect("a path"))
         .variable("GATEWAY_PORT", &port.to_string())
         .variable("BIND_HOST", "127.0.0.1")
         .variable("AWS_ENDPOINT_URL", url.as_str().trim_end_matches('/'))
@@ -316,8 +328,11 @@ async fn start_emulator(folder: &Path) -> (Url, Child) {
         .variable("MINISTACK_COGNITO_PRETOKEN_STRICT", "1")
         .variable("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
         // Its log streams do not name the function that wrote them.
-        .variable("STEPGATE_DEV_TENANT_FROM_LINE", "1")
-        .start(&folder.join("emulator.log"));
+        .variable("STEPGATE_DEV_TENANT_FROM_LINE", "1");
+    for (name, value) in further {
+        program = program.variable(name, value);
+    }
+    let child = program.start(&folder.join("emulator.log"));
     wait_for(url.join("/_ministack/health").expect("a URL")).await;
     (url, child)
 }

@@ -4,10 +4,11 @@ mod database_away;
 mod probes;
 mod rolling_update;
 mod schema;
+mod scratch;
 
 use crate::installation::{
     Installation,
-    process::{Child, free_port},
+    process::{Child, Program, free_port},
     wait_for,
 };
 use url::Url;
@@ -19,11 +20,25 @@ pub(crate) async fn start_api(
     name: &str,
     variables: &[(&str, &str)],
 ) -> (Child, Url) {
+    start_serving(
+        installation,
+        installation.service(database_url, &["serve"]),
+        name,
+        variables,
+    )
+    .await
+}
+
+/// The same of a program that is prepared already.
+async fn start_serving(
+    installation: &Installation,
+    program: Program,
+    name: &str,
+    variables: &[(&str, &str)],
+) -> (Child, Url) {
     let port = free_port();
     let url = Url::parse(&format!("http://127.0.0.1:{port}")).expect("a URL");
-    let mut program = installation
-        .service(database_url, &["serve"])
-        .variable("STEPGATE_LISTEN", &format!("127.0.0.1:{port}"));
+    let mut program = program.variable("STEPGATE_LISTEN", &format!("127.0.0.1:{port}"));
     for (name, value) in variables {
         program = program.variable(name, value);
     }

@@ -119,6 +119,8 @@ OPTIONS: dict[str, tuple[object, dict]] = {
     "config.rateLimitPerMin": (0, REQUIRED),
     "config.trustedIssuers.configMap": ("issuers", REQUIRED),
     "config.trustedIssuers.key": ("other.toml", merged(REQUIRED, at("config.trustedIssuers.configMap", "issuers"))),
+    "config.console.origin": ("https://stepgate.example.com", REQUIRED),
+    "config.console.loginSecret": ("console-login", REQUIRED),
     "config.workerPollMs": (500, REQUIRED),
     "config.workerLeaseS": (30, REQUIRED),
     "config.workerConcurrency": (2, REQUIRED),
@@ -217,6 +219,10 @@ REFUSED: dict[str, tuple[dict, list[str]]] = {
     "the development switch": (
         merged(REQUIRED, {"extraEnv": [{"name": "STEPGATE_DEV_INSECURE_LOOPBACK", "value": "1"}]}),
         ["extraEnv", "STEPGATE_DEV_INSECURE_LOOPBACK"]),
+    "the demonstration's way in": (
+        merged(REQUIRED, {"extraEnv": [{"name": "STEPGATE_CONSOLE_DEMO_LINK", "value": "1"}]}),
+        ["extraEnv", "STEPGATE_CONSOLE_DEMO_LINK"]),
+    "a console without TLS": (merged(REQUIRED, at("config.console.origin", "http://a.example.com")), ["/config/console/origin"]),
     "a password among the variables": (
         merged(REQUIRED, {"extraEnv": [{"name": "PGPASSWORD", "value": "x"}]}), ["extraEnv", "PGPASSWORD"]),
     "an AWS key among the variables": (
