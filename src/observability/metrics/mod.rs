@@ -73,6 +73,8 @@ families! {
     aws_call_duration_seconds: Timed ["service", "operation", "result"];
     /// Attempts at AWS calls: more than calls, where some were repeated.
     aws_attempts: Counted ["service", "operation"];
+    /// Share of the calls that AWS allows which the workers' budget gives out; less than 1 after AWS throttled.
+    aws_budget_ratio: Measured ["region", "bucket"];
 
     /// Tenants, by the cell they are in and what can be said of them.
     tenants: Measured ["cell", "condition"];

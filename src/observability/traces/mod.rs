@@ -145,6 +145,7 @@ mod tests {
 
     #[test]
     fn traces_are_made_only_where_they_are_sent_to() {
+        const ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
         let asked = |pairs: &[(&str, &str)]| {
             let pairs: Vec<(String, String)> = pairs
                 .iter()
@@ -155,7 +156,6 @@ mod tests {
                 found.map(|(_, value)| value.clone())
             })
         };
-        const ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
         assert!(!asked(&[]));
         assert!(!asked(&[("OTEL_EXPORTER_OTLP_ENDPOINT", " ")]));
         assert!(asked(&[ENDPOINT]));

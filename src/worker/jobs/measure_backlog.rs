@@ -1,4 +1,5 @@
-//! Looks at what waits, in the database and in the queues of the cells, and notes it as metrics.
+//! Looks at what waits, in the database and in the queues of the cells, and at the budgets of calls, and notes it as
+//! metrics.
 //!
 //! Every worker looks, and all of them see the same: a query takes the maximum of them. What could not be read is not
 //! exported, so that an old figure is never taken for a new one.
@@ -8,7 +9,7 @@ use crate::{
     domain::actor::OperatorScope,
     observability::metrics::metrics,
     storage::{
-        self,
+        self, aws_call_budgets,
         backlog::{self, Backlog, Tenants},
     },
 };
@@ -119,14 +120,25 @@ fn forget() {
     metrics.tenants.forget();
 }
 
-/// One look into the queue of every cell.
+/// One look at the budgets of calls and into the queue of every cell.
 #[expect(
     clippy::cast_precision_loss,
     reason = "a queue holds fewer than 2^53 messages"
 )]
 pub async fn measure_queues(context: &Context) -> Result<()> {
     let scope = OperatorScope::worker();
-    let cells = storage::cells::list(&mut *context.db.begin(&scope).await?, &scope).await?;
+    let mut tx = context.db.begin(&scope).await?;
+    let cells = storage::cells::list(&mut tx, &scope).await?;
+    let budget = &metrics().aws_budget_ratio;
+    budget.forget();
+    for cell in &cells {
+        for of in aws_call_budgets::list(&mut tx, &scope, &cell.region).await? {
+            let ratio = (of.rate_per_s / of.limit_per_s).min(1.0);
+            budget.set([cell.region.clone().into(), of.operation.into()], ratio);
+        }
+    }
+    // AWS is asked without holding a connection.
+    drop(tx);
     let depth = &metrics().event_queue_messages;
     for cell in cells {
         let Some(queue_url) = &cell.event_queue_url else {

@@ -4,7 +4,6 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse},
     common::v1::{AnyValue, KeyValue, any_value},
-    resource::v1::Resource,
     trace::v1::Span as Sent,
 };
 use prost::Message as _;
@@ -113,7 +112,7 @@ async fn take(got: web::Data<Mutex<Got>>, body: web::Bytes) -> HttpResponse {
     let mut got = got.lock().unwrap();
     got.text.push_str(&String::from_utf8_lossy(&body));
     for of_process in request.resource_spans {
-        let process = attributes(&of_process.resource.unwrap_or_else(Resource::default).attributes);
+        let process = attributes(&of_process.resource.unwrap_or_default().attributes);
         let sent = of_process.scope_spans.into_iter().flat_map(|scope| scope.spans);
         got.spans.extend(sent.map(|span| read(span, &process)));
     }
