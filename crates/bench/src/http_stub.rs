@@ -14,6 +14,7 @@ pub(crate) struct Request {
     /// `X-Amz-Target`, by which AWS's JSON protocols name the operation.
     pub(crate) target: String,
     /// `If-Match`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the servers of tests look at it"))]
     pub(crate) if_match: String,
     /// Body.
     pub(crate) body: Vec<u8>,
