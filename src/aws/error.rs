@@ -36,8 +36,7 @@ impl AwsError {
             }
             SdkError::TimeoutError(_) => ("Timeout".to_owned(), "no answer in time".to_owned(), None),
             SdkError::DispatchFailure(failure) => {
-                let source = failure.as_connector_error().and_then(std::error::Error::source);
-                if let Some(used_up) = source.and_then(|source| source.downcast_ref::<BudgetUsedUp>()) {
+                if let Some(used_up) = failure.as_connector_error().and_then(|error| used_up(error)) {
                     return Self {
                         operation,
                         code: "BudgetUsedUp".to_owned(),
@@ -73,4 +72,10 @@ impl AwsError {
     pub fn is(&self, codes: &[&str]) -> bool {
         codes.contains(&self.code.as_str())
     }
+}
+
+/// The budget that ran out, however deep the SDK has wrapped the news.
+fn used_up(error: &(dyn std::error::Error + 'static)) -> Option<&BudgetUsedUp> {
+    let mut chain = std::iter::successors(Some(error), |error| error.source());
+    chain.find_map(|error| error.downcast_ref())
 }

@@ -98,7 +98,12 @@ pub(crate) async fn forward(upstream: &str, request: &Message) -> io::Result<Mes
     let chunked = answer
         .header("transfer-encoding")
         .is_some_and(|value| value.contains("chunked"));
-    answer.body = if chunked { dechunked(&rest).await? } else { rest };
+    // An answer to HEAD has the headers of a body, and none.
+    answer.body = if chunked && !rest.is_empty() {
+        dechunked(&rest).await?
+    } else {
+        rest
+    };
     Ok(answer)
 }
 

@@ -231,7 +231,7 @@ impl State {
                 &format!("<StackStatus>{what}_IN_PROGRESS</StackStatus>"),
             )
         });
-        let looks = self.looks.entry(text.clone()).or_default();
+        let looks = self.looks.entry(call.question.clone()).or_default();
         if shown != text && *looks < self.slow_looks {
             *looks += 1;
             answer.body = shown.into_bytes();
