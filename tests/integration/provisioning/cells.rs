@@ -66,7 +66,8 @@ async fn an_account_and_region_has_one_cell_whose_id_survives_a_lost_row() {
         .to_string();
     assert!(error.contains("under another name"), "{error}");
 
-    rig.sql("DELETE FROM cells").await;
+    rig.sql("UPDATE cells SET release_id = NULL; DELETE FROM releases; DELETE FROM cells")
+        .await;
     let found = apply(&rig.context, &cell_request(&rig.artifacts), &mut |_| {})
         .await
         .unwrap();
@@ -106,7 +107,7 @@ async fn a_plan_says_what_apply_would_change_and_changes_nothing() {
     assert_eq!(planned.current_release.to, planned.new_release);
     assert_ne!(planned.current_release.from, planned.new_release);
     assert!(
-        planned.registration["changes"]["/allowed_provider_networks/0"].is_object(),
+        planned.registration["changes"]["/allowed_provider_networks"].is_object(),
         "{planned:?}"
     );
     let lines = planned.lines().join("\n");
