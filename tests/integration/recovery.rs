@@ -1,7 +1,7 @@
 //! The database is lost, end to end: the command brings the rows back, a worker looks at everything, and users sign in
 //! as before.
 
-use crate::installation::{self, REGION};
+use crate::installation::{self, REGION, cell_apply};
 use crate::support::env::required as given;
 use serde_json::Value;
 use sqlx::Connection as _;
@@ -21,26 +21,7 @@ fn users_sign_in_as_before_when_the_rows_were_had_back_from_aws() {
         let url = installation.empty_database().await;
         let command = |arguments: &[&str]| installation.service(Some(&url), arguments).finish();
         command(&["migrate"]);
-        let architecture = if cfg!(target_arch = "aarch64") {
-            "arm64"
-        } else {
-            "x86_64"
-        };
-        let artifacts = given("STEPGATE_TEST_ARTIFACTS_DIR");
-        command(&[
-            "cell",
-            "apply",
-            "--name",
-            "e2e",
-            "--region",
-            REGION,
-            "--architecture",
-            architecture,
-            "--artifacts",
-            &artifacts,
-            "--allowed-provider-network",
-            "127.0.0.1/32",
-        ]);
+        command(&cell_apply(&given("STEPGATE_TEST_ARTIFACTS_DIR")));
         let rebuild = [
             "cell",
             "rebuild",

@@ -97,7 +97,7 @@ impl Installation {
 
         let service = |arguments: &[&str]| program(&database_url, &aws_url, arguments);
         service(&["migrate"]).finish();
-        apply_cell(&service);
+        apply_cell(&serviceservice(&cell_apply(&given("STEPGATE_TEST_ARTIFACTS_DIR"))).finish();
         let bootstrap = service(&["keys", "bootstrap"]).finish();
         let bootstrap: Value = serde_json::from_str(&bootstrap).expect("the operator key as JSON");
         let port = free_port();
@@ -236,6 +236,29 @@ impl Installation {
             .await
             .expect("the database")
     }
+}
+
+/// What puts the cell up.
+pub(crate) fn cell_apply(artifacts: &str) -> [&str; 12] {
+    let architecture = if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "x86_64"
+    };
+    [
+        "cell",
+        "apply",
+        "--name",
+        "e2e",
+        "--region",
+        REGION,
+        "--architecture",
+        architecture,
+        "--artifacts",
+        artifacts,
+        "--allowed-provider-network",
+        "127.0.0.1/32",
+    ]
 }
 
 /// The service, with everything it is configured by.
