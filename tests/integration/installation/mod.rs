@@ -97,7 +97,7 @@ impl Installation {
 
         let service = |arguments: &[&str]| program(&database_url, &aws_url, arguments);
         service(&["migrate"]).finish();
-        apply_cell(&serviceservice(&cell_apply(&given("STEPGATE_TEST_ARTIFACTS_DIR"))).finish();
+        service(&cell_apply(&given("STEPGATE_TEST_ARTIFACTS_DIR"))).finish();
         let bootstrap = service(&["keys", "bootstrap"]).finish();
         let bootstrap: Value = serde_json::from_str(&bootstrap).expect("the operator key as JSON");
         let port = free_port();
@@ -277,31 +277,6 @@ fn program(database_url: &str, aws_url: &Url, arguments: &[&str]) -> Program {
         .variable("AWS_REGION", REGION)
         .variable("AWS_ACCESS_KEY_ID", ACCOUNT)
         .variable("AWS_SECRET_ACCESS_KEY", "test")
-}
-
-/// Makes the cell of an account, by whatever runs the service's commands there.
-pub(crate) fn apply_cell(service: &dyn Fn(&[&str]) -> Program) {
-    let architecture = if cfg!(target_arch = "aarch64") {
-        "arm64"
-    } else {
-        "x86_64"
-    };
-    let artifacts = given("STEPGATE_TEST_ARTIFACTS_DIR");
-    let cell = [
-        "cell",
-        "apply",
-        "--name",
-        "e2e",
-        "--region",
-        REGION,
-        "--architecture",
-        architecture,
-        "--artifacts",
-        &artifacts,
-        "--allowed-provider-network",
-        "127.0.0.1/32",
-    ];
-    service(&cell).finish();
 }
 
 /// A new partner; the key of its administrator.

@@ -7,10 +7,10 @@
 
 use super::{scratch::Scratch, start_api, start_serving, status, stop};
 use crate::installation::{
-    self, Installation, apply_cell, make_partner,
+    self, Installation, cell_apply, make_partner,
     process::{Child, Program},
 };
-use crate::support::env::optional;
+use crate::support::env::{optional, required};
 use attacks::stepgate::{Stepgate, any_method_policy};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -131,7 +131,10 @@ fn an_update_and_its_roll_back_fail_no_request_and_lose_no_operation() {
             before: optional("STEPGATE_TEST_PREVIOUS_STEPGATE"),
         };
         releases.service(Release::Before, &["migrate"]).finish();
-        apply_cell(&|arguments| releases.service(Release::Before, arguments));
+        let artifacts = required("STEPGATE_TEST_ARTIFACTS_DIR");
+        releases
+            .service(Release::Before, &cell_apply(&artifacts))
+            .finish();
         let bootstrap = releases.service(Release::Before, &["keys", "bootstrap"]).finish();
         let bootstrap: Value = serde_json::from_str(&bootstrap).expect("the operator key as JSON");
         let operator_key = bootstrap["key"].as_str().expect("a key").to_owned();
