@@ -1,6 +1,7 @@
 //! Reaching the account of a cell: by the service's own credentials, or by a role with an external id.
 //!
-//! Sessions are made when first needed, kept by role, and renewed by the SDK before they end.
+//! Sessions are made when first needed, kept by role, and renewed by the SDK before they end. Calls there are within the
+//! budget of the region, which accounts of one region share: never above what AWS allows one of them.
 
 use super::Aws;
 use crate::domain::cell::CellAccess;
@@ -34,7 +35,7 @@ impl Aws {
             .to_builder()
             .credentials_provider(SharedCredentialsProvider::new(role.build().await))
             .build();
-        let there = Arc::new(Self::from_base(base));
+        let there = Arc::new(Self::from_base(base, self.budget.clone()));
         // Somebody may have been quicker: their sessions are as good.
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(accounts.entry(access.clone()).or_insert(there))

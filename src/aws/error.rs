@@ -75,7 +75,7 @@ impl AwsError {
 }
 
 /// The budget that ran out, however deep the SDK has wrapped the news.
-fn used_up(error: &(dyn std::error::Error + 'static)) -> Option<&BudgetUsedUp> {
+fn used_up<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a BudgetUsedUp> {
     let mut chain = std::iter::successors(Some(error), |error| error.source());
     chain.find_map(|error| error.downcast_ref())
 }

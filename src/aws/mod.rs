@@ -111,26 +111,22 @@ impl Aws {
             .retry_config(retries)
             .load()
             .await;
-        Self::from_base(base)
+        Self::from_base(base, None)
     }
 
-    fn from_base(base: SdkConfig) -> Self {
+    fn from_base(base: SdkConfig, budget: Option<Arc<dyn Tokens>>) -> Self {
         Self {
             base,
-            budget: None,
-            regions: Mutex::new(HashMap::new()),
+            budget,
+            regions: Mutex::default(),
+            accounts: Mutex::default(),
         }
     }
 
     /// The same, with every call within a budget; each region has its own.
     #[must_use]
     pub fn budgeted(&self, source: Arc<dyn Tokens>) -> Self {
-        Self {
-            base: self.base.clone(),
-            budget: Some(source),
-            regions: Mutex::new(HashMap::new()),
-            accounts: Mutex::default(),
-        }
+        Self::from_base(self.base.clone(), Some(source))
     }
 
     /// The configuration for one region. Credentials and connections are shared between regions.

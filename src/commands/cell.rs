@@ -141,7 +141,7 @@ pub async fn run(config: Config, command: CellCommand) -> anyhow::Result<ExitCod
                 return Ok(ExitCode::from(PLAN_HAS_CHANGES));
             }
         }
-        CellCommand::Policy(arguments) => super::cell_policy::run(arguments),
+        CellCommand::Policy(arguments) => super::cell_policy::run(arguments)?,
         CellCommand::Apply(arguments) => {
             #[expect(clippy::print_stderr, reason = "progress of a command")]
             let mut progress = |text| eprintln!("{text}");

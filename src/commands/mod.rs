@@ -78,7 +78,7 @@ pub async fn run(cli: Cli) -> ExitCode {
 }
 
 /// Runs the command with its logs and, where it is one that stays, its traces.
-async fn observed(command: Command) -> anyhow::Result<()> {
+async fn observed(command: Command) -> anyhow::Result<ExitCode> {
     let traces = match command {
         Command::Serve => Traces::begin("serve"),
         Command::Worker => Traces::begin("worker"),

@@ -135,8 +135,9 @@ fn derive(tenant: &Tenant, kind: ConditionType) -> Derived {
         ConditionType::Reconciling => match &tenant.state {
             TenantState::Active { .. } => holds("Behind", behind(tenant)),
             TenantState::AwaitingSecret => holds_not("AwaitingSecret", ""),
-            TenantState::Deleting => holds("Deleting", ""),
-            TenantState::Deleted => holds_not("Deleted", ""),
+            TenantState::Deleting { .. } => holds("Deleting", ""),
+            TenantState::Purging(_) => holds("Purging", ""),
+            TenantState::Deleted(_) => holds_not("Deleted", ""),
         },
         ConditionType::Failing => match &tenant.last_error {
             Some(failure) => holds(&failure.code, failure.message.clone()),
@@ -166,8 +167,9 @@ fn ready(tenant: &Tenant) -> Derived {
             "AwaitingSecret",
             "The client secret has not arrived; repeat the request that creates the tenant.",
         ),
-        TenantState::Deleting => holds_not("Deleting", ""),
-        TenantState::Deleted => holds_not("Deleted", ""),
+        TenantState::Deleting { .. } => holds_not("Deleting", ""),
+        TenantState::Purging(_) => holds_not("Purging", ""),
+        TenantState::Deleted(_) => holds_not("Deleted", ""),
     }
 }
 
@@ -248,6 +250,9 @@ mod tests {
             methods: TenantMethods::default(),
             generation: 2,
             observed_generation: 2,
+            access: None,
+            wanted_release: None,
+            running_release: None,
             user_pool_id: None,
             sandbox: false,
             suspension: None,
@@ -340,7 +345,7 @@ mod tests {
         assert_eq!(condition(&shut, RotationPending), (True, "Staged".into()));
         assert_eq!(condition(&shut, Suspended), (True, "Asked".into()));
         let leaving = Tenant {
-            state: TenantState::Deleting,
+            state: tenant().state.delete(at(2), TimeDelta::days(30)).unwrap(),
             ..tenant()
         };
         assert_eq!(condition(&leaving, Ready), (False, "Deleting".into()));

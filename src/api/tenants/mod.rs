@@ -16,8 +16,8 @@ use crate::{
     domain::{
         blockid::BlockIdConnection,
         condition::Condition,
-        drift::DriftMode,
         deletion::Deletion,
+        drift::DriftMode,
         operation::Failure,
         pool::PoolSettings,
         tenant::{self, Labels, Suspension},

@@ -8,7 +8,7 @@ use crate::{
         session::Visitor,
         words,
     },
-    usecases::cells,
+    usecases::cells::{self, Roomy},
 };
 use actix_web::{get, web::Data};
 use maud::html;
@@ -20,16 +20,17 @@ pub(in crate::console) async fn list(visitor: Visitor, context: Data<Context>) -
         table {
             thead { tr {
                 th scope="col" { "Cell" } th scope="col" { "Account" } th scope="col" { "Region" } th scope="col" { "State" } th scope="col" { "Functions" }
-                th scope="col" { "Events" } th scope="col" { "Changed" }
+                th scope="col" { "Room" } th scope="col" { "Events" } th scope="col" { "Changed" }
             } }
             tbody {
-                @for cell in &cells {
+                @for Roomy { cell, head_room } in &cells {
                     tr data-cell=(cell.id) {
                         th scope="row" { code { (cell.id) } }
                         td { (cell.account_id) }
                         td { (cell.region) }
                         td { (words::plain(cell.state.as_str())) }
                         td { "version " (cell.artifacts.version) ", " (cell.architecture) }
+                        td { (head_room.tenants) " tenants, room for " (head_room.free_tenants) }
                         td { @if cell.event_queue_url.is_some() { "carried to a queue" } @else { "not carried: bring the cell up to date with " code { "stepgate cell apply" } } }
                         td { (words::time(cell.updated_at)) }
                     }

@@ -54,7 +54,7 @@ const CREATE_ONLY: &[(&str, &[&str])] = &[
 
 /// Refuses a template that would make a guarded resource anew or leave it out.
 pub(super) fn refuse_template_losses(wanted: &WantedStack<'_>, in_force: &str) -> Result<(), StepFailure> {
-    let lost = lost(wanted.guarded, in_force, wanted.template.body);
+    let lost = lost(wanted.guarded, in_force, &wanted.template.body);
     if lost.is_empty() {
         return Ok(());
     }
@@ -190,10 +190,10 @@ mod tests {
             for property in create_only(kind) {
                 let edited = edited(resource, property);
                 assert_ne!(edited, in_force.body);
-                let lost = lost(&[resource], in_force.body, &edited);
+                let lost = lost(&[resource], &in_force.body, &edited);
                 assert_eq!(lost, [format!("{resource}.{property}")], "{kind}");
                 // And the other way round: what is taken away is changed, too.
-                assert_eq!(super::lost(&[resource], &edited, in_force.body), lost);
+                assert_eq!(super::lost(&[resource], &edited, &in_force.body), lost);
             }
         }
     }
@@ -216,7 +216,7 @@ mod tests {
             let edited = body.replace(from, to);
             assert_ne!(edited, body, "{from}");
             assert_eq!(
-                lost(&["UserPool", "RecordsTable"], body, &edited),
+                lost(&["UserPool", "RecordsTable"], &body, &edited),
                 Vec::<String>::new(),
                 "{from}"
             );
@@ -227,26 +227,26 @@ mod tests {
     fn a_resource_left_out_renamed_or_of_another_type_is_lost() {
         let body = template::tenant().body;
         let renamed = body.replace("\n  RecordsTable:", "\n  Records:");
-        assert_eq!(lost(&["RecordsTable"], body, &renamed), ["RecordsTable"]);
+        assert_eq!(lost(&["RecordsTable"], &body, &renamed), ["RecordsTable"]);
         let other = body.replace(
             "Type: AWS::Cognito::UserPool",
             "Type: AWS::Cognito::UserPoolDomain",
         );
-        assert_eq!(lost(&["UserPool"], body, &other), ["UserPool.Type"]);
+        assert_eq!(lost(&["UserPool"], &body, &other), ["UserPool.Type"]);
         let condition = body.replace(
             "SignInWithEmail: !Equals [!Ref SignInWith, email]",
             "SignInWithEmail: !Equals [a, a]",
         );
         assert_eq!(
-            lost(&["UserPool"], body, &condition),
+            lost(&["UserPool"], &body, &condition),
             ["UserPool.UsernameAttributes"]
         );
         assert_eq!(
-            lost(&["UserPool"], "{\"Resources\": {}}", body),
+            lost(&["UserPool"], "{\"Resources\": {}}", &body),
             ["the form of the template"]
         );
         assert!(
-            lost(&["UserPool"], "Resources:\n  Other:\n    Type: X\n", body).is_empty(),
+            lost(&["UserPool"], "Resources:\n  Other:\n    Type: X\n", &body).is_empty(),
             "new"
         );
     }
@@ -263,7 +263,7 @@ mod tests {
                 assert!(CREATE_ONLY.iter().any(|(known, _)| *known == kind), "{kind}");
             }
         }
-        let resources = block(template::tenant().body, 0, "Resources").unwrap();
+        let resources = block(&template::tenant().body, 0, "Resources").unwrap();
         for (resource, _) in GUARDED {
             let text = block(&resources, 2, resource).unwrap();
             for (policy, value) in [
