@@ -333,6 +333,21 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             small,
         ),
     ]);
+    // In a cell of their own, so that another can be begun.
+    let other = app.add_cell("us-west-2").await.id.to_string();
+    for (operation_id, verb, body) in [
+        ("pauseRollout", "pause", json!({"reason": "drill"})),
+        ("resumeRollout", "resume", json!({"reason": "drill"})),
+        (
+            "cancelRollout",
+            "cancel",
+            json!({"reason": "drill", "roll_back": true}),
+        ),
+    ] {
+        let rollout = super::rollouts::standing(app, &other, operation_id).await;
+        let path = format!("/v1/rollouts/{rollout}:{verb}");
+        endpoints.push(endpoint(app.operator(), Method::POST, path, body, small));
+    }
     for path in rotations {
         endpoints.push(endpoint(
             app.operator(),

@@ -32,9 +32,14 @@ pub(super) async fn register(app: &TestApp, cell: &str, name: &str) -> String {
 
 /// A rollout in a state in which `operation_id` can be called; every other one is over.
 pub(super) async fn walked(app: &TestApp, cell: &str, operation_id: &str) -> String {
-    let release = register(app, cell, WALKED).await;
     let over = "UPDATE rollouts SET state = 'cancelled', finished_at = now() WHERE finished_at IS NULL";
     sqlx::raw_sql(over).execute(&app.owner).await.unwrap();
+    standing(app, cell, operation_id).await
+}
+
+/// A rollout in a state in which `operation_id` can be called.
+pub(super) async fn standing(app: &TestApp, cell: &str, operation_id: &str) -> String {
+    let release = register(app, cell, WALKED).await;
     let now = stepgate::clock::Clock::now(&*app.clock);
     let id = stepgate::ids::RolloutId::generate(&app.context.ids, now).to_string();
     let state = match operation_id {
