@@ -66,7 +66,7 @@ pub struct Granted {
 pub struct BudgetUsedUp(pub &'static str);
 
 /// The bucket of an operation; `None` for what AWS does not limit in a way that matters here.
-pub fn bucket(operation: &str) -> Option<Bucket> {
+pub(super) fn bucket(operation: &str) -> Option<Bucket> {
     let (service, name) = operation.split_once(':')?;
     let of = |name, limit_per_s| Some(Bucket { name, limit_per_s });
     match service {

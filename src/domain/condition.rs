@@ -345,7 +345,7 @@ mod tests {
         assert_eq!(condition(&shut, RotationPending), (True, "Staged".into()));
         assert_eq!(condition(&shut, Suspended), (True, "Asked".into()));
         let leaving = Tenant {
-            state: tenant().state.delete(at(2), TimeDelta::days(30)).unwrap(),
+            state: tenant().state.delete(at(2), chrono::TimeDelta::days(30)).unwrap(),
             ..tenant()
         };
         assert_eq!(condition(&leaving, Ready), (False, "Deleting".into()));

@@ -199,6 +199,7 @@ fn compare(policy: &PolicyDocument, user: &arbitrary::OwnedSubject, app_id: &str
         "00000000-0000-0000-0000-000000000001".to_owned(),
     );
     let event = CognitoEvent::read(&json!({ "request": { "userAttributes": attributes } }));
+    let item = item.into();
     let judged = triggers::app::judge(&item, &event, user.action.as_deref(), 0);
     let context = || format!("{policy:?} for {user:?}: {told}");
     assert_eq!(told["rule"], judged.rule, "{}", context());

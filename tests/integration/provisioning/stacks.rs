@@ -30,7 +30,7 @@ impl Watcher for Nobody {
 async fn bring(rig: &Rig, id: stepgate::ids::TenantId, body: String) -> Result<Ensured, EnsureError> {
     let template = Template {
         digest: sha256_hex(&[&body]),
-        body: Box::leak(body.into_boxed_str()),
+        body: body.into(),
     };
     let scope = OperatorScope::worker();
     let mut db = rig.context.db.begin(&scope).await.unwrap();
@@ -154,7 +154,7 @@ async fn a_stuck_stack_is_left_alone_and_the_way_out_is_named() {
     rig.run_worker().await;
     let mut rig = rig;
     rig.context.aws = std::sync::Arc::new(crate::support::aws_of(&stuck_stack().await, &rig.account).await);
-    let failure = refusal(bring(&rig, tenant.id, template::tenant().body.to_owned()).await);
+    let failure = refusal(bring(&rig, tenant.id, template::tenant().body.into_owned()).await);
     assert_eq!(failure.code, "stack_stuck");
     assert!(!failure.passes_by_itself);
     assert!(
