@@ -53,7 +53,6 @@ pub(super) struct Guarded {
 
 /// What one life left behind.
 pub(super) struct Lived {
-    pub(super) cell: Cell,
     pub(super) tenant_id: String,
     pub(super) credentials_arn: String,
 }
@@ -150,7 +149,6 @@ impl Guarded {
         self.help(&path).await?;
         self.events(&cell).await?;
         Ok(Lived {
-            cell,
             tenant_id,
             credentials_arn,
         })
