@@ -71,7 +71,10 @@ impl Stage {
 
     async fn onboard(&mut self) -> (Tenant, Vec<App>) {
         self.tenants += 1;
-        let (tenant, _) = self.rig.tenant("Acme", PoolSettings::default()).await;
+        let (tenant, _) = self
+            .rig
+            .tenant(&format!("Acme {}", self.tenants), PoolSettings::default())
+            .await;
         let mut apps = Vec::new();
         for name in ["Portal", "Admin"] {
             apps.push(self.rig.app(tenant.id, name).await.0);

@@ -53,7 +53,6 @@ pub(super) struct Guarded {
 
 /// What one life left behind.
 pub(super) struct Lived {
-    pub(super) cell: Cell,
     pub(super) tenant_id: String,
     pub(super) credentials_arn: String,
 }
@@ -150,7 +149,6 @@ impl Guarded {
         self.help(&path).await?;
         self.events(&cell).await?;
         Ok(Lived {
-            cell,
             tenant_id,
             credentials_arn,
         })
@@ -281,6 +279,13 @@ impl Guarded {
     async fn events(&self, cell: &Cell) -> Life<()> {
         let queue = cell.event_queue_url.clone().unwrap();
         let sqs = aws_sdk_sqs::Client::new(&self.root.region(REGION));
+        // The queue's own policy lets nobody but the forwarder send, not even root.
+        sqs.set_queue_attributes()
+            .queue_url(&queue)
+            .attributes(aws_sdk_sqs::types::QueueAttributeName::Policy, "")
+            .send()
+            .await
+            .unwrap();
         sqs.send_message()
             .queue_url(&queue)
             .message_body("{}")
