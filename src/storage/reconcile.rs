@@ -242,7 +242,7 @@ async fn steps_needed(
         from,
         to
     )
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
     let generations: std::collections::BTreeSet<i64> = rows.iter().map(|row| row.target_generation).collect();
     let accounted_for = i64::try_from(generations.len()).unwrap_or(i64::MAX) == to - from;
@@ -251,8 +251,22 @@ async fn steps_needed(
         .map(|row| row.kind.parse())
         .collect::<Result<Vec<OperationKind>>>()?;
     let all = from == 0 || !accounted_for;
+    // A whole pass reads back what somebody may have changed by hand: where that is to be healed, it is.
+    let whole = all
+        || kinds
+            .iter()
+            .any(|kind| StepName::plan(*kind).contains(&StepName::TenantStack));
+    let heals = whole
+        && sqlx::query_scalar!(
+            r#"SELECT drift_mode = 'heal' AS "heals!" FROM tenants WHERE id = $1"#,
+            tenant_id as TenantId
+        )
+        .fetch_one(&mut *db)
+        .await?;
     let wanted = |step: &StepName| {
-        all && StepName::ALL.contains(step) || kinds.iter().any(|kind| StepName::plan(*kind).contains(step))
+        (all && StepName::ALL.contains(step))
+            || (heals && *step == StepName::DriftRepair)
+            || kinds.iter().any(|kind| StepName::plan(*kind).contains(step))
     };
     Ok(StepName::ORDER.into_iter().filter(wanted).collect())
 }
