@@ -151,7 +151,7 @@ async fn a_purge_waits_for_its_time_and_is_asked_for_twice() {
 
 /// Tables with rows of a tenant or an app that stay when it is purged. Every other one has its place in
 /// `storage::deletions::purged`.
-const STAY: [&str; 2] = ["audit_log", "operations"];
+const STAY: [&str; 1] = ["operations"];
 
 #[tokio::test]
 async fn every_table_with_rows_of_a_tenant_is_emptied_or_stays_on_purpose() {
