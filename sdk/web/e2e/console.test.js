@@ -7,6 +7,8 @@ import { api, aws, makeUser, open, picture, signIn, system, violations } from ".
 const console_ = new URL("/console", system.api_url).href;
 const WIDE = { width: 1440, height: 900 };
 const NARROW = { width: 390, height: 844 };
+/** Of ULIDs, lower case. */
+const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 const tenant = `/console/tenants/${system.tenant_id}`;
 
 /** What a browser holds after signing in. */
@@ -45,7 +47,7 @@ const number = (text) => (text === null ? null : Number(text));
 
 /** An event as the triggers print it, with the id that they would give it. */
 function event(type, journey, round, at, more) {
-  const event_id = createHash("sha256").update(`console test ${journey} ${type} ${round}`).digest("hex").slice(0, 32);
+  const event_id = `evt_${createHash("sha256").update(`console test ${journey} ${type} ${round}`).digest("hex").slice(0, 32)}`;
   return {
     stepgate_event: 1, event_id, at_unix_ms: at, type, tenant_id: system.tenant_id, app_id: system.app_id, journey_id: journey, round,
     user_hash: "00112233445566778899aabbccddeeff", reason: null, method: null, acr: null, amr: [], aal: null, ial: null, policy_version: 1,
@@ -53,8 +55,6 @@ function event(type, journey, round, at, more) {
     trigger_version: "0.1.0", ...more,
   };
 }
-
-const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 
 /** A journey's id: its first ten characters are its beginning in milliseconds. */
 function journeyOf(began) {
