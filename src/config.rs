@@ -4,14 +4,21 @@
 //! `STEPGATE_LISTEN`. Everything is checked at start and every problem is reported at once. AWS access is not
 //! configured here but by the AWS SDK's standard variables (`AWS_REGION`, `AWS_ENDPOINT_URL`, …).
 
+mod console;
+mod metrics;
 mod webhooks;
 
 use crate::{
     encryption::EncryptionKeys,
+    ids::TenantId,
     trust::issuer::{self, TrustedIssuer},
 };
+pub use console::ConsoleConfig;
 use secrecy::SecretString;
-use std::{collections::BTreeMap, fmt, net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, collections::BTreeSet, fmt, net::SocketAddr, str::FromStr, sync::Arc,
+    time::Duration,
+};
 
 /// What the service was started with.
 #[derive(Debug, Clone)]
@@ -30,8 +37,16 @@ pub struct Config {
     pub worker: WorkerConfig,
     /// Step-up events.
     pub events: EventsConfig,
+    /// Comparing tenants with what is wanted of them.
+    pub drift: DriftConfig,
+    /// How long a deleted tenant waits before it can be purged.
+    pub grace: GraceConfig,
     /// Where the worker answers probes, if anywhere.
     pub worker_listen: Option<SocketAddr>,
+    /// Where metrics are served, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Tenants that get metrics of their own.
+    pub metrics_tenants: BTreeSet<TenantId>,
     /// Requests a minute of one caller to one process; 0 is no limit.
     pub rate_limit_per_min: u32,
     /// Issuers whose tokens are accepted.
@@ -42,6 +57,8 @@ pub struct Config {
     pub encryption_keys: Arc<EncryptionKeys>,
     /// Networks beside the public internet in which receivers of webhooks may be.
     pub allowed_webhook_networks: Vec<ipnet::IpNet>,
+    /// The pages for operators.
+    pub console: ConsoleConfig,
 }
 
 /// The database connection.
@@ -98,6 +115,24 @@ pub struct EventsConfig {
     pub retention_days: u16,
 }
 
+/// Comparing tenants with what is wanted of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriftConfig {
+    /// How often each tenant is compared.
+    pub interval: Duration,
+    /// Comparisons that all workers together begin within a minute in one cell; 0 is none.
+    pub checks_per_min: u32,
+}
+
+/// How long deleted tenants wait before they can be purged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GraceConfig {
+    /// Days for a tenant.
+    pub tenant_days: u16,
+    /// Days for a sandbox.
+    pub sandbox_days: u16,
+}
+
 /// Everything that is wrong with the configuration, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError(Vec<String>);
@@ -146,13 +181,25 @@ impl Config {
             events: EventsConfig {
                 retention_days: settings.number("events_retention_days", 30, 1..=365),
             },
+            drift: DriftConfig {
+                interval: Duration::from_secs(settings.number("drift_interval_s", 3600, 60..=2_592_000)),
+                checks_per_min: settings.number("drift_checks_per_min", 30, 0..=100_000),
+            },
+            grace: GraceConfig {
+                tenant_days: settings.number("tenant_grace_days", 30, 0..=365),
+                sandbox_days: settings.number("sandbox_grace_days", 1, 0..=365),
+            },
             worker_listen: settings.optional("worker_listen", "an address and port"),
+            metrics_listen: settings.optional("metrics_listen", "an address and port"),
+            metrics_tenants: settings.metrics_tenants(),
             rate_limit_per_min: settings.number("rate_limit_per_min", 1200, 0..=1_000_000),
             trusted_issuers: settings.trusted_issuers(),
             dev_insecure_loopback: settings.flag("dev_insecure_loopback"),
             encryption_keys: settings.encryption_keys(),
             allowed_webhook_networks: settings.allowed_webhook_networks(),
+            console: settings.console(),
         };
+        settings.check_console(&config);
         settings.refuse_unknown();
         if settings.problems.is_empty() {
             Ok(config)
@@ -195,13 +242,21 @@ const KEYS: &[&str] = &[
     "worker_lease_s",
     "worker_concurrency",
     "events_retention_days",
+    "drift_interval_s",
+    "drift_checks_per_min",
+    "tenant_grace_days",
+    "sandbox_grace_days",
     "worker_listen",
+    "metrics_listen",
+    "metrics_tenants",
     "rate_limit_per_min",
     "trusted_issuers_file",
     "dev_insecure_loopback",
     "encryption_key",
     "encryption_keys_old",
     "allowed_webhook_networks",
+    "console_origin",
+    "console_demo_link",
 ];
 
 struct Settings<'a> {
@@ -392,6 +447,8 @@ mod tests {
             ("STEPGATE_LOG", "a=b=c"),
             ("STEPGATE_WORKER_CONCURRENCY", "0"),
             ("STEPGATE_WORKER_LISTEN", "8080"),
+            ("STEPGATE_METRICS_LISTEN", "9090"),
+            ("STEPGATE_METRICS_TENANTS", "acme"),
             ("STEPGATE_DEV_INSECURE_LOOPBACK", "maybe"),
             ("STEPGATE_ENCRYPTION_KEY", "hunter2"),
             ("STEPGATE_ALLOWED_WEBHOOK_NETWORKS", "10.0.0.0/8,nowhere"),
@@ -408,6 +465,8 @@ mod tests {
             "STEPGATE_LOG ",
             "CONCURRENCY",
             "WORKER_LISTEN",
+            "METRICS_LISTEN",
+            "`acme`",
             "LOOPBACK",
             "ENCRYPTION_KEY",
             "`nowhere`",

@@ -1,6 +1,9 @@
 //! What a running service holds: handed to use cases and jobs by reference.
 
-use crate::{aws::Aws, clock::Clock, config::Config, ids::IdSource, storage::Database, trust::Trust};
+use crate::{
+    aws::Aws, clock::Clock, config::Config, domain::cell::CellAccess, ids::IdSource, storage::Database,
+    trust::Trust,
+};
 use blockid::EgressPolicy;
 use ipnet::IpNet;
 use std::sync::Arc;
@@ -23,6 +26,14 @@ pub struct Context {
 }
 
 impl Context {
+    /// The same, with AWS as seen from the account of a cell.
+    pub async fn in_cell(&self, access: Option<&CellAccess>) -> Self {
+        Self {
+            aws: self.aws.within(access).await,
+            ..self.clone()
+        }
+    }
+
     /// What a provider of a cell with these networks may be connected at.
     pub fn egress(&self, allowed_networks: Vec<IpNet>, extra_ca_pem: Option<String>) -> EgressPolicy {
         EgressPolicy {

@@ -60,8 +60,14 @@ codes! {
     ExternalIdTaken => "external_id_taken", "External id taken";
     /// There is no cell that takes new tenants, or not the one that was asked for.
     NoCellAvailable => "no_cell_available", "No cell available";
+    /// An AWS quota leaves no room in the cell, or in any; `detail` says which, and what an operator can do.
+    CellFull => "cell_full", "Cell full";
+    /// The rollout's state does not allow this operation, or another rollout works on the same tenants.
+    RolloutState => "rollout_state", "Rollout state does not allow this";
     /// The tenant's state does not allow this operation.
     TenantState => "tenant_state", "Tenant state does not allow this";
+    /// Users are to be deleted whom nobody has exported since the tenant was deleted: export them, or say `without_export`.
+    ExportRequired => "export_required", "Export required";
     /// What was asked for loses something: ask again with `confirm` as in `confirmation`.
     ConfirmationRequired => "confirmation_required", "Confirmation required";
     /// The BlockID connection is being changed already: wait for that operation.

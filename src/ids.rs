@@ -191,6 +191,12 @@ ids! {
     MessageId => "msg",
     /// Id of a delivery of a message to a webhook.
     DeliveryId => "dlv",
+    /// Id of a release of triggers and template in a cell.
+    ReleaseId => "rel",
+    /// Id of a rollout.
+    RolloutId => "rlt",
+    /// Id of an alarm.
+    AlarmId => "alm",
 }
 
 #[cfg(test)]

@@ -10,11 +10,12 @@
 //! | [`storage`] | the only SQL; every function that reads a partner's rows asks for a scope | decisions |
 //! | [`aws`] | the only AWS SDK users, one file a service, narrow verbs of ours | decisions |
 //! | [`api`] | HTTP: one operation a file with its OpenAPI block | SQL, rules |
+//! | [`console`] | pages for operators, partners and auditors | SQL, rules, anything that [`usecases`] do not give |
 //! | [`provisioning`] | the reconciler's steps and the templates | HTTP |
 //! | [`reporting`] | step-up events in, reports out | SQL, HTTP |
 //! | [`worker`] | what runs by itself, and the loop that runs it | HTTP |
 //! | [`trust`] | tokens of issuers that the operator trusts | rights that a token gives itself |
-//! | [`observability`] | logging | |
+//! | [`observability`] | logs, metrics, traces | decisions |
 //! | [`commands`] | the subcommands of the binary: read configuration, wire, run | rules |
 //!
 //! Secrets that the database must hold are sealed by [`encryption`].
@@ -25,6 +26,7 @@ pub mod aws;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod console;
 pub mod context;
 pub mod domain;
 pub mod encryption;

@@ -40,6 +40,7 @@ const EXTENSION: &str = "x-problems";
         (name = "partners", description = "Organisations that onboard tenants, and their API keys."),
         (name = "keys", description = "API keys of operators and auditors."),
         (name = "cells", description = "AWS accounts and regions that tenants are placed in. Operators and auditors."),
+        (name = "rollouts", description = "Bringing tenants to another release of triggers and template, wave by wave. Operators and auditors."),
         (name = "tenants", description = "Customers: a BlockID connection and a user pool each."),
         (name = "blockid", description = "BlockID connections of tenants: checked, rotated, changed."),
         (name = "apps", description = "Customer applications: an app client and a step-up policy each."),
@@ -49,6 +50,7 @@ const EXTENSION: &str = "x-problems";
         (name = "audit", description = "Who did what, when and why; sealed so that a change shows."),
         (name = "webhooks", description = "Where a partner wants to be told what happened."),
         (name = "metrics", description = "What became of step-ups: reports, and the events behind them."),
+        (name = "alarms", description = "What tenants are watched for, and what was raised."),
         (name = "service", description = "The service itself."),
     )
 )]

@@ -15,14 +15,17 @@
 //! | [`draining`] | a server on its way out |
 //! | [`server`] | puts it together and listens |
 
+pub mod alarms;
 pub mod api_keys;
 pub mod apps;
 pub mod audit;
 pub mod blockid;
 pub mod cells;
+mod csv;
 mod docs;
 pub mod document;
 pub mod draining;
+pub mod drift;
 pub mod events;
 pub mod exemptions;
 pub mod extract;
@@ -39,6 +42,7 @@ pub mod problem;
 pub mod problems;
 pub mod rate_limit;
 pub mod respond;
+pub mod rollouts;
 mod route_table;
 pub mod server;
 pub mod templates;
@@ -67,12 +71,25 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(api_keys::revoke::revoke_installation_key)
         .service(cells::list::list_cells)
         .service(cells::get::get_cell)
+        .service(cells::update::update_cell)
+        .service(cells::releases::list_releases)
+        .service(rollouts::create::create_rollout)
+        .service(rollouts::list::list_rollouts)
+        .service(rollouts::get::get_rollout)
+        .service(rollouts::pause::pause_rollout)
+        .service(rollouts::resume::resume_rollout)
+        .service(rollouts::cancel::cancel_rollout)
         .service(tenants::create::create_tenant)
         .service(tenants::list::list_tenants)
         .service(tenants::get::get_tenant)
         .service(tenants::update::update_tenant)
         .service(tenants::suspend::suspend_tenant)
         .service(tenants::resume::resume_tenant)
+        .service(drift::get::get_drift)
+        .service(drift::check::check_drift)
+        .service(tenants::delete::delete_tenant)
+        .service(tenants::restore::restore_tenant)
+        .service(tenants::purge::purge_tenant)
         .service(blockid::check_new::check_connection)
         .service(blockid::get::get_connection)
         .service(blockid::put::put_connection)
@@ -105,6 +122,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(exemptions::approve::approve_exemption)
         .service(exemptions::revoke::revoke_exemption)
         .service(users::find::find_users)
+        .service(users::export::export_users)
         .service(users::get::get_user)
         .service(users::sign_out::sign_out_user)
         .service(links::list::list_links)
@@ -126,6 +144,9 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(metrics::tenant_step_up::get_tenant_step_up_metrics)
         .service(metrics::step_up::get_step_up_metrics)
         .service(events::list::list_events)
+        .service(alarms::get::get_tenant_alarms)
+        .service(alarms::put::put_tenant_alarms)
+        .service(alarms::list::list_alarms)
         .service(problems::list::list_problems)
         .service(problems::get::get_problem)
         .service(templates::standalone::get_standalone_template)

@@ -114,12 +114,15 @@ pub fn status(code: Code) -> StatusCode {
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::NameTaken
         | Code::NoCellAvailable
+        | Code::CellFull
+        | Code::RolloutState
         | Code::TenantState
         | Code::OperationState
         | Code::KeyState
         | Code::IdempotencyInProgress
         | Code::ExternalIdTaken
         | Code::ConfirmationRequired
+        | Code::ExportRequired
         | Code::ConnectionChanging
         | Code::NothingToRevert
         | Code::ExemptionState

@@ -1,13 +1,16 @@
-//! Tells a path that does not exist from a method that a path does not have. Made from the OpenAPI document,
-//! so it cannot name a route that is not there.
+//! Tells a path that does not exist from a method that a path does not have, and which operation a request is for. Made
+//! from the OpenAPI document, so it cannot name a route that is not there.
 
 use super::problem::ApiError;
 use crate::{Error, error::Code};
 use actix_web::{HttpRequest, HttpResponse, dev::ResourceDef, web::Data};
-use utoipa::openapi::{OpenApi, PathItem};
+use utoipa::openapi::{OpenApi, PathItem, path::Operation};
 
 /// Every path and its methods.
-pub(super) struct RouteTable(Vec<(ResourceDef, String)>);
+pub(super) struct RouteTable(Vec<(ResourceDef, Methods)>);
+
+/// Methods of a path, each with the id of its operation.
+type Methods = Vec<(&'static str, String)>;
 
 impl RouteTable {
     /// Of a document, and of what the documentation itself serves.
@@ -17,7 +20,12 @@ impl RouteTable {
             .paths
             .iter()
             .map(|(path, item)| (path.as_str(), methods(item)));
-        let own = ["/openapi.json", "/docs", "/docs/{file}"].map(|path| (path, "GET".to_owned()));
+        let own = [
+            ("/openapi.json", "openapi"),
+            ("/docs", "docs"),
+            ("/docs/{file}", "docs"),
+        ]
+        .map(|(path, operation)| (path, vec![("GET", operation.to_owned())]));
         Self(
             documented
                 .chain(own)
@@ -26,14 +34,28 @@ impl RouteTable {
         )
     }
 
-    fn allowed(&self, path: &str) -> Option<&str> {
+    /// Methods that a path takes.
+    fn allowed(&self, path: &str) -> Option<String> {
+        let methods: Vec<_> = self.methods(path)?.iter().map(|(method, _)| *method).collect();
+        Some(methods.join(", "))
+    }
+
+    /// Id of the operation that a request is for.
+    pub(super) fn operation(&self, method: &str, path: &str) -> Option<&str> {
+        let mut methods = self.methods(path)?.iter();
+        methods
+            .find(|(taken, _)| *taken == method)
+            .map(|(_, operation)| operation.as_str())
+    }
+
+    fn methods(&self, path: &str) -> Option<&Methods> {
         // A path with a verb, `/v1/keys/{key_id}:revoke`, is also one of its resource whose id ends in the verb: the
         // one with more of its own text is meant.
         self.0
             .iter()
             .filter(|(definition, _)| definition.is_match(path))
             .max_by_key(|(definition, _)| literal_length(definition))
-            .map(|(_, methods)| methods.as_str())
+            .map(|(_, methods)| methods)
     }
 }
 
@@ -53,19 +75,19 @@ fn literal_length(definition: &ResourceDef) -> usize {
     length
 }
 
-fn methods(item: &PathItem) -> String {
+fn methods(item: &PathItem) -> Methods {
     let methods = [
-        ("GET", item.get.is_some()),
-        ("PUT", item.put.is_some()),
-        ("POST", item.post.is_some()),
-        ("DELETE", item.delete.is_some()),
-        ("PATCH", item.patch.is_some()),
+        ("GET", &item.get),
+        ("PUT", &item.put),
+        ("POST", &item.post),
+        ("DELETE", &item.delete),
+        ("PATCH", &item.patch),
     ];
-    let present: Vec<_> = methods
+    let id = |operation: &Operation| operation.operation_id.clone().unwrap_or_default();
+    methods
         .into_iter()
-        .filter_map(|(method, there)| there.then_some(method))
-        .collect();
-    present.join(", ")
+        .filter_map(|(method, operation)| Some((method, id(operation.as_ref()?))))
+        .collect()
 }
 
 /// Answers what no route took.
@@ -76,7 +98,7 @@ pub(super) async fn not_routed(
     match table.allowed(request.path()) {
         Some(allow) => Err(ApiError {
             error: Error::new(Code::MethodNotAllowed, format!("This path takes {allow}.")),
-            allow: Some(allow.to_owned()),
+            allow: Some(allow),
         }),
         None => Err(Error::new(
             Code::RouteNotFound,

@@ -38,6 +38,7 @@ pub fn build(context: Context, listener: TcpListener, draining: Draining) -> std
             .split_for_parts();
         let document = document.clone();
         app.configure(move |config| docs::configure(config, document))
+            .configure(crate::console::configure)
             .default_service(web::to(route_table::not_routed))
             .wrap(from_fn(middleware::authenticate))
             .wrap(from_fn(middleware::edge))
@@ -62,6 +63,23 @@ pub fn build_probes(context: Context, listener: TcpListener) -> std::io::Result<
             .service(health::healthz::healthz)
             .service(health::readyz::readyz)
             .wrap(from_fn(middleware::edge))
+    })
+    .workers(1)
+    .client_request_timeout(CLIENT_TIMEOUT)
+    .client_disconnect_timeout(CLIENT_TIMEOUT)
+    .shutdown_timeout(0)
+    .disable_signals()
+    .listen(listener)?;
+    Ok(server.run())
+}
+
+/// Metrics alone, at an address that only Prometheus is meant to reach.
+pub fn build_metrics(context: Context, listener: TcpListener) -> std::io::Result<Server> {
+    let context = web::Data::new(context);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(context.clone())
+            .service(health::metrics::scrape)
     })
     .workers(1)
     .client_request_timeout(CLIENT_TIMEOUT)

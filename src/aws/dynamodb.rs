@@ -1,12 +1,13 @@
 //! DynamoDB: the `policies` table of a tenant.
 
-use super::{Answered, AwsError};
+use super::{Answered, AwsError, calls::observed};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
     operation::RequestId as _,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
+use std::collections::HashMap;
 
 /// DynamoDB of one region.
 #[derive(Debug, Clone)]
@@ -36,7 +37,7 @@ impl DynamoDb {
     /// A client for the region of `config`.
     pub fn new(config: &SdkConfig) -> Self {
         Self {
-            client: Client::new(config),
+            client: observed!(aws_sdk_dynamodb, config),
         }
     }
 
@@ -54,15 +55,20 @@ impl DynamoDb {
         let Some(item) = read.map_err(|error| AwsError::from_sdk(OPERATION, &error))?.item else {
             return Ok(None);
         };
-        let generation = item
-            .get("generation")
-            .and_then(|value| value.as_n().ok())
-            .and_then(|text| text.parse().ok());
-        let document = item.get("document").and_then(|value| value.as_s().ok()).cloned();
-        match (generation, document) {
-            (Some(generation), Some(document)) => Ok(Some(StoredPolicy { generation, document })),
-            _ => Err(AwsError::incomplete(OPERATION, "generation and document")),
+        stored(OPERATION, &item).map(Some)
+    }
+
+    /// Every item of the table.
+    pub async fn policies(&self, table: &str) -> Result<Vec<StoredPolicy>, AwsError> {
+        const OPERATION: &str = "dynamodb:Scan";
+        let mut policies = Vec::new();
+        let scan = self.client.scan().table_name(table).consistent_read(true);
+        let mut items = scan.into_paginator().items().send();
+        while let Some(item) = items.next().await {
+            let item = item.map_err(|error| AwsError::from_sdk(OPERATION, &error))?;
+            policies.push(stored(OPERATION, &item)?);
         }
+        Ok(policies)
     }
 
     /// Writes the item unless one of the same or a higher generation is there. Repeating it is harmless.
@@ -114,7 +120,20 @@ impl DynamoDb {
         Ok(Answered::new((), deleted.request_id()))
     }
 
-    /// Lifts the deletion protection of a table, so that a stack that never came up can be cleaned away.
+    /// Deletes a table; one that is not there counts as deleted.
+    pub async fn delete_table(&self, table: &str) -> Result<Answered<()>, AwsError> {
+        let deleted = self.client.delete_table().table_name(table).send().await;
+        match deleted.map_err(|error| AwsError::from_sdk("dynamodb:DeleteTable", &error)) {
+            Ok(deleted) => Ok(Answered::new((), deleted.request_id())),
+            Err(error) if error.is_not_found() => Ok(Answered {
+                value: (),
+                request_id: error.request_id,
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lifts the deletion protection of a table that is about to be deleted.
     pub async fn lift_deletion_protection(&self, table: &str) -> Result<(), AwsError> {
         let update = self
             .client
@@ -126,5 +145,17 @@ impl DynamoDb {
         update
             .map(drop)
             .map_err(|error| AwsError::from_sdk("dynamodb:UpdateTable", &error))
+    }
+}
+
+fn stored(operation: &'static str, item: &HashMap<String, AttributeValue>) -> Result<StoredPolicy, AwsError> {
+    let generation = item
+        .get("generation")
+        .and_then(|value| value.as_n().ok())
+        .and_then(|text| text.parse().ok());
+    let document = item.get("document").and_then(|value| value.as_s().ok()).cloned();
+    match (generation, document) {
+        (Some(generation), Some(document)) => Ok(StoredPolicy { generation, document }),
+        _ => Err(AwsError::incomplete(operation, "generation and document")),
     }
 }

@@ -1,5 +1,6 @@
 //! What an AWS call failed with, in our words.
 
+use super::BudgetUsedUp;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
@@ -35,6 +36,14 @@ impl AwsError {
             }
             SdkError::TimeoutError(_) => ("Timeout".to_owned(), "no answer in time".to_owned(), None),
             SdkError::DispatchFailure(failure) => {
+                if let Some(used_up) = failure.as_connector_error().and_then(|error| used_up(error)) {
+                    return Self {
+                        operation,
+                        code: "BudgetUsedUp".to_owned(),
+                        message: used_up.to_string(),
+                        request_id: None,
+                    };
+                }
                 let text = failure
                     .as_connector_error()
                     .map_or_else(|| "not sent".to_owned(), ToString::to_string);
@@ -63,4 +72,10 @@ impl AwsError {
     pub fn is(&self, codes: &[&str]) -> bool {
         codes.contains(&self.code.as_str())
     }
+}
+
+/// The budget that ran out, however deep the SDK has wrapped the news.
+fn used_up<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a BudgetUsedUp> {
+    let mut chain = std::iter::successors(Some(error), |error| error.source());
+    chain.find_map(|error| error.downcast_ref())
 }

@@ -36,7 +36,16 @@ const THROTTLED: &[&str] = &[
     "RequestLimitExceeded",
     "ProvisionedThroughputExceededException",
     "SlowDown",
+    "BudgetUsedUp",
 ];
+/// Whether the body of an error names one of the codes of throttling, whatever the service's protocol.
+pub(super) fn names_throttling(body: &[u8]) -> bool {
+    /// The code is at the front of every protocol's errors.
+    const LOOKED_AT_BYTES: usize = 1024;
+    let front = String::from_utf8_lossy(&body[..body.len().min(LOOKED_AT_BYTES)]);
+    THROTTLED.iter().any(|code| front.contains(code))
+}
+
 const NOT_FOUND: &[&str] = &[
     "ResourceNotFoundException",
     "NotFoundException",
@@ -46,6 +55,8 @@ const NOT_FOUND: &[&str] = &[
     "ChangeSetNotFound",
     "ChangeSetNotFoundException",
     "StackNotFoundException",
+    "NoSuchEntity",
+    "NoSuchEntityException",
 ];
 const ALREADY_EXISTS: &[&str] = &[
     "AlreadyExistsException",

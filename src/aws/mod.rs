@@ -3,14 +3,18 @@
 //! [`Aws`] makes clients per region of a cell. All share one HTTP connector (rustls on ring), timeouts and
 //! retries. `AWS_ENDPOINT_URL` points everything at an emulator; nothing here knows of one.
 //!
-//! To add a service: a file with a struct around the SDK's client, verbs that take and give our types, and a
-//! constructor below. SDK errors become [`AwsError`], which keeps the error code and AWS's request id.
+//! To add a service: a file with a struct around the SDK's client (made by `observed!`, so that its calls are counted),
+//! verbs that take and give our types, and a constructor below. SDK errors become [`AwsError`], which keeps the error code and AWS's request id.
 
+mod access;
 mod answered;
+mod budget;
+mod calls;
 pub mod cloudformation;
 pub mod cognito;
 pub mod dynamodb;
 mod error;
+pub mod iam;
 mod kind;
 pub mod lambda;
 pub mod records;
@@ -20,17 +24,52 @@ pub mod sqs;
 pub mod sts;
 
 pub use answered::Answered;
+pub use budget::{Answering, Bucket, BudgetUsedUp, Granted, Tokens};
 pub use error::AwsError;
 pub use kind::AwsErrorKind;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_http_client::tls;
-use std::{collections::HashMap, sync::Mutex, sync::PoisonError, time::Duration};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// How long calls may take, and how often each is tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patience {
+    /// For a connection.
+    pub connect: Duration,
+    /// For one try.
+    pub attempt: Duration,
+    /// For all tries of a call.
+    pub operation: Duration,
+    /// Tries of a call at most.
+    pub attempts: u32,
+    /// Before the second try; doubled for each further one.
+    pub backoff: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            attempt: Duration::from_secs(10),
+            operation: Duration::from_secs(30),
+            attempts: 4,
+            backoff: Duration::from_secs(1),
+        }
+    }
+}
 
 /// Makes AWS clients per region.
 pub struct Aws {
     base: SdkConfig,
+    budget: Option<Arc<dyn Tokens>>,
     regions: Mutex<HashMap<String, SdkConfig>>,
+    accounts: Mutex<access::Accounts>,
 }
 
 impl std::fmt::Debug for Aws {
@@ -50,24 +89,44 @@ impl Aws {
 
     /// As [`Self::load`], from a prepared loader (tests give endpoint and credentials of their own).
     pub async fn from_loader(loader: aws_config::ConfigLoader) -> Self {
+        Self::patient(loader, &Patience::default()).await
+    }
+
+    /// As [`Self::from_loader`], with other times.
+    pub async fn patient(loader: aws_config::ConfigLoader, patience: &Patience) -> Self {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
             .build_https();
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(3))
-            .operation_attempt_timeout(Duration::from_secs(10))
-            .operation_timeout(Duration::from_secs(30))
+            .connect_timeout(patience.connect)
+            .operation_attempt_timeout(patience.attempt)
+            .operation_timeout(patience.operation)
             .build();
+        let retries = RetryConfig::standard()
+            .with_max_attempts(patience.attempts)
+            .with_initial_backoff(patience.backoff);
         let base = loader
             .http_client(http)
             .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(4))
+            .retry_config(retries)
             .load()
             .await;
+        Self::from_base(base, None)
+    }
+
+    fn from_base(base: SdkConfig, budget: Option<Arc<dyn Tokens>>) -> Self {
         Self {
             base,
-            regions: Mutex::new(HashMap::new()),
+            budget,
+            regions: Mutex::default(),
+            accounts: Mutex::default(),
         }
+    }
+
+    /// The same, with every call within a budget; each region has its own.
+    #[must_use]
+    pub fn budgeted(&self, source: Arc<dyn Tokens>) -> Self {
+        Self::from_base(self.base.clone(), Some(source))
     }
 
     /// The configuration for one region. Credentials and connections are shared between regions.
@@ -77,10 +136,16 @@ impl Aws {
             .unwrap_or_else(PoisonError::into_inner)
             .entry(region.to_owned())
             .or_insert_with(|| {
-                self.base
-                    .to_builder()
-                    .region(Region::new(region.to_owned()))
-                    .build()
+                let mut config = self.base.to_builder();
+                config.set_region(Region::new(region.to_owned()));
+                if let (Some(source), Some(http)) = (&self.budget, self.base.http_client()) {
+                    config.set_http_client(Some(SharedHttpClient::new(budget::BudgetedHttp::new(
+                        http,
+                        Arc::clone(source),
+                        region,
+                    ))));
+                }
+                config.build()
             })
             .clone()
     }
@@ -108,6 +173,11 @@ impl Aws {
     /// The `records` table of a tenant.
     pub fn records(&self, region: &str, table: String) -> records::Records {
         records::Records::new(&self.region(region), table)
+    }
+
+    /// IAM, as a region's clients reach it.
+    pub fn iam(&self, region: &str) -> iam::Iam {
+        iam::Iam::new(&self.region(region))
     }
 
     /// Lambda of a region.

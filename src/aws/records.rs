@@ -3,7 +3,7 @@
 //! Everything else in it is written and read by the triggers. Keys and fields are `step_up`'s
 //! ([`step_up::record_keys`], [`step_up::link`]), and every write of a link is conditional on both sides, as theirs are.
 
-use super::{Answered, AwsError};
+use super::{Answered, AwsError, calls::observed};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
@@ -49,7 +49,7 @@ impl Records {
     /// A client for the region of `config`.
     pub fn new(config: &SdkConfig, table: String) -> Self {
         Self {
-            client: Client::new(config),
+            client: observed!(aws_sdk_dynamodb, config),
             table,
         }
     }

@@ -1,6 +1,6 @@
 //! S3: trigger artifacts in the bucket of a cell.
 
-use super::AwsError;
+use super::{AwsError, calls::observed};
 use aws_config::SdkConfig;
 use aws_sdk_s3::{Client, primitives::ByteStream, types::ChecksumMode};
 
@@ -14,7 +14,7 @@ impl S3 {
     /// A client for the region of `config`.
     pub fn new(config: &SdkConfig) -> Self {
         Self {
-            client: Client::new(config),
+            client: observed!(aws_sdk_s3, config),
         }
     }
 

@@ -1,8 +1,9 @@
 //! Secrets Manager: the secrets of tenants.
 
-use super::{Answered, AwsError};
+use super::{Answered, AwsError, calls::observed};
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::{Client, operation::RequestId as _, types::Tag};
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 /// Secrets Manager of one region.
@@ -14,6 +15,8 @@ pub struct SecretsManager {
 const CURRENT: &str = "AWSCURRENT";
 const PREVIOUS: &str = "AWSPREVIOUS";
 const PENDING: &str = "AWSPENDING";
+/// How long a deleted secret can be restored, days; the least that AWS takes.
+const RECOVERY_WINDOW_DAYS: i64 = 7;
 
 /// Which versions of a secret have which label.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +41,7 @@ impl SecretsManager {
     /// A client for the region of `config`.
     pub fn new(config: &SdkConfig) -> Self {
         Self {
-            client: Client::new(config),
+            client: observed!(aws_sdk_secretsmanager, config),
         }
     }
 
@@ -251,6 +254,14 @@ impl SecretsManager {
         Ok(policy.resource_policy)
     }
 
+    /// Removes the resource policy of a secret.
+    pub async fn delete_resource_policy(&self, arn: &str) -> Result<(), AwsError> {
+        let deleted = self.client.delete_resource_policy().secret_id(arn).send().await;
+        deleted
+            .map(drop)
+            .map_err(|error| AwsError::from_sdk("secretsmanager:DeleteResourcePolicy", &error))
+    }
+
     /// Sets the resource policy of a secret. Secrets Manager refuses one that opens it to the public.
     pub async fn put_resource_policy(&self, arn: &str, policy: &str) -> Result<Answered<()>, AwsError> {
         let put = self
@@ -265,18 +276,34 @@ impl SecretsManager {
         Ok(Answered::new((), put.request_id()))
     }
 
-    /// Deletes a secret; it can be restored for a week. One that is not there counts as deleted.
-    pub async fn delete(&self, name: &str) -> Result<(), AwsError> {
+    /// Deletes a secret; it can be restored for a week. Returns until when, `None` when there is no such secret. One
+    /// that is deleted already is left as it is.
+    pub async fn delete(&self, name: &str) -> Result<Option<DateTime<Utc>>, AwsError> {
+        let date = |time: &aws_sdk_secretsmanager::primitives::DateTime| {
+            DateTime::from_timestamp(time.secs(), 0).unwrap_or_default()
+        };
+        // AWS refuses to delete what is deleted already.
+        let described = self.client.describe_secret().secret_id(name).send().await;
+        match described.map_err(|error| AwsError::from_sdk("secretsmanager:DescribeSecret", &error)) {
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+            Ok(found) => {
+                if let Some(time) = found.deleted_date() {
+                    return Ok(Some(date(time)));
+                }
+            }
+        }
         let deleted = self
             .client
             .delete_secret()
             .secret_id(name)
-            .recovery_window_in_days(7)
+            .recovery_window_in_days(RECOVERY_WINDOW_DAYS)
             .send()
             .await;
         match deleted.map_err(|error| AwsError::from_sdk("secretsmanager:DeleteSecret", &error)) {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
+            Ok(deleted) => Ok(deleted.deletion_date().map(date)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }

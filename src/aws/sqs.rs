@@ -1,6 +1,6 @@
 //! SQS: the queue on which a cell's step-up events arrive.
 
-use super::AwsError;
+use super::{AwsError, calls::observed};
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_sqs::{
     Client,
@@ -31,7 +31,6 @@ pub struct Message {
 impl Sqs {
     /// A client for the region of `config`.
     pub fn new(config: &SdkConfig) -> Self {
-        let config = Config::from(config);
         // A receive waits for messages: it may take longer than other calls.
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(3))
@@ -39,8 +38,8 @@ impl Sqs {
             .operation_timeout(Duration::from_secs(35))
             .build();
         Self {
-            patient: config.to_builder().timeout_config(timeouts).build(),
-            client: Client::from_conf(config),
+            patient: Config::from(config).to_builder().timeout_config(timeouts).build(),
+            client: observed!(aws_sdk_sqs, config),
         }
     }
 

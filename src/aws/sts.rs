@@ -1,6 +1,6 @@
 //! STS: who we are.
 
-use super::AwsError;
+use super::{AwsError, calls::observed};
 use aws_config::SdkConfig;
 use aws_sdk_sts::Client;
 
@@ -14,7 +14,7 @@ impl Sts {
     /// A client for the region of `config`.
     pub fn new(config: &SdkConfig) -> Self {
         Self {
-            client: Client::new(config),
+            client: observed!(aws_sdk_sts, config),
         }
     }
 

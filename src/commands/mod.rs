@@ -4,6 +4,8 @@
 //! output as JSON, logs and errors to standard error.
 
 pub mod cell;
+pub mod cell_policy;
+pub mod console;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;
@@ -12,9 +14,14 @@ pub mod problems;
 pub mod serve;
 pub mod worker;
 
-use crate::config::{Config, LogConfig};
+use crate::{
+    api,
+    config::{Config, LogConfig},
+    observability::{logging, metrics::metrics, traces::Traces},
+};
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use std::{net::TcpListener, process::ExitCode};
 
 /// Control plane that puts a BlockID step-up into Amazon Cognito sign-ins.
 #[derive(Debug, Parser)]
@@ -43,6 +50,9 @@ pub enum Command {
     /// Cells: accounts and regions that tenants are placed in.
     #[command(subcommand)]
     Cell(cell::CellCommand),
+    /// The console.
+    #[command(subcommand)]
+    Console(console::ConsoleCommand),
     /// API keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -50,11 +60,10 @@ pub enum Command {
 
 /// Runs the command; the process's entry point after parsing the command line.
 pub async fn run(cli: Cli) -> ExitCode {
-    crate::observability::logging::install(&LogConfig::load());
     // One TLS provider for everything in the process; an error means that it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    match dispatch(cli.command).await {
-        Ok(()) => ExitCode::SUCCESS,
+    match observed(cli.command).await {
+        Ok(code) => code,
         Err(error) => {
             #[expect(
                 clippy::print_stderr,
@@ -68,20 +77,54 @@ pub async fn run(cli: Cli) -> ExitCode {
     }
 }
 
-async fn dispatch(command: Command) -> anyhow::Result<()> {
+/// Runs the command with its logs and, where it is one that stays, its traces.
+async fn observed(command: Command) -> anyhow::Result<ExitCode> {
+    let traces = match command {
+        Command::Serve => Traces::begin("serve"),
+        Command::Worker => Traces::begin("worker"),
+        _ => Ok(Traces::default()),
+    };
+    let traces = traces.inspect_err(|_| logging::install(&LogConfig::load(), &Traces::default()))?;
+    logging::install(&LogConfig::load(), &traces);
+    let result = dispatch(command).await;
+    traces.end().await;
+    result
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve => serve::run(Config::load()?).await,
-        Command::Worker => worker::run(Config::load()?).await,
-        Command::Migrate(arguments) => migrate::run(Config::load()?, &arguments).await,
-        Command::Openapi => openapi::run(),
-        Command::Probe(arguments) => probe::run(arguments).await,
-        Command::Problems => {
-            problems::run();
-            Ok(())
-        }
-        Command::Cell(command) => cell::run(Config::load()?, command).await,
-        Command::Keys(command) => keys::run(command).await,
+        Command::Serve => serve::run(Config::load()?).await?,
+        Command::Worker => worker::run(Config::load()?).await?,
+        Command::Migrate(arguments) => migrate::run(Config::load()?, &arguments).await?,
+        Command::Openapi => openapi::run()?,
+        Command::Probe(arguments) => probe::run(arguments).await?,
+        Command::Problems => problems::run(),
+        Command::Cell(cell::CellCommand::Policy(arguments)) => cell_policy::run(arguments)?,
+        Command::Cell(command) => return cell::run(Config::load()?, command).await,
+        Command::Console(command) => console::run(Config::load()?, command).await?,
+        Command::Keys(command) => keys::run(command).await?,
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Serves metrics for as long as the process lives, where it is configured to.
+fn serve_metrics(context: &crate::Context, command: &'static str) -> anyhow::Result<()> {
+    let metrics = metrics();
+    let version = env!("CARGO_PKG_VERSION");
+    metrics.build_info.set([version.into(), command.into()], 1.0);
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds of this age are exact in 53 bits"
+    )]
+    let now_s = context.clock.now().timestamp_millis() as f64 / 1000.0;
+    metrics.start_time_seconds.set([], now_s);
+    let Some(listen) = context.config.metrics_listen else {
+        return Ok(());
+    };
+    let listener = TcpListener::bind(listen).with_context(|| format!("cannot serve metrics on {listen}"))?;
+    tracing::info!(address = %listener.local_addr()?, "serving metrics");
+    tokio::spawn(api::server::build_metrics(context.clone(), listener)?);
+    Ok(())
 }
 
 /// Prints a command's result.

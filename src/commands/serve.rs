@@ -14,6 +14,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let (listen, delay) = (config.listen, config.shutdown_delay);
     let context = Context::connect(config).await?;
     context.db.check_schema().await?;
+    super::serve_metrics(&context, "serve")?;
     let listener = TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     let draining = Draining::default();

@@ -66,12 +66,48 @@ text_enum! {
         MethodsChanged => "methods_changed",
         /// A cell was put up, or brought to other settings.
         CellApplied => "cell_applied",
+        /// A cell was closed, opened, or given other quotas.
+        CellChanged => "cell_changed",
+        /// Triggers and template were registered that tenants can be brought to.
+        ReleaseRegistered => "release_registered",
+        /// A rollout was begun.
+        RolloutCreated => "rollout_created",
+        /// A rollout was paused.
+        RolloutPaused => "rollout_paused",
+        /// A rollout was resumed.
+        RolloutResumed => "rollout_resumed",
+        /// A rollout was stopped by hand.
+        RolloutCancelled => "rollout_cancelled",
+        /// A rollout came to another wave, or stopped, or ended.
+        RolloutAdvanced => "rollout_advanced",
+        /// A tenant was brought to another release by a rollout, or back.
+        TenantReleaseChanged => "tenant_release_changed",
         /// A tenant was created.
         TenantCreated => "tenant_created",
         /// A tenant was changed.
         TenantUpdated => "tenant_updated",
+        /// A check for drift was asked for.
+        DriftCheckAsked => "drift_check_asked",
+        /// AWS was found other than wanted, past Stepgate.
+        DriftFound => "drift_found",
+        /// What was found other than wanted is as wanted again.
+        DriftCleared => "drift_cleared",
         /// A tenant whose client secret never arrived was removed.
         TenantAbandoned => "tenant_abandoned",
+        /// A tenant was deleted; it can be restored.
+        TenantDeleted => "tenant_deleted",
+        /// A deleted tenant was restored.
+        TenantRestored => "tenant_restored",
+        /// It was confirmed that a deleted tenant is to be removed for good.
+        TenantPurgeAsked => "tenant_purge_asked",
+        /// A tenant was removed for good.
+        TenantPurged => "tenant_purged",
+        /// A tenant was found in AWS, and has its rows again.
+        TenantRebuilt => "tenant_rebuilt",
+        /// An export of all users was begun.
+        UsersExportBegun => "users_export_begun",
+        /// An export of all users was read to its end.
+        UsersExported => "users_exported",
         /// An app was added to a tenant.
         AppCreated => "app_created",
         /// An app's name or settings were changed.
@@ -80,6 +116,8 @@ text_enum! {
         AppDeleted => "app_deleted",
         /// The work on an operation was stopped.
         OperationCancelled => "operation_cancelled",
+        /// Somebody signed in to the console.
+        ConsoleSignedIn => "console_signed_in",
         /// A policy got a new version.
         PolicyChanged => "policy_changed",
         /// An attempt of a known caller was refused.
@@ -98,6 +136,8 @@ text_enum! {
         WebhookTested => "webhook_tested",
         /// A message was sent to a webhook again.
         WebhookReplayed => "webhook_replayed",
+        /// What a tenant is watched for was changed.
+        AlarmsChanged => "alarms_changed",
     }
 }
 

@@ -1,11 +1,15 @@
 //! A cell: one AWS account and region that tenants are placed in.
 
+mod capacity;
+mod place;
+mod release;
+
+pub use capacity::{HeadRoom, QUOTA_MAX, Quota, QuotaName, Quotas, Use};
+pub use place::{Candidate, Wish, place};
+pub use release::{Release, release_name};
+
 use super::text_enum;
-use crate::{
-    Error, Result,
-    error::{Code, FieldError},
-    ids::CellId,
-};
+use crate::ids::{CellId, ReleaseId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -48,8 +52,14 @@ pub struct Cell {
     pub log_group_name: String,
     /// Queue with the step-up events of its tenants; none until the cell is brought to a version that has one.
     pub event_queue_url: Option<String>,
-    /// Trigger artifacts in the bucket.
+    /// Trigger artifacts that new tenants get.
     pub artifacts: Artifacts,
+    /// What new tenants get: these artifacts and a template; `null` where nothing was registered yet.
+    pub release_id: Option<ReleaseId>,
+    /// AWS quotas as an operator gave them; `null` is AWS's default.
+    pub quotas: Quotas,
+    /// How its account is reached; `null` with the service's own credentials.
+    pub access: Option<CellAccess>,
     /// Networks beside the public internet in which BlockID providers may be.
     #[schema(value_type = Vec<String>)]
     pub allowed_provider_networks: Vec<ipnet::IpNet>,
@@ -57,6 +67,16 @@ pub struct Cell {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+/// The role by which an account is reached that the service's own credentials do not belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+pub struct CellAccess {
+    /// ARN of the role.
+    #[schema(example = "arn:aws:iam::123456789012:role/stepgate-cell")]
+    pub role_arn: String,
+    /// What the role's trust policy asks for beside the caller, so that nobody else can have us act there.
+    pub external_id: Option<String>,
 }
 
 /// Trigger artifacts of one version.
@@ -80,28 +100,4 @@ pub struct Artifact {
     pub key: String,
     /// SHA-256 of the zip, base64, as Lambda reports it.
     pub sha256_base64: String,
-}
-
-/// Chooses where a new tenant goes: the cell that was asked for, else the ready one with the fewest tenants
-/// (`candidates` are the ready ones, least loaded first).
-pub fn place(candidates: Vec<Cell>, asked: Option<CellId>) -> Result<Cell> {
-    match asked {
-        None => candidates.into_iter().next().ok_or_else(|| {
-            Error::new(
-                Code::NoCellAvailable,
-                "No cell takes new tenants at the moment; an operator must add or open one.",
-            )
-        }),
-        Some(id) => candidates.into_iter().find(|cell| cell.id == id).ok_or_else(|| {
-            Error::new(
-                Code::NoCellAvailable,
-                "The cell that was asked for does not exist or takes no new tenants.",
-            )
-            .with_fields(vec![FieldError::new(
-                "/cell_id",
-                "not_available",
-                "not a cell that takes new tenants",
-            )])
-        }),
-    }
 }

@@ -7,21 +7,17 @@
 //!
 //! Until it is done the tenant's own connection stays in force, with its secret.
 
-use super::{blockid::BlockIdConnection, operation::Failure, text_enum};
+use super::{blockid::BlockIdConnection, confirmation, operation::Failure, text_enum};
 use crate::{
     Error,
     error::{self, Code, FieldError},
     ids::{ChangeId, OperationId, TenantId},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
-use subtle::ConstantTimeEq;
+use serde_json::{Value, json};
 
 /// How long a change is tried before it is taken back.
 pub const TRIED_FOR: TimeDelta = TimeDelta::minutes(15);
-/// How long a confirmation may take: from one to two of these.
-const CONFIRMATION_WINDOW_S: i64 = 15 * 60;
 
 text_enum! {
     /// How far a change is.
@@ -102,15 +98,12 @@ pub struct Confirmation<'a> {
 impl Confirmation<'_> {
     /// The text to be repeated.
     pub fn token(&self, now: DateTime<Utc>) -> String {
-        self.token_of(now.timestamp().div_euclid(CONFIRMATION_WINDOW_S))
+        confirmation::token(self.key, &self.request(), now)
     }
 
     /// Whether `given` confirms it.
     pub fn accepts(&self, given: &str, now: DateTime<Utc>) -> bool {
-        let window = now.timestamp().div_euclid(CONFIRMATION_WINDOW_S);
-        [window, window - 1]
-            .into_iter()
-            .any(|window| bool::from(self.token_of(window).as_bytes().ct_eq(given.as_bytes())))
+        confirmation::accepts(self.key, &self.request(), given, now)
     }
 
     /// The refusal of a change that was not confirmed.
@@ -135,21 +128,14 @@ impl Confirmation<'_> {
             })
     }
 
-    fn token_of(&self, window: i64) -> String {
-        let places = serde_json::json!([
-            "confirm a change of the connection",
+    fn request(&self) -> Value {
+        json!([
+            "change of the connection",
             self.tenant_id,
-            window,
             [&self.from.tenant_dns, &self.from.community],
             [&self.to.tenant_dns, &self.to.community],
             self.issuer,
-        ]);
-        // Any length of key is taken.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.key) else {
-            return String::new();
-        };
-        mac.update(places.to_string().as_bytes());
-        hex::encode(mac.finalize().into_bytes())[..40].to_owned()
+        ])
     }
 }
 

@@ -5,14 +5,20 @@
 //! pointers relative to the value, so that a caller hears of all of them at once.
 
 pub mod actor;
+pub mod alarm;
 pub mod api_key;
 pub mod app;
 pub mod audit;
 pub mod audit_diff;
 pub mod blockid;
 pub mod cell;
+pub mod condition;
+pub mod confirmation;
 pub mod connection_change;
 pub mod connection_check;
+pub mod console_session;
+pub mod deletion;
+pub mod drift;
 mod email_sender;
 pub mod exemption;
 pub mod method;
@@ -23,7 +29,10 @@ pub mod pilot;
 pub mod policy;
 pub mod pool;
 pub mod provisioning;
+pub mod registration;
+pub mod rollout;
 pub mod tenant;
+pub mod tenant_overview;
 pub mod user;
 pub mod validation;
 pub mod webhook;

@@ -1,6 +1,6 @@
 //! An operation: the work that one accepted request asks of the worker, and how far it is.
 
-use super::text_enum;
+use super::{deletion::PurgeReport, text_enum};
 use crate::ids::{OperationId, PartnerId, TenantId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,12 @@ text_enum! {
         SuspendTenant => "suspend_tenant",
         /// Have the triggers decide by policy again.
         ResumeTenant => "resume_tenant",
+        /// Have the triggers refuse everybody, because the tenant is deleted.
+        DeleteTenant => "delete_tenant",
+        /// Bring a deleted tenant back to what is asked of it.
+        RestoreTenant => "restore_tenant",
+        /// Remove a deleted tenant for good.
+        PurgeTenant => "purge_tenant",
         /// Try another BlockID connection or secret, and put it in force.
         ChangeConnection => "change_connection",
         /// Tell the triggers of an exemption.
@@ -34,6 +40,10 @@ text_enum! {
         RecordPilot => "record_pilot",
         /// Tell the triggers which methods the tenant has beside the shipped ones.
         UpdateMethods => "update_methods",
+        /// Bring a tenant to other triggers or another template, or back.
+        ChangeRelease => "change_release",
+        /// Write back what was changed past Stepgate.
+        HealDrift => "heal_drift",
     }
 }
 
@@ -76,10 +86,18 @@ pub struct Failure {
 }
 
 impl OperationKind {
-    /// Whether a caller may have the work stopped. What shuts or opens a tenant is never stopped half-way: nobody
-    /// could tell from its row whether its triggers refuse.
+    /// Whether a caller may have the work stopped. What shuts, opens or removes a tenant is never stopped half-way:
+    /// nobody could tell from its row whether its triggers refuse. Which release a tenant runs is for a rollout to say.
     pub const fn may_be_cancelled(self) -> bool {
-        !matches!(self, Self::SuspendTenant | Self::ResumeTenant)
+        !matches!(
+            self,
+            Self::SuspendTenant
+                | Self::ResumeTenant
+                | Self::DeleteTenant
+                | Self::RestoreTenant
+                | Self::PurgeTenant
+                | Self::ChangeRelease
+        )
     }
 }
 
@@ -175,6 +193,8 @@ pub struct Operation {
     pub request_id: Option<String>,
     /// W3C trace context of that request.
     pub traceparent: Option<String>,
+    /// Of a purge that is done: what was deleted and what is kept.
+    pub report: Option<PurgeReport>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
 }
@@ -199,6 +219,9 @@ pub struct Step {
     pub started_at: Option<DateTime<Utc>>,
     /// When it was done or given up.
     pub finished_at: Option<DateTime<Utc>>,
+    /// How long it took from the first try to the end, ms, once it has ended.
+    #[schema(minimum = 0)]
+    pub duration_ms: Option<i64>,
 }
 
 #[cfg(test)]
@@ -210,6 +233,9 @@ mod tests {
         assert!(OperationKind::CreateTenant.may_be_cancelled());
         assert!(!OperationKind::SuspendTenant.may_be_cancelled());
         assert!(!OperationKind::ResumeTenant.may_be_cancelled());
+        assert!(!OperationKind::ChangeRelease.may_be_cancelled());
+        assert!(!OperationKind::DeleteTenant.may_be_cancelled());
+        assert!(!OperationKind::PurgeTenant.may_be_cancelled());
     }
 
     #[test]

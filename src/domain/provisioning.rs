@@ -1,11 +1,19 @@
 //! What the worker does for a tenant: its steps, which of them an operation shows, and what it found in AWS.
 
 use super::{
-    app::AppSettings, blockid::BlockIdConnection, cell::Cell, method::TenantMethods,
-    operation::OperationKind, pool::PoolSettings, text_enum,
+    app::AppSettings,
+    blockid::BlockIdConnection,
+    cell::Cell,
+    deletion::{Deletion, PurgeReport},
+    method::TenantMethods,
+    operation::OperationKind,
+    pool::PoolSettings,
+    registration::TenantRegistration,
+    text_enum,
 };
-use crate::ids::{AppId, PartnerId, TenantId};
+use crate::ids::{AppId, PartnerId, ReleaseId, TenantId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use step_up::{policy::PolicyDocument, settings::ProviderMetadata};
 
 text_enum! {
@@ -33,13 +41,40 @@ text_enum! {
         PolicyItems => "policy_items",
         /// Tell the triggers pool and provider.
         TenantSettings => "tenant_settings",
+        /// Write back what was changed past Stepgate and is in no other step.
+        DriftRepair => "drift_repair",
         /// Read everything back and compare.
         ReadBack => "read_back",
+        /// Delete the app clients, so that nobody signs in through them.
+        RemoveAppClients => "remove_app_clients",
+        /// Delete the stack: functions, roles, policies. Pool and records outlive it.
+        RemoveStack => "remove_stack",
+        /// Delete the pool and the records, unless they are to be kept.
+        RemoveUsers => "remove_users",
+        /// Delete the secrets.
+        RemoveSecrets => "remove_secrets",
     }
 }
 
 impl StepName {
-    /// Every step, in order.
+    /// Every step of bringing a tenant up that there is, in order.
+    pub const ORDER: [Self; 13] = [
+        Self::Suspension,
+        Self::Exemptions,
+        Self::ConnectionChange,
+        Self::ProviderDiscovery,
+        Self::SettingsSecret,
+        Self::TenantStack,
+        Self::CredentialsPolicy,
+        Self::PoolAttributes,
+        Self::AppClients,
+        Self::PolicyItems,
+        Self::TenantSettings,
+        Self::DriftRepair,
+        Self::ReadBack,
+    ];
+
+    /// The steps of a whole pass, in order. What somebody changed past Stepgate is written back only when that is asked.
     pub const ALL: [Self; 12] = [
         Self::Suspension,
         Self::Exemptions,
@@ -55,10 +90,21 @@ impl StepName {
         Self::ReadBack,
     ];
 
+    /// Every step of removing a tenant, in order.
+    pub const REMOVAL: [Self; 4] = [
+        Self::RemoveAppClients,
+        Self::RemoveStack,
+        Self::RemoveUsers,
+        Self::RemoveSecrets,
+    ];
+
     /// The steps that an operation consists of, in order.
     pub const fn plan(kind: OperationKind) -> &'static [Self] {
         match kind {
-            OperationKind::CreateTenant | OperationKind::UpdateTenant => &Self::ALL,
+            OperationKind::CreateTenant | OperationKind::UpdateTenant | OperationKind::RestoreTenant => {
+                &Self::ALL
+            }
+            OperationKind::PurgeTenant => &Self::REMOVAL,
             // A policy's maximum age is the refresh validity of its app client.
             OperationKind::CreateApp
             | OperationKind::UpdateApp
@@ -69,9 +115,22 @@ impl StepName {
                 Self::ProviderDiscovery,
                 Self::TenantSettings,
             ],
-            OperationKind::SuspendTenant | OperationKind::ResumeTenant => &[Self::Suspension],
+            OperationKind::SuspendTenant | OperationKind::ResumeTenant | OperationKind::DeleteTenant => {
+                &[Self::Suspension]
+            }
             OperationKind::ApproveExemption | OperationKind::EndExemption => &[Self::Exemptions],
+            OperationKind::HealDrift => &[
+                Self::SettingsSecret,
+                Self::TenantStack,
+                Self::CredentialsPolicy,
+                Self::AppClients,
+                Self::PolicyItems,
+                Self::TenantSettings,
+                Self::DriftRepair,
+                Self::ReadBack,
+            ],
             OperationKind::RecordPilot | OperationKind::UpdateMethods => &[Self::TenantSettings],
+            OperationKind::ChangeRelease => &[Self::TenantStack, Self::CredentialsPolicy, Self::ReadBack],
         }
     }
 }
@@ -88,12 +147,38 @@ pub struct Observed {
     pub stack: Option<StackOutputs>,
     /// How many stacks failed to come up and were cleaned away; part of the token of the next creation.
     pub failed_stacks: u32,
+    /// The release that the stack was last brought to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<ObservedRelease>,
     /// ARN of the `settings` secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settings_secret_arn: Option<String>,
     /// The provider's metadata and keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<DiscoveredProvider>,
+    /// What a purge has done so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<PurgeReport>,
+}
+
+/// The release that a stack runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedRelease {
+    /// Its id.
+    pub id: ReleaseId,
+    /// Its name.
+    pub name: String,
+}
+
+/// The release that a stack is to run. Its artifacts stand in the cell that the pass works with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredRelease {
+    /// Its id.
+    pub id: ReleaseId,
+    /// Its name.
+    pub name: String,
+    /// Text of its template.
+    pub template_body: String,
 }
 
 /// What a tenant's stack consists of.
@@ -113,6 +198,9 @@ pub struct StackOutputs {
     pub policies_table: String,
     /// Table of grants, evidence, links.
     pub records_table: String,
+    /// Parameters that it was last brought to. A stack that has others was changed by somebody else.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// Provider metadata and the connection that it was found under.
@@ -145,8 +233,10 @@ pub struct Desired {
     pub tenant_id: TenantId,
     /// Whose it is.
     pub partner_id: PartnerId,
-    /// Where it lives.
+    /// Where it lives, with the artifacts that this tenant is to run.
     pub cell: Cell,
+    /// What it is to run; `None` where nothing was registered: the cell's artifacts and the template of this binary.
+    pub release: Option<DesiredRelease>,
     /// Its BlockID connection.
     pub connection: BlockIdConnection,
     /// Settings of its pool.
@@ -159,10 +249,18 @@ pub struct Desired {
     pub settings_secret_name: String,
     /// Key of the HMAC that hides user ids in events.
     pub event_hash_key: Vec<u8>,
+    /// What of it only the control plane needs.
+    pub registration: TenantRegistration,
     /// The generation that this is.
     pub generation: i64,
     /// Whether its triggers refuse everybody.
     pub suspended: bool,
+    /// Whether it is deleted: nothing is done for it but shutting it, or removing it.
+    pub deleted: bool,
+    /// The deletion under which it is purged, when it is.
+    pub purging: Option<Deletion>,
+    /// Name of the secret with the client secret.
+    pub credentials_secret_name: String,
     /// Whether it is for trying out: then nothing of it is protected against deletion.
     pub sandbox: bool,
     /// Passes that failed since the last good one.
@@ -182,6 +280,10 @@ pub struct Desired {
 pub struct DesiredApp {
     /// Its id.
     pub id: AppId,
+    /// Name for people.
+    pub name: String,
+    /// When it was made.
+    pub created_at: chrono::DateTime<chrono::Utc>,
     /// Its settings.
     pub settings: AppSettings,
     /// Its app client, once made.
@@ -217,13 +319,24 @@ mod tests {
             OperationKind::SuspendTenant,
             OperationKind::ChangeConnection,
             OperationKind::EndExemption,
+            OperationKind::ChangeRelease,
+            OperationKind::HealDrift,
         ] {
             let positions: Vec<_> = StepName::plan(kind)
                 .iter()
-                .map(|step| StepName::ALL.iter().position(|one| one == step).unwrap())
+                .map(|step| StepName::ORDER.iter().position(|one| one == step).unwrap())
                 .collect();
             assert!(positions.is_sorted(), "{kind}");
         }
+    }
+
+    #[test]
+    fn a_whole_pass_keeps_the_order_and_leaves_out_only_the_repair() {
+        let without: Vec<_> = StepName::ORDER
+            .into_iter()
+            .filter(|step| *step != StepName::DriftRepair)
+            .collect();
+        assert_eq!(without, StepName::ALL);
     }
 
     #[test]

@@ -1,15 +1,24 @@
 //! A tenant: one BlockID connection, one user pool, one stack.
 
 use super::{
-    blockid::BlockIdConnection, connection_check::ConnectionReport, method::TenantMethods,
-    operation::Failure, pool::PoolSettings, validation::Problems,
+    blockid::BlockIdConnection,
+    cell::CellAccess,
+    condition::{self, Condition, Times},
+    connection_check::ConnectionReport,
+    deletion::{Deletion, Purge},
+    drift::{DriftMode, DriftSummary},
+    method::TenantMethods,
+    operation::Failure,
+    pool::PoolSettings,
+    tenant_overview::{Facts, TenantCondition},
+    validation::Problems,
 };
 use crate::{
     Error, Result,
     error::Code,
     ids::{CellId, IdSource, PartnerId, TenantId},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
 /// Names and values of a partner's choosing, to select tenants by.
@@ -32,10 +41,17 @@ pub enum TenantState {
         /// ARN of the `credentials` secret.
         credentials_secret_arn: String,
     },
-    /// To be removed.
-    Deleting,
+    /// Deleted: nobody signs in, nothing is removed yet, and it can be restored.
+    Deleting {
+        /// ARN of the `credentials` secret.
+        credentials_secret_arn: String,
+        /// Since when, and until when.
+        deletion: Deletion,
+    },
+    /// Being removed for good.
+    Purging(Deletion),
     /// Removed; the row keeps the id from being used again.
-    Deleted,
+    Deleted(Deletion),
 }
 
 impl TenantState {
@@ -44,24 +60,100 @@ impl TenantState {
         match self {
             Self::AwaitingSecret => "awaiting_secret",
             Self::Active { .. } => "active",
-            Self::Deleting => "deleting",
-            Self::Deleted => "deleted",
+            Self::Deleting { .. } => "deleting",
+            Self::Purging(_) => "purging",
+            Self::Deleted(_) => "deleted",
         }
     }
 
     /// From the database's columns.
-    pub fn from_columns(state: &str, credentials_secret_arn: Option<String>) -> Result<Self> {
-        match (state, credentials_secret_arn) {
-            ("awaiting_secret", _) => Ok(Self::AwaitingSecret),
-            ("active", Some(credentials_secret_arn)) => Ok(Self::Active {
+    pub fn from_columns(
+        state: &str,
+        credentials_secret_arn: Option<String>,
+        deletion: Option<Deletion>,
+    ) -> Result<Self> {
+        match (state, credentials_secret_arn, deletion) {
+            ("awaiting_secret", ..) => Ok(Self::AwaitingSecret),
+            ("active", Some(credentials_secret_arn), _) => Ok(Self::Active {
                 credentials_secret_arn,
             }),
-            ("deleting", _) => Ok(Self::Deleting),
-            ("deleted", _) => Ok(Self::Deleted),
-            (state, arn) => Err(Error::internal(anyhow::anyhow!(
+            ("deleting", Some(credentials_secret_arn), Some(deletion)) => Ok(Self::Deleting {
+                credentials_secret_arn,
+                deletion,
+            }),
+            ("purging", _, Some(deletion)) => Ok(Self::Purging(deletion)),
+            ("deleted", _, Some(deletion)) => Ok(Self::Deleted(deletion)),
+            (state, arn, _) => Err(Error::internal(anyhow::anyhow!(
                 "tenant state `{state}` with secret {arn:?} cannot be"
             ))),
         }
+    }
+
+    /// The deletion, where there is one.
+    pub const fn deletion(&self) -> Option<&Deletion> {
+        match self {
+            Self::AwaitingSecret | Self::Active { .. } => None,
+            Self::Deleting { deletion, .. } | Self::Purging(deletion) | Self::Deleted(deletion) => {
+                Some(deletion)
+            }
+        }
+    }
+
+    /// Deleted from now on. One that is deleted already stays as it is: repeating is harmless.
+    pub fn delete(self, now: DateTime<Utc>, grace: TimeDelta) -> Result<Self> {
+        match self {
+            Self::Active {
+                credentials_secret_arn,
+            } => Ok(Self::Deleting {
+                credentials_secret_arn,
+                deletion: Deletion::begin(now, grace),
+            }),
+            Self::Deleting { .. } => Ok(self),
+            _ => Err(self.refusal()),
+        }
+    }
+
+    /// Restored; refused to one that is not deleted, or that is being removed already.
+    pub fn restore(self) -> Result<Self> {
+        match self {
+            Self::Deleting {
+                credentials_secret_arn,
+                ..
+            } => Ok(Self::Active {
+                credentials_secret_arn,
+            }),
+            Self::Active { .. } => Err(Error::new(Code::TenantState, "The tenant is not deleted.")),
+            _ => Err(self.refusal()),
+        }
+    }
+
+    /// To be removed for good. One that is being removed goes on as it was confirmed.
+    pub fn purge(self, purge: Purge, early: bool, has_pool: bool) -> Result<Self> {
+        match self {
+            Self::Deleting { deletion, .. } => {
+                Ok(Self::Purging(deletion.begin_purge(purge, early, has_pool)?))
+            }
+            Self::Purging(_) => Ok(self),
+            Self::Active { .. } => Err(Error::new(
+                Code::TenantState,
+                "The tenant is not deleted: delete it first.",
+            )),
+            _ => Err(self.refusal()),
+        }
+    }
+
+    /// Why nothing of the kind can be done in this state.
+    fn refusal(&self) -> Error {
+        let detail = match self {
+            Self::AwaitingSecret => {
+                "The tenant's client secret has not arrived in its cell yet; repeat the request that creates it."
+            }
+            Self::Deleting { .. } => "The tenant is deleted: restore it first.",
+            Self::Purging(_) => "The tenant is being purged.",
+            Self::Deleted(_) => "The tenant was purged.",
+            Self::Active { .. } => "The tenant's state does not allow this.",
+        };
+        Error::new(Code::TenantState, detail)
     }
 }
 
@@ -113,6 +205,20 @@ pub struct Tenant {
     pub suspension: Option<Suspension>,
     /// Why the last pass of the worker failed, while it does.
     pub last_error: Option<Failure>,
+    /// How the account of its cell is reached.
+    pub access: Option<CellAccess>,
+    /// Release of triggers and template that it is to run.
+    pub wanted_release: Option<String>,
+    /// Release that its stack was last brought to.
+    pub running_release: Option<String>,
+    /// Whether a change of its connection waits to be tried.
+    pub rotation_pending: bool,
+    /// What is done about drift.
+    pub drift_mode: DriftMode,
+    /// What the last check for drift came to.
+    pub drift: DriftSummary,
+    /// Since when its conditions have been as they are.
+    pub condition_times: Times,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -125,17 +231,34 @@ impl Tenant {
         matches!(self.state, TenantState::Active { .. }) && self.observed_generation >= self.generation
     }
 
+    /// What holds of it, why, and since when.
+    pub fn conditions(&self) -> Vec<Condition> {
+        condition::of(self)
+    }
+
+    /// How it is, in one word.
+    pub fn condition(&self) -> TenantCondition {
+        TenantCondition::of(Facts {
+            state: self.state.as_str(),
+            suspended: self.suspension.is_some(),
+            failing: self.last_error.is_some(),
+            behind: self.observed_generation < self.generation,
+        })
+    }
+
     /// Refuses unless what is wanted of the tenant may be changed now.
     pub fn require_active(&self) -> Result<()> {
         match self.state {
             TenantState::Active { .. } => Ok(()),
-            TenantState::AwaitingSecret => Err(Error::new(
-                Code::TenantState,
-                "The tenant's client secret has not arrived in its cell yet; repeat the request that creates it.",
-            )),
-            TenantState::Deleting | TenantState::Deleted => {
-                Err(Error::new(Code::TenantState, "The tenant is being deleted."))
-            }
+            _ => Err(self.state.refusal()),
+        }
+    }
+
+    /// Refuses unless the tenant has users who may be read: also while it is deleted and not yet purged.
+    pub fn require_users(&self) -> Result<()> {
+        match self.state {
+            TenantState::Active { .. } | TenantState::Deleting { .. } => Ok(()),
+            _ => Err(self.state.refusal()),
         }
     }
 }
@@ -192,6 +315,8 @@ pub struct TenantFilter {
     pub name_prefix: Option<String>,
     /// State.
     pub state: Option<String>,
+    /// Condition that must hold.
+    pub condition: Option<String>,
     /// External id.
     pub external_id: Option<String>,
     /// Labels that it must have, with these values.
@@ -223,5 +348,40 @@ impl Reservation {
             settings_secret_name: format!("stepgate/{id}/settings-{}", ids.suffix(6)),
             event_hash_key,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn active() -> TenantState {
+        TenantState::Active {
+            credentials_secret_arn: "arn".into(),
+        }
+    }
+
+    #[test]
+    fn a_life_goes_forward_and_back_only_before_the_purge() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let (later, grace) = (now + TimeDelta::days(40), TimeDelta::days(30));
+        let purge = Purge {
+            since: later,
+            retain_user_pool: true,
+            without_export: false,
+        };
+        let deleting = active().delete(now, grace).unwrap();
+        assert_eq!(deleting.clone().restore().unwrap(), active());
+        // Deleted twice, it is deleted since the first time.
+        assert_eq!(deleting.clone().delete(later, grace).unwrap(), deleting);
+        assert!(active().restore().is_err() && active().purge(purge, true, true).is_err());
+        let purging = deleting.purge(purge, false, true).unwrap();
+        assert_eq!(purging.as_str(), "purging");
+        assert_eq!(purging.clone().purge(purge, false, true).unwrap(), purging);
+        assert!(purging.clone().restore().is_err() && purging.clone().delete(later, grace).is_err());
+        let deleted = TenantState::Deleted(purging.deletion().unwrap().clone());
+        assert!(deleted.clone().delete(later, grace).is_err() && deleted.clone().restore().is_err());
+        assert!(deleted.purge(purge, true, true).is_err());
+        assert!(TenantState::AwaitingSecret.delete(now, grace).is_err());
     }
 }

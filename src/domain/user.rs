@@ -112,6 +112,23 @@ impl Wanted {
     }
 }
 
+/// A user as it is exported: all that Cognito tells. Not `Debug`: it holds personal data.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UserRecord {
+    /// Cognito's user name.
+    pub username: String,
+    /// Cognito's status of the account.
+    pub status: String,
+    /// Whether the account is enabled.
+    pub enabled: bool,
+    /// When the account was made.
+    pub created_at: Option<DateTime<Utc>>,
+    /// When it was last changed.
+    pub updated_at: Option<DateTime<Utc>>,
+    /// Every attribute by name, `sub` and the custom ones among them.
+    pub attributes: std::collections::BTreeMap<String, String>,
+}
+
 /// A user, as Cognito tells. Not `Debug`: it holds personal data.
 #[derive(Clone)]
 pub struct User {

@@ -32,14 +32,20 @@ text_enum! {
         TenantReady => "tenant.ready",
         /// What was asked of a tenant was given up.
         TenantFailed => "tenant.failed",
-        /// Reserved: AWS was found other than asked.
+        /// AWS was found other than wanted, past Stepgate.
         TenantDrifted => "tenant.drifted",
+        /// A tenant was deleted: its triggers refuse everybody.
+        TenantDeleted => "tenant.deleted",
+        /// A deleted tenant was removed for good.
+        TenantPurged => "tenant.purged",
         /// The client secret of a tenant was rotated.
         RotationDone => "rotation.done",
         /// The triggers decide by a new version of a policy.
         PolicyChanged => "policy.changed",
-        /// Reserved: too many steps-up fail.
-        FailureRateAlarm => "alarm.failure_rate",
+        /// Too few steps-up of a tenant succeed, the provider errs too often, or steps-up take too long.
+        AlarmRaised => "alarm.raised",
+        /// Such an alarm is over.
+        AlarmCleared => "alarm.cleared",
     }
 }
 

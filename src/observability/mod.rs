@@ -1,5 +1,6 @@
-//! Logs: one line an event, on standard error, so that a command's standard output stays its result. And counters of
-//! what is not worth a line.
+//! Logs: one line an event, on standard error, so that a command's standard output stays its result. Metrics for
+//! Prometheus, traces for OpenTelemetry.
 
-pub mod counters;
 pub mod logging;
+pub mod metrics;
+pub mod traces;

@@ -4,6 +4,7 @@ use crate::{
     Context, Result,
     domain::{
         actor::OperatorScope,
+        deletion::PurgeReport,
         operation::{Failure, OperationKind},
         provisioning::Desired,
         webhook::{Announcement, EventType},
@@ -26,6 +27,7 @@ const fn told_by(kind: OperationKind) -> Option<EventType> {
     match kind {
         OperationKind::UpdatePolicy => Some(EventType::PolicyChanged),
         OperationKind::ChangeConnection => Some(EventType::RotationDone),
+        OperationKind::DeleteTenant => Some(EventType::TenantDeleted),
         OperationKind::CreateTenant
         | OperationKind::UpdateTenant
         | OperationKind::CreateApp
@@ -35,8 +37,13 @@ const fn told_by(kind: OperationKind) -> Option<EventType> {
         | OperationKind::EndExemption
         | OperationKind::RecordPilot
         | OperationKind::UpdateMethods
+        | OperationKind::ChangeRelease
+        | OperationKind::HealDrift
         | OperationKind::SuspendTenant
-        | OperationKind::ResumeTenant => None,
+        | OperationKind::ResumeTenant
+        | OperationKind::RestoreTenant
+        // Told by what ends it.
+        | OperationKind::PurgeTenant => None,
     }
 }
 
@@ -60,6 +67,9 @@ pub(super) async fn converged(
         let announcement = about(desired, event, resource_id.clone(), data);
         webhook_outbox::announce(tx, desired.partner_id, &announcement, &context.ids, now).await?;
     }
+    if desired.deleted {
+        return Ok(());
+    }
     let data = json!({
         "tenant_id": desired.tenant_id,
         "generation": desired.generation,
@@ -72,6 +82,20 @@ pub(super) async fn converged(
         desired.tenant_id.to_string(),
         data,
     );
+    webhook_outbox::announce(tx, desired.partner_id, &announcement, &context.ids, now).await
+}
+
+/// The tenant is gone.
+pub(super) async fn purged(
+    tx: &mut Tx,
+    context: &Context,
+    desired: &Desired,
+    report: &PurgeReport,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let data = json!({ "tenant_id": desired.tenant_id, "report": report });
+    let subject = desired.tenant_id.to_string();
+    let announcement = about(desired, EventType::TenantPurged, subject, data);
     webhook_outbox::announce(tx, desired.partner_id, &announcement, &context.ids, now).await
 }
 

@@ -1,10 +1,16 @@
 //! The shared parts of a cell: its stack, and the trigger artifacts in its bucket.
+//!
+//! What tenants run is a release: the first one of a cell is current at once, later ones reach tenants by a rollout
+//! (`usecases::rollouts`). [`plan`] tells beforehand what [`apply`] would change.
+
+pub mod plan;
+mod release;
 
 use super::{
     artifacts::{ArtifactFolder, LocalArtifact},
     failure::StepError,
     stacks::{EnsureError, Stacks, WantedStack, Watcher},
-    template,
+    template::{self, Template},
 };
 use crate::{
     Context,
@@ -12,10 +18,10 @@ use crate::{
         actor::OperatorScope,
         audit::{AuditAction, AuditEntry},
         audit_diff,
-        cell::{Architecture, Cell, CellState},
+        cell::{Architecture, Cell, CellAccess, CellState, Quotas},
     },
     ids::CellId,
-    storage::{Tx, audit_log::Author},
+    storage::{self, Tx, audit_log::Author},
     usecases::audit,
 };
 use anyhow::{Context as _, bail, ensure};
@@ -26,8 +32,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 pub struct CellRequest {
     /// Name of the cell; part of its stack's and log group's names.
     pub name: String,
-    /// AWS region. The account is that of the credentials.
+    /// AWS region.
     pub region: String,
+    /// Role that leads into the account; without one the account is that of the credentials.
+    pub access: Option<CellAccess>,
     /// Processor of the functions.
     pub architecture: Architecture,
     /// Folder with `manifest.json` and the zips.
@@ -43,17 +51,15 @@ pub async fn apply(
     request: &CellRequest,
     progress: &mut (dyn FnMut(String) + Send),
 ) -> anyhow::Result<Cell> {
-    check_name(&request.name)?;
-    let artifacts = ArtifactFolder::read(&request.artifacts, request.architecture)?;
-    let account_id = context
-        .aws
-        .sts(&request.region)
-        .account_id()
-        .await
-        .context("AWS does not say who we are")?;
+    let Ground {
+        context,
+        artifacts,
+        account_id,
+        registered,
+    } = Ground::survey(context, request).await?;
+    let context = &context;
     progress(format!("account {account_id}, region {}", request.region));
 
-    let registered = find_registered(context, &account_id, request).await?;
     // The stack makes the bucket that the forwarder's code is put into: it comes up without a forwarder first.
     let stack = ensure_stack(context, request, registered.as_ref(), None, progress).await?;
     upload(
@@ -89,6 +95,8 @@ pub async fn apply(
         ),
     };
     let now = context.clock.now();
+    let template = template::tenant();
+    let release = release::made_of(context, id, &artifacts.registered(), &template.digest, now);
     let cell = Cell {
         id,
         account_id,
@@ -98,18 +106,59 @@ pub async fn apply(
         artifact_bucket,
         log_group_name: output("LogGroupName")?,
         event_queue_url: Some(output("EventQueueUrl")?),
-        artifacts: artifacts.registered(),
+        // What new tenants get changes with a release, not here.
+        artifacts: registered
+            .as_ref()
+            .filter(|cell| cell.release_id.is_some())
+            .map_or_else(|| release.artifacts.clone(), |cell| cell.artifacts.clone()),
+        release_id: None,
+        quotas: Quotas::default(),
+        access: request.access.clone(),
         allowed_provider_networks: request.allowed_provider_networks.clone(),
         created_at: now,
         updated_at: now,
     };
     let scope = OperatorScope::command_line();
     let mut tx = context.db.begin(&scope).await?;
-    let cell = crate::storage::cells::upsert(&mut tx, &scope, &cell).await?;
+    let cell = storage::cells::upsert(&mut tx, &scope, &cell).await?;
+    let (release, cell) = release::register(context, &mut tx, &scope, release, &template, &cell).await?;
     audit_apply(context, &mut tx, registered.as_ref(), &cell).await?;
     tx.commit().await?;
     progress(format!("cell {} is registered", cell.id));
+    progress(if cell.release_id == Some(release.id) {
+        format!("release {} is what new tenants get", release.name)
+    } else {
+        format!(
+            "release {} is registered; a rollout brings tenants to it",
+            release.name
+        )
+    });
     Ok(cell)
+}
+
+/// What a command on a cell stands on: the account as seen through the cell's role, the folder, the row.
+struct Ground {
+    context: Context,
+    artifacts: ArtifactFolder,
+    account_id: String,
+    registered: Option<Cell>,
+}
+
+impl Ground {
+    async fn survey(context: &Context, request: &CellRequest) -> anyhow::Result<Self> {
+        check_name(&request.name)?;
+        let artifacts = ArtifactFolder::read(&request.artifacts, request.architecture)?;
+        let context = context.in_cell(request.access.as_ref()).await;
+        let account_id = context.aws.sts(&request.region).account_id().await;
+        let account_id = account_id.context("AWS does not say who we are")?;
+        let registered = find_registered(&context, &account_id, request).await?;
+        Ok(Self {
+            context,
+            artifacts,
+            account_id,
+            registered,
+        })
+    }
 }
 
 /// Writes down what changed; a repetition that changed nothing leaves no entry.
@@ -169,7 +218,7 @@ async fn find_registered(
     request: &CellRequest,
 ) -> anyhow::Result<Option<Cell>> {
     let scope = OperatorScope::command_line();
-    let cells = crate::storage::cells::list(&mut *context.db.begin(&scope).await?, &scope).await?;
+    let cells = storage::cells::list(&mut *context.db.begin(&scope).await?, &scope).await?;
     let found = cells
         .into_iter()
         .find(|cell| cell.account_id == account_id && cell.region == request.region);
@@ -185,21 +234,21 @@ async fn find_registered(
     Ok(found)
 }
 
-/// Brings the cell's stack to the present template. Without a `forwarder_key` the forwarder stays as it is.
-async fn ensure_stack(
+/// The template of a cell's stack and the stack as it is to be. Without a `forwarder_key` the forwarder stays as it is.
+async fn wanted_stack<'a>(
     context: &Context,
     request: &CellRequest,
     registered: Option<&Cell>,
     forwarder_key: Option<&str>,
-    progress: &mut (dyn FnMut(String) + Send),
-) -> anyhow::Result<crate::aws::cloudformation::Stack> {
-    let stacks = Stacks {
-        client: context.aws.cloudformation(&request.region),
-        ids: &context.ids,
-    };
+    template: &'a Template,
+) -> anyhow::Result<WantedStack<'a>> {
     let name = stack_name(&request.name);
     // A stack whose row was lost, or never written, keeps the id that it was made with.
-    let present = stacks.client.describe(&name).await?;
+    let present = context
+        .aws
+        .cloudformation(&request.region)
+        .describe(&name)
+        .await?;
     let tagged = match registered {
         Some(cell) => Some(cell.id.to_string()),
         None => present
@@ -209,16 +258,15 @@ async fn ensure_stack(
     let present_key = present.and_then(|stack| stack.parameters.get("ForwarderArtifactKey").cloned());
     let forwarder_key = forwarder_key.map_or_else(|| present_key.unwrap_or_default(), str::to_owned);
     let id = tagged.unwrap_or_else(|| CellId::generate(&context.ids, context.clock.now()).to_string());
-    let template = template::cell();
-    let wanted = WantedStack {
-        name: name.clone(),
+    Ok(WantedStack {
+        name,
         parameters: BTreeMap::from([
             ("CellName", request.name.clone()),
             ("TemplateDigest", template.digest.clone()),
             ("Architecture", request.architecture.as_str().to_owned()),
             ("ForwarderArtifactKey", forwarder_key),
         ]),
-        template: &template,
+        template,
         tags: vec![(CELL_TAG, id)],
         guarded: &[
             "ArtifactBucket",
@@ -228,18 +276,35 @@ async fn ensure_stack(
         ],
         create_only: &["CellName"],
         failed_before: 0,
+    })
+}
+
+/// Brings the cell's stack to the present template.
+async fn ensure_stack(
+    context: &Context,
+    request: &CellRequest,
+    registered: Option<&Cell>,
+    forwarder_key: Option<&str>,
+    progress: &mut (dyn FnMut(String) + Send),
+) -> anyhow::Result<crate::aws::cloudformation::Stack> {
+    let template = template::cell();
+    let wanted = wanted_stack(context, request, registered, forwarder_key, &template).await?;
+    let stacks = Stacks {
+        client: context.aws.cloudformation(&request.region),
+        ids: &context.ids,
     };
     let mut watcher = Printer { progress };
     let ensured = match stacks.ensure(&wanted, &mut watcher).await {
         Ok(ensured) => ensured,
         Err(EnsureError::FailedCreate(failure)) => {
+            let name = &wanted.name;
             (watcher.progress)(format!("stack {name} failed to come up and is cleaned away"));
-            stacks.clean_away(&name, &mut watcher).await.map_err(readable)?;
+            stacks.clean_away(name, &mut watcher).await.map_err(readable)?;
             return Err(readable(failure.into()));
         }
         Err(EnsureError::Step(error)) => return Err(readable(error)),
     };
-    progress(format!("stack {name}: {}", ensured.done));
+    progress(format!("stack {}: {}", wanted.name, ensured.done));
     Ok(ensured.stack)
 }
 

@@ -1,6 +1,10 @@
 //! Why a step failed: in words that a partner may read, with what to do about it.
 
-use crate::aws::{AwsError, AwsErrorKind, cloudformation::StackFailure};
+use crate::{
+    aws::{AwsError, AwsErrorKind, cloudformation::StackFailure},
+    domain::{operation::Failure, provisioning::StepName},
+};
+use chrono::{DateTime, Utc};
 
 /// How a step ended without success.
 #[derive(Debug)]
@@ -11,6 +15,17 @@ pub enum StepError {
     Stopped,
     /// It failed.
     Failed(Box<StepFailure>),
+}
+
+impl StepError {
+    /// How the step ended, in the word that is counted.
+    pub const fn outcome(&self) -> &'static str {
+        match self {
+            Self::LeaseLost => "lease_lost",
+            Self::Stopped => "stopped",
+            Self::Failed(_) => "failed",
+        }
+    }
 }
 
 /// A failure of a step.
@@ -50,6 +65,18 @@ impl StepFailure {
         Self {
             passes_by_itself: true,
             ..Self::lasting(code, message, None)
+        }
+    }
+
+    /// In the words that partners read.
+    pub fn told(&self, step: Option<StepName>, at: DateTime<Utc>) -> Failure {
+        Failure {
+            code: self.code.clone(),
+            message: self.message.clone(),
+            hint: self.hint.map(str::to_owned),
+            step: step.map(|step| step.to_string()),
+            aws_request_id: self.aws_request_id.clone(),
+            at,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{
     announcements,
     failure::{StepError, StepFailure},
+    removal,
     stacks::{Watcher, jittered},
     steps,
 };
@@ -11,16 +12,19 @@ use crate::{
     aws::cognito::Pool,
     domain::{
         actor::OperatorScope,
-        operation::{Failure, StepState},
+        operation::StepState,
         provisioning::{Claim, Desired, StepName},
     },
+    observability::{metrics::metrics, traces},
     storage::{
         reconcile::{self, FailedPass},
         reconcile_steps::{self, StepRecord},
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span, field::Empty};
 
 /// Passes with a lasting failure before the operations are given up. The first may be AWS catching up with what
 /// was just made (a role that cannot be assumed yet), so it is not the last word.
@@ -43,6 +47,18 @@ pub enum Outcome {
     Stopped,
 }
 
+impl Outcome {
+    /// The stable text form.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Converged => "converged",
+            Self::Failed => "failed",
+            Self::LeaseLost => "lease_lost",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// A pass under way: what the steps work with. Not `Debug`: it holds the tenant's key.
 pub struct Pass<'a> {
     /// The world.
@@ -56,6 +72,7 @@ pub struct Pass<'a> {
     /// App clients written in this pass, to be read back.
     pub written_clients: Vec<crate::ids::AppId>,
     step: StepName,
+    traceparents: Vec<String>,
     stop: CancellationToken,
 }
 
@@ -102,12 +119,17 @@ pub async fn run(context: &Context, claim: &Claim, stop: CancellationToken) -> R
         return Ok(Outcome::LeaseLost);
     };
     let generation = desired.generation;
-    let new = reconcile_steps::open(&mut tx, claim, generation, context.clock.now()).await?;
+    let opened = reconcile_steps::open(&mut tx, claim, generation, context.clock.now()).await?;
     // Steps wait for AWS: no connection is held meanwhile.
     tx.commit().await?;
 
+    let context = &context.in_cell(desired.cell.access.as_ref()).await;
+    for traceparent in &opened.traceparents {
+        traces::link(&Span::current(), traceparent);
+    }
+
     // What is asked anew is not given up for the failures of what was asked before.
-    let failed_before = if new { 0 } else { desired.failed_passes };
+    let failed_before = if opened.new { 0 } else { desired.failed_passes };
     let mut pass = Pass {
         context,
         claim,
@@ -115,26 +137,13 @@ pub async fn run(context: &Context, claim: &Claim, stop: CancellationToken) -> R
         pool: None,
         written_clients: Vec::new(),
         step: StepName::ALL[0],
+        traceparents: opened.traceparents,
         stop,
     };
     let result = pass.take_steps().await;
     let failed_in = pass.step;
     match result {
-        Ok(()) => {
-            let now = context.clock.now();
-            let mut tx = context.db.begin(&OperatorScope::worker()).await?;
-            let ending = announcements::ending(&mut tx, &pass.desired, generation).await?;
-            let held = reconcile::converged(&mut tx, claim, generation, now).await?;
-            if held {
-                announcements::converged(&mut tx, context, &pass.desired, &ending, now).await?;
-            }
-            tx.commit().await?;
-            Ok(if held {
-                Outcome::Converged
-            } else {
-                Outcome::LeaseLost
-            })
-        }
+        Ok(()) => pass.record_success(generation).await,
         Err(StepError::LeaseLost) => Ok(Outcome::LeaseLost),
         Err(StepError::Stopped) => {
             let mut tx = context.db.begin(&OperatorScope::worker()).await?;
@@ -151,22 +160,46 @@ impl Pass<'_> {
         for step in self.desired.steps.clone() {
             self.check()?;
             self.step = step;
-            self.begin(step).await?;
-            // Boxed: the steps' futures are large, and one is alive for as long as a stack is waited for.
-            let done = Box::pin(steps::run(step, self)).await?;
-            tracing::info!(
-                tenant = %self.claim.tenant_id, step = %step, detail = done.detail, aws_request_id = done.request_id,
-                "provisioning step done"
+            let span = tracing::info_span!(
+                target: "stepgate::trace", "step", otel.name = format!("step {step}"), stepgate.step = step.as_str(),
+                stepgate.outcome = Empty, otel.status_code = Empty
             );
-            let Done {
-                detail,
-                request_id,
-                state,
-            } = &done;
-            self.record(*state, Some(detail), None, request_id.as_deref())
-                .await?;
+            for traceparent in &self.traceparents {
+                traces::link(&span, traceparent);
+            }
+            // Boxed: the steps' futures are large, and one is alive for as long as a stack is waited for.
+            Box::pin(self.take_step(step).instrument(span)).await?;
         }
         Ok(())
+    }
+
+    async fn take_step(&mut self, step: StepName) -> Result<(), StepError> {
+        self.begin(step).await?;
+        let begun = Instant::now();
+        let result = steps::run(step, self).await;
+        let outcome = match &result {
+            Ok(done) => done.state.as_str(),
+            Err(error) => error.outcome(),
+        };
+        metrics().reconcile_step_duration_seconds.observe_s(
+            [step.as_str().into(), outcome.into()],
+            begun.elapsed().as_secs_f64(),
+        );
+        Span::current().record("stepgate.outcome", outcome);
+        if matches!(result, Err(StepError::Failed(_))) {
+            Span::current().record("otel.status_code", "error");
+        }
+        let Done {
+            detail,
+            request_id,
+            state,
+        } = result?;
+        tracing::info!(
+            tenant = %self.claim.tenant_id, step = %step, detail, aws_request_id = request_id,
+            "provisioning step done"
+        );
+        self.record(state, Some(&detail), None, request_id.as_deref())
+            .await
     }
 
     async fn begin(&self, step: StepName) -> Result<(), StepError> {
@@ -208,6 +241,28 @@ impl Pass<'_> {
         self.record(StepState::Running, Some(detail), None, None).await
     }
 
+    async fn record_success(&self, generation: i64) -> Result<Outcome> {
+        let now = self.context.clock.now();
+        let mut tx = self.context.db.begin(&OperatorScope::worker()).await?;
+        let ending = announcements::ending(&mut tx, &self.desired, generation).await?;
+        let held = match &self.desired.purging {
+            Some(deletion) => removal::end(&mut tx, self, generation, deletion, now).await?,
+            None => {
+                let held = reconcile::converged(&mut tx, self.claim, generation, now).await?;
+                if held {
+                    announcements::converged(&mut tx, self.context, &self.desired, &ending, now).await?;
+                }
+                held
+            }
+        };
+        tx.commit().await?;
+        Ok(if held {
+            Outcome::Converged
+        } else {
+            Outcome::LeaseLost
+        })
+    }
+
     async fn record_failure(
         &self,
         step: StepName,
@@ -232,14 +287,7 @@ impl Pass<'_> {
         }
         let pass = FailedPass {
             generation: self.desired.generation,
-            failure: &Failure {
-                code: failure.code.clone(),
-                message: failure.message.clone(),
-                hint: failure.hint.map(str::to_owned),
-                step: Some(step.to_string()),
-                aws_request_id: failure.aws_request_id.clone(),
-                at: now,
-            },
+            failure: &failure.told(Some(step), now),
             gives_up,
             failed_passes: failed_before.saturating_add(1),
             next_attempt_at: self.next_attempt(now, failed_before, gives_up),

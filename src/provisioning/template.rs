@@ -1,18 +1,28 @@
 //! The CloudFormation templates, compiled in.
 
+use crate::domain::provisioning::Desired;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// A template and its digest, which is a parameter and an output of the stack: a stack that runs another template
 /// is seen without fetching it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     /// The text, YAML.
-    pub body: &'static str,
+    pub body: Cow<'static, str>,
     /// SHA-256, hex.
     pub digest: String,
 }
 
-/// The template of a tenant's stack.
+/// The template that a tenant's stack is to run: that of its release, else the one compiled in.
+pub fn of(desired: &Desired) -> Template {
+    match &desired.release {
+        Some(release) => Template::new(release.template_body.clone()),
+        None => tenant(),
+    }
+}
+
+/// The template of a tenant's stack that this binary brings.
 pub fn tenant() -> Template {
     Template::new(include_str!("templates/tenant.yaml"))
 }
@@ -28,11 +38,27 @@ pub fn standalone() -> Template {
 }
 
 impl Template {
-    fn new(body: &'static str) -> Self {
+    fn new(body: impl Into<Cow<'static, str>>) -> Self {
+        let body = body.into();
         Self {
+            digest: sha256_hex(&[&body]),
             body,
-            digest: sha256_hex(&[body]),
         }
+    }
+
+    /// Whether the template has such a parameter: those of an earlier release may lack some. Reads the way in which our
+    /// templates are written, where parameters stand two spaces in, below `Parameters:`.
+    pub fn declares(&self, parameter: &str) -> bool {
+        let mut lines = self
+            .body
+            .lines()
+            .skip_while(|line| *line != "Parameters:")
+            .skip(1);
+        let of_the_block = |line: &&str| line.is_empty() || line.starts_with([' ', '#']);
+        lines
+            .by_ref()
+            .take_while(of_the_block)
+            .any(|line| line.strip_prefix("  ").and_then(|line| line.strip_suffix(':')) == Some(parameter))
     }
 }
 
@@ -58,6 +84,17 @@ mod tests {
     fn templates_fit_into_a_request() {
         for template in [tenant(), cell(), standalone()] {
             assert!(template.body.len() < 51_200, "{} bytes", template.body.len());
+        }
+    }
+
+    #[test]
+    fn parameters_are_known_by_name_and_nothing_else_is() {
+        let template = tenant();
+        for name in ["TenantId", "ChallengeArtifactKey", "EmailSesIdentityArn"] {
+            assert!(template.declares(name), "{name}");
+        }
+        for name in ["UserPool", "Type", "IsKept", "TenantIdx", ""] {
+            assert!(!template.declares(name), "{name}");
         }
     }
 

@@ -28,6 +28,8 @@ text_enum! {
 text_enum! {
     /// What a report is split by.
     GroupBy {
+        /// Tenant id.
+        Tenant => "tenant",
         /// App id.
         App => "app",
         /// Method (ACR value).
@@ -46,7 +48,10 @@ text_enum! {
 impl GroupBy {
     /// Whether a journey that was never answered belongs to a group: it has no method, outcome or reason.
     const fn knows_abandoned(self) -> bool {
-        matches!(self, Self::App | Self::PolicyVersion | Self::TriggerVersion)
+        matches!(
+            self,
+            Self::Tenant | Self::App | Self::PolicyVersion | Self::TriggerVersion
+        )
     }
 }
 
@@ -246,6 +251,16 @@ pub struct ReportRow {
     pub figures: Figures,
 }
 
+/// Everything of one group together. Percentiles cannot be had from those of its slices.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct GroupFigures {
+    /// Value of what the report is split by; empty for events that have none.
+    pub group: String,
+    /// The figures.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
 #[derive(Default)]
 struct Sums {
     by_outcome: BTreeMap<String, i64>,
@@ -317,6 +332,8 @@ pub struct MethodShare {
 pub struct Report {
     /// Slices with events, in order, and within a slice by group.
     pub rows: Vec<ReportRow>,
+    /// Everything of each group together, by group; empty without a split.
+    pub groups: Vec<GroupFigures>,
     /// Everything together.
     pub total: Figures,
 }
@@ -359,16 +376,25 @@ pub fn assemble(
         }
     }
     let mut total = Sums::default();
+    let mut by_group: BTreeMap<&str, Sums> = BTreeMap::new();
     let mut rows = Vec::with_capacity(cells.len());
     for ((slice, group), sums) in &cells {
         total.add(sums);
+        if question.group_by.is_some() {
+            by_group.entry(group).or_default().add(sums);
+        }
         rows.push(ReportRow {
             slice: *slice,
             group: question.group_by.map(|_| group.clone()),
             figures: sums.figures(knows_abandoned),
         });
     }
+    let groups = by_group.into_iter().map(|(group, sums)| GroupFigures {
+        group: group.to_owned(),
+        figures: sums.figures(knows_abandoned),
+    });
     Report {
+        groups: groups.collect(),
         rows,
         // Together they have no split, and know their abandoned ones whatever the split was.
         total: total.figures(question.group_by.is_none_or(GroupBy::knows_abandoned)),

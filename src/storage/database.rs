@@ -4,13 +4,16 @@
 //! security hides every row that the transaction did not say it is for. So the boundary between partners stands
 //! twice, as a type in front of the SQL and as a policy behind it; migrations alone run as the schema's owner.
 
-use crate::{Result, config::DatabaseConfig, domain::actor::Rows};
+use crate::{Result, config::DatabaseConfig, domain::actor::Rows, observability::metrics::metrics};
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret;
 use sqlx::{
     AssertSqlSafe, PgPool, Postgres, migrate::Migrator, postgres::PgConnectOptions, postgres::PgPoolOptions,
 };
-use std::{str::FromStr, time::Duration};
+use std::{
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
@@ -74,7 +77,12 @@ impl Database {
             .partner_id()
             .map_or_else(|| "*".to_owned(), |id| id.to_string());
         let statement = format!("BEGIN; SELECT set_config('stepgate.partner_id', '{of}', true)");
-        Ok(self.pool.begin_with(AssertSqlSafe(statement)).await?)
+        let asked_at = Instant::now();
+        let begun = self.pool.begin_with(AssertSqlSafe(statement)).await;
+        let result = if begun.is_ok() { "ok" } else { "failed" };
+        let duration = &metrics().database_begin_duration_seconds;
+        duration.observe([result.into()], asked_at.elapsed());
+        Ok(begun?)
     }
 
     /// Brings the schema to [`Self::expected_schema_version`].

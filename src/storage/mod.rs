@@ -4,14 +4,21 @@
 //! a scope ([`crate::domain::actor`]) whenever they touch rows that belong to a partner. Query metadata is
 //! committed in `.sqlx/`; after changing a query or a migration refresh it with `cargo xtask sqlx`.
 
+pub mod alarms;
 pub mod api_keys;
 pub mod apps;
 pub mod audit_denials;
 pub mod audit_log;
 pub mod audit_seals;
+pub mod aws_call_budgets;
+pub mod backlog;
 pub mod cells;
+pub mod conditions;
 pub mod connection_changes;
+pub mod console_sessions;
 mod database;
+pub mod deletions;
+pub mod drift;
 pub mod exemptions;
 pub mod idempotency_keys;
 pub mod operations;
@@ -19,11 +26,15 @@ mod page;
 pub mod partners;
 pub mod pilots;
 pub mod policies;
+pub mod rebuilds;
 pub mod reconcile;
 pub mod reconcile_steps;
+pub mod releases;
 pub mod reservations;
+pub mod rollouts;
 pub mod step_up_events;
 pub mod step_up_rollups;
+pub mod tenant_overview;
 pub mod tenants;
 pub mod user_journeys;
 pub mod webhook_outbox;

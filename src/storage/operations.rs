@@ -6,6 +6,7 @@ use crate::{
     Error, Result,
     domain::{
         actor::{OperatorScope, PartnerScope, ReadScope},
+        deletion::PurgeReport,
         operation::{Failure, Operation, OperationKind, OperationState, OperationStateName, Step, StepState},
     },
     ids::{OperationId, PartnerId, TenantId},
@@ -26,6 +27,7 @@ struct Row {
     request_id: Option<String>,
     revision: i64,
     traceparent: Option<String>,
+    report: Option<Json<PurgeReport>>,
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
@@ -69,6 +71,7 @@ impl TryFrom<Row> for Operation {
             revision: row.revision,
             request_id: row.request_id,
             traceparent: row.traceparent,
+            report: row.report.map(|Json(report)| report),
             created_at: row.created_at,
         })
     }
@@ -105,7 +108,7 @@ pub async fn get(
         Row,
         r#"SELECT id AS "id: OperationId", partner_id AS "partner_id: PartnerId", tenant_id AS "tenant_id: TenantId",
                   resource_id, kind, target_generation, state, error AS "error: Json<Failure>", request_id, revision,
-                  traceparent, created_at, started_at, finished_at
+                  traceparent, report AS "report: Json<PurgeReport>", created_at, started_at, finished_at
            FROM operations WHERE id = $1 AND ($2::text IS NULL OR partner_id = $2)"#,
         id as OperationId,
         scope.partner_id() as Option<PartnerId>
@@ -138,7 +141,7 @@ pub async fn list(
         Row,
         r#"SELECT id AS "id: OperationId", partner_id AS "partner_id: PartnerId", tenant_id AS "tenant_id: TenantId",
                   resource_id, kind, target_generation, state, error AS "error: Json<Failure>", request_id, revision,
-                  traceparent, created_at, started_at, finished_at
+                  traceparent, report AS "report: Json<PurgeReport>", created_at, started_at, finished_at
            FROM operations
            WHERE ($1::text IS NULL OR partner_id = $1) AND ($2::text IS NULL OR tenant_id = $2)
              AND ($3::text IS NULL OR state = $3) AND ($4::text IS NULL OR kind = $4)
@@ -199,6 +202,10 @@ impl TryFrom<StepRow> for Step {
             aws_request_id: row.aws_request_id,
             started_at: row.started_at,
             finished_at: row.finished_at,
+            duration_ms: row
+                .started_at
+                .zip(row.finished_at)
+                .map(|(from, to)| (to - from).num_milliseconds().max(0)),
         })
     }
 }

@@ -9,12 +9,15 @@ use crate::{
     domain::{
         actor::{OperatorScope, ReadScope},
         blockid::BlockIdConnection,
+        deletion::Deletion,
         method::TenantMethods,
         operation::{Failure, OperationKind},
         pool::PoolSettings,
-        provisioning::{Claim, DeletedApp, Desired, DesiredApp, Observed, StepName},
+        provisioning::{Claim, DeletedApp, Desired, DesiredApp, DesiredRelease, Observed, StepName},
+        registration::TenantRegistration,
+        tenant::Labels,
     },
-    ids::{AppId, CellId, PartnerId, TenantId},
+    ids::{AppId, CellId, PartnerId, ReleaseId, TenantId},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, types::Json};
@@ -31,7 +34,7 @@ pub async fn claim_due(
     let rows = sqlx::query!(
         r#"WITH due AS (
                SELECT id FROM tenants
-               WHERE state = 'active' AND generation > observed_generation AND next_attempt_at <= $1
+               WHERE state IN ('active', 'deleting', 'purging') AND generation > observed_generation AND next_attempt_at <= $1
                  AND (lease_expires_at IS NULL OR lease_expires_at <= $1)
                ORDER BY next_attempt_at
                LIMIT $2
@@ -108,8 +111,10 @@ async fn load_where(
         r#"SELECT partner_id AS "partner_id: PartnerId", cell_id AS "cell_id: CellId", blockid_tenant_dns,
                   blockid_community, blockid_client_id, blockid_extra_ca_pem, pool AS "pool: Json<PoolSettings>", credentials_secret_arn,
                   settings_secret_name, event_hash_key, generation, observed_generation, failed_passes,
-                  suspended_at IS NOT NULL AS "suspended!", methods AS "methods: Json<TenantMethods>", sandbox,
-                  observed AS "observed: Json<Observed>"
+                  suspended_at IS NOT NULL OR state <> 'active' AS "suspended!", state, credentials_secret_name,
+                  deletion AS "deletion: Json<Deletion>", methods AS "methods: Json<TenantMethods>", sandbox,
+                  observed AS "observed: Json<Observed>", release_id AS "release_id: ReleaseId",
+                  name, external_id, labels AS "labels: Json<Labels>", created_at
            FROM tenants
            WHERE id = $1 AND ($2::text IS NULL OR (lease_owner = $2 AND fencing_token = $3))"#,
         tenant_id as TenantId,
@@ -122,8 +127,26 @@ async fn load_where(
     // Apps are read after the generation: what is newer than it is brought about early, and again in its turn.
     let apps = load_apps(&mut *db, tenant_id).await?;
     let deleted_apps = load_deleted_apps(&mut *db, tenant_id).await?;
-    let steps = steps_needed(&mut *db, tenant_id, row.observed_generation, row.generation).await?;
-    let cell = super::cells::get(&mut *db, &OperatorScope::worker(), row.cell_id).await?;
+    let steps = match row.state.as_str() {
+        // Nothing but shutting it is done for a deleted tenant, whatever did not come about before.
+        "deleting" => StepName::plan(OperationKind::DeleteTenant).to_vec(),
+        "purging" => StepName::REMOVAL.to_vec(),
+        _ => steps_needed(&mut *db, tenant_id, row.observed_generation, row.generation).await?,
+    };
+    let purging = row.deletion.filter(|_| row.state == "purging");
+    let mut cell = super::cells::get(&mut *db, &OperatorScope::worker(), row.cell_id).await?;
+    let release = match row.release_id.or(cell.release_id) {
+        None => None,
+        Some(id) => {
+            let (release, template_body) = super::releases::with_template(&mut *db, id).await?;
+            cell.artifacts = release.artifacts;
+            Some(DesiredRelease {
+                id,
+                name: release.name,
+                template_body,
+            })
+        }
+    };
     let no_secret = || {
         Error::internal(anyhow::anyhow!(
             "active tenant {tenant_id} has no credentials secret"
@@ -133,11 +156,19 @@ async fn load_where(
         tenant_id,
         partner_id: row.partner_id,
         cell,
+        release,
         connection: BlockIdConnection {
             tenant_dns: row.blockid_tenant_dns,
             community: row.blockid_community,
             client_id: row.blockid_client_id,
             extra_ca_pem: row.blockid_extra_ca_pem,
+        },
+        registration: TenantRegistration {
+            name: row.name,
+            external_id: row.external_id,
+            labels: row.labels.0,
+            pool: row.pool.0.clone(),
+            created_at: row.created_at,
         },
         pool: row.pool.0,
         methods: row.methods.0,
@@ -146,6 +177,9 @@ async fn load_where(
         event_hash_key: row.event_hash_key,
         generation: row.generation,
         suspended: row.suspended,
+        deleted: row.state != "active",
+        purging: purging.map(|Json(deletion)| deletion),
+        credentials_secret_name: row.credentials_secret_name,
         sandbox: row.sandbox,
         failed_passes: row.failed_passes,
         observed: row.observed.0,
@@ -157,8 +191,8 @@ async fn load_where(
 
 async fn load_apps(db: &mut PgConnection, tenant_id: TenantId) -> Result<Vec<DesiredApp>> {
     let rows = sqlx::query!(
-        r#"SELECT apps.id AS "id: AppId", settings AS "settings: Json<crate::domain::app::AppSettings>", client_id,
-                  policy_version, document AS "document: Json<PolicyDocument>"
+        r#"SELECT apps.id AS "id: AppId", apps.name, apps.created_at,
+                  settings AS "settings: Json<crate::domain::app::AppSettings>", client_id, policy_version, document AS "document: Json<PolicyDocument>"
            FROM apps JOIN policy_versions ON app_id = apps.id AND version = policy_version
            WHERE tenant_id = $1 AND deleted_at IS NULL ORDER BY apps.id"#,
         tenant_id as TenantId
@@ -171,6 +205,8 @@ async fn load_apps(db: &mut PgConnection, tenant_id: TenantId) -> Result<Vec<Des
         .map(|row| DesiredApp {
             exemptions: exemptions.remove(&row.id.to_string()).unwrap_or_default(),
             id: row.id,
+            name: row.name,
+            created_at: row.created_at,
             settings: row.settings.0,
             client_id: row.client_id,
             policy_version: row.policy_version,
@@ -210,15 +246,15 @@ async fn steps_needed(
     .await?;
     let generations: std::collections::BTreeSet<i64> = rows.iter().map(|row| row.target_generation).collect();
     let accounted_for = i64::try_from(generations.len()).unwrap_or(i64::MAX) == to - from;
-    if from == 0 || !accounted_for {
-        return Ok(StepName::ALL.to_vec());
-    }
     let kinds = rows
         .iter()
         .map(|row| row.kind.parse())
         .collect::<Result<Vec<OperationKind>>>()?;
-    let wanted = |step: &StepName| kinds.iter().any(|kind| StepName::plan(*kind).contains(step));
-    Ok(StepName::ALL.into_iter().filter(wanted).collect())
+    let all = from == 0 || !accounted_for;
+    let wanted = |step: &StepName| {
+        all && StepName::ALL.contains(step) || kinds.iter().any(|kind| StepName::plan(*kind).contains(step))
+    };
+    Ok(StepName::ORDER.into_iter().filter(wanted).collect())
 }
 
 /// Stores the client id of an app that has none.
@@ -292,7 +328,8 @@ pub async fn next_item_generation(
     Ok(generation)
 }
 
-/// The tenant is as `generation` asked: its operations up to there succeeded, the claim ends.
+/// The tenant is as `generation` asked: its operations up to there succeeded, the claim ends. Where something was found to
+/// differ, it is looked at anew.
 pub async fn converged(
     db: &mut PgConnection,
     claim: &Claim,
@@ -303,7 +340,9 @@ pub async fn converged(
         r#"WITH held AS (
                UPDATE tenants
                SET observed_generation = $4, last_error = NULL, failed_passes = 0, lease_owner = NULL,
-                   lease_expires_at = NULL, next_attempt_at = $5
+                   lease_expires_at = NULL, next_attempt_at = $5,
+                   drift_due_at = CASE WHEN EXISTS (SELECT FROM drift_findings f WHERE f.tenant_id = tenants.id)
+                                       THEN $5 ELSE drift_due_at END
                WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3
                RETURNING id
            ), done AS (
@@ -319,8 +358,11 @@ pub async fn converged(
         generation,
         now
     )
-    .fetch_one(db)
+    .fetch_one(&mut *db)
     .await?;
+    if held == 1 {
+        super::conditions::settle(db, claim.tenant_id, now).await?;
+    }
     Ok(held == 1)
 }
 
@@ -375,7 +417,10 @@ pub async fn failed(
         pass.next_attempt_at,
         pass.failed_passes
     )
-    .fetch_one(db)
+    .fetch_one(&mut *db)
     .await?;
+    if held == 1 {
+        super::conditions::settle(db, claim.tenant_id, now).await?;
+    }
     Ok(held == 1)
 }

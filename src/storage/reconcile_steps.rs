@@ -14,9 +14,22 @@ use crate::{
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 
-/// Sets the tenant's open operations running and gives each its plan, where it has none yet. Returns whether one of
-/// them was not running before: then something new was asked for since the last pass.
-pub async fn open(db: &mut PgConnection, claim: &Claim, generation: i64, now: DateTime<Utc>) -> Result<bool> {
+/// The operations that a pass serves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// Whether one of them was not running before: then something new was asked for since the last pass.
+    pub new: bool,
+    /// Trace contexts of the requests that asked for them.
+    pub traceparents: Vec<String>,
+}
+
+/// Sets the tenant's open operations running and gives each its plan, where it has none yet.
+pub async fn open(
+    db: &mut PgConnection,
+    claim: &Claim,
+    generation: i64,
+    now: DateTime<Utc>,
+) -> Result<Opened> {
     let operations = sqlx::query!(
         r#"WITH held AS (
                SELECT id FROM tenants WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3
@@ -33,7 +46,13 @@ pub async fn open(db: &mut PgConnection, claim: &Claim, generation: i64, now: Da
     )
     .fetch_all(&mut *db)
     .await?;
-    let new = operations.iter().any(|operation| operation.new);
+    let opened = Opened {
+        new: operations.iter().any(|operation| operation.new),
+        traceparents: operations
+            .iter()
+            .filter_map(|operation| operation.traceparent.clone())
+            .collect(),
+    };
     for operation in operations {
         if operation.new {
             tracing::info!(
@@ -43,7 +62,7 @@ pub async fn open(db: &mut PgConnection, claim: &Claim, generation: i64, now: Da
         }
         plan(&mut *db, operation.id, operation.kind.parse()?).await?;
     }
-    Ok(new)
+    Ok(opened)
 }
 
 /// Lists the steps of an operation as pending; those that are listed already stay as they are.

@@ -5,12 +5,13 @@
 //! request takes over a reservation whose lease has ended, or that is its own, never one that is under way elsewhere. What nobody repeats is
 //! swept by the worker ([`stale`], [`delete`]).
 
-use super::{notify_work, tenants::unique};
+use super::{conditions, notify_work, tenants::unique};
 use crate::{
     Error, Result,
     domain::{
         actor::{OperatorScope, PartnerScope},
         blockid::BlockIdConnection,
+        cell::CellAccess,
         pool::PoolSettings,
         tenant::{Labels, Reservation},
     },
@@ -71,7 +72,7 @@ async fn take_over(
         r#"SELECT id AS "id: TenantId", cell_id AS "cell_id: CellId", state, credentials_secret_name,
                   settings_secret_name, event_hash_key,
                   COALESCE(lease_expires_at > $3 AND lease_owner <> $4, false) AS "leased!"
-           FROM tenants WHERE partner_id = $1 AND name = $2 FOR UPDATE"#,
+           FROM tenants WHERE partner_id = $1 AND name = $2 AND state <> 'deleted' FOR UPDATE"#,
         scope.partner_id() as PartnerId,
         new.name,
         new.now,
@@ -130,8 +131,9 @@ async fn insert(tx: &mut PgConnection, scope: &PartnerScope, new: NewTenant<'_>)
         "INSERT INTO tenants (id, partner_id, cell_id, name, state, blockid_tenant_dns, blockid_community,
                               blockid_client_id, pool, credentials_secret_name, settings_secret_name, event_hash_key,
                               next_attempt_at, lease_owner, lease_expires_at, created_at, updated_at, external_id, labels,
-                              blockid_extra_ca_pem, sandbox)
-         VALUES ($1, $2, $3, $4, 'awaiting_secret', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $12, $12, $15, $16, $17, $18)",
+                              blockid_extra_ca_pem, sandbox, release_id)
+         VALUES ($1, $2, $3, $4, 'awaiting_secret', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $12, $12, $15, $16, $17, $18,
+                 (SELECT release_id FROM cells WHERE id = $3))",
         new.reservation.id as TenantId,
         scope.partner_id() as PartnerId,
         new.cell_id as CellId,
@@ -182,6 +184,7 @@ pub async fn activate(
     .fetch_optional(&mut *tx)
     .await?
     .ok_or_else(|| taken("Another request took over the creation of this tenant."))?;
+    conditions::settle(tx, id, now).await?;
     notify_work(tx).await?;
     Ok(generation)
 }
@@ -215,8 +218,19 @@ pub struct Stale {
     pub name: String,
     /// Region of its cell.
     pub region: String,
+    /// Role by which the cell is reached.
+    pub role_arn: Option<String>,
+    /// External id of that role.
+    pub external_id: Option<String>,
     /// Secret that may or may not be there.
     pub credentials_secret_name: String,
+}
+
+impl Stale {
+    /// How the account of its cell is reached.
+    pub fn access(&self) -> Option<CellAccess> {
+        super::cells::access(self.role_arn.clone(), self.external_id.clone())
+    }
 }
 
 /// Reservations untouched since `before`, oldest first, leased to `lease_owner` until `lease_expires_at` so that
@@ -237,7 +251,8 @@ pub async fn stale(
                ORDER BY updated_at LIMIT 20 FOR UPDATE SKIP LOCKED)
            UPDATE tenants t SET lease_owner = $2, lease_expires_at = $4
            FROM due, cells c WHERE t.id = due.id AND c.id = t.cell_id
-           RETURNING t.id AS "id: TenantId", t.partner_id AS "partner_id: PartnerId", t.name, c.region, t.credentials_secret_name"#,
+           RETURNING t.id AS "id: TenantId", t.partner_id AS "partner_id: PartnerId", t.name, c.region, c.role_arn, c.external_id,
+                     t.credentials_secret_name"#,
         before,
         lease_owner,
         now,

@@ -1,11 +1,14 @@
-//! Step-up events: stored once each, and counted in the statement that stores them.
+//! Step-up events: stored once each, and counted in the transaction that stores them.
 //!
 //! Written by the worker for every partner, read by partners for themselves. Partitions are made and dropped by
 //! two functions of the schema's owner, which is all that serve and worker may do to them.
 
-use super::{Cursor, Page, PageRequest};
+use super::{
+    Cursor, Page, PageRequest,
+    step_up_rollups::{self, Counts},
+};
 use crate::{
-    Result,
+    Error, Result,
     domain::actor::{OperatorScope, ReadScope},
     ids::{CellId, PartnerId, TenantId},
     reporting::batch::EventRow,
@@ -98,23 +101,52 @@ impl Columns {
     }
 }
 
-/// Stores and counts the events that are not there yet; returns how many were new. Rows are sorted before they are
-/// counted, so that two workers take the counters in the same order and none waits for the other in a circle. Hours
-/// are made of minutes and days of hours: to add a few counts costs less than to count every event three times.
-#[expect(
-    clippy::too_many_lines,
-    reason = "one statement, so that an event is stored and counted or neither"
-)]
+/// New events of one kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// `started`, `succeeded`, …
+    pub kind: String,
+    /// Method; empty where there is none.
+    pub method: String,
+    /// Reason code; empty where there is none.
+    pub reason: String,
+    /// How many.
+    pub count: i64,
+    /// Time from the beginning of the journey to the success, s, for each success.
+    pub to_complete_s: Vec<f64>,
+}
+
+impl Stored {
+    fn of(counts: &Counts) -> Result<Self> {
+        Ok(Self {
+            tenant_id: counts
+                .tenant_id
+                .parse()
+                .map_err(|error| Error::internal(anyhow::Error::new(error)))?,
+            kind: counts.outcome.clone(),
+            method: counts.method.clone(),
+            reason: counts.reason.clone(),
+            count: counts.events,
+            to_complete_s: counts.to_complete_s.clone(),
+        })
+    }
+}
+
+/// Stores and counts the events that are not there yet; returns what was new. An event is stored and counted, or
+/// neither, with the transaction.
 pub async fn insert(
     tx: &mut PgConnection,
-    _scope: &OperatorScope,
+    scope: &OperatorScope,
     rows: impl IntoIterator<Item = (EventRow, PartnerId)>,
-) -> Result<i64> {
+) -> Result<Vec<Stored>> {
     let mut columns = Columns::default();
     for (row, partner_id) in rows {
         columns.push(row, partner_id);
     }
-    let stored = sqlx::query_scalar!(
+    let counted = sqlx::query_as!(
+        Counts,
         r#"WITH fresh AS (
             INSERT INTO step_up_events (event_id, filed_at, at, partner_id, tenant_id, type, app_id, journey_id, round,
                 user_hash, reason, method, acr, amr, aal, ial, policy_version, rule, policy_stale, action, source,
@@ -137,58 +169,21 @@ pub async fn insert(
             SELECT tenant_id, partner_id, at AS counted_at, coalesce(app_id, '') AS app_id, coalesce(method, '') AS method,
                 type AS outcome, coalesce(reason, '') AS reason, coalesce(policy_version, 0) AS policy_version,
                 trigger_version, cold_start, coalesce(fallback, false) AS fallback,
-                CASE WHEN type = 'succeeded' AND journey_id IS NOT NULL THEN
-                    least(88, floor(4 * ln(greatest(1, extract(epoch FROM at - filed_at) * 1000)::float8) / ln(2::float8) + 1e-9))::integer
-                END AS bucket
+                CASE WHEN type = 'succeeded' AND journey_id IS NOT NULL THEN extract(epoch FROM at - filed_at) END AS taken_s
             FROM fresh
             UNION ALL
             SELECT tenant_id, partner_id, filed_at, coalesce(app_id, ''), '', 'ended', '', coalesce(policy_version, 0),
                 trigger_version, false, false, NULL
             FROM answers JOIN ends USING (journey_id)
-        ), by_minute AS (
-            SELECT tenant_id, date_trunc('minute', counted_at, 'UTC') AS slice, app_id, method, outcome, reason, policy_version,
-                trigger_version, min(partner_id) AS partner_id, count(*) AS events, count(*) FILTER (WHERE cold_start) AS cold_starts,
-                count(*) FILTER (WHERE fallback) AS fallbacks, array_agg(bucket) FILTER (WHERE bucket IS NOT NULL) AS buckets
-            FROM facts GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
-        ), by_hour AS (
-            SELECT tenant_id, date_trunc('hour', slice, 'UTC') AS slice, app_id, method, outcome, reason, policy_version,
-                trigger_version, min(partner_id) AS partner_id, sum(events)::bigint AS events, sum(cold_starts)::bigint AS cold_starts,
-                sum(fallbacks)::bigint AS fallbacks, string_to_array(string_agg(array_to_string(buckets, ','), ','), ',')::integer[] AS buckets
-            FROM by_minute GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
-        ), by_day AS (
-            SELECT tenant_id, date_trunc('day', slice, 'UTC') AS slice, app_id, method, outcome, reason, policy_version,
-                trigger_version, min(partner_id) AS partner_id, sum(events)::bigint AS events, sum(cold_starts)::bigint AS cold_starts,
-                sum(fallbacks)::bigint AS fallbacks, string_to_array(string_agg(array_to_string(buckets, ','), ','), ',')::integer[] AS buckets
-            FROM by_hour GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
-        ), minutes AS (
-            INSERT INTO step_up_minutes AS kept (tenant_id, slice, app_id, method, outcome, reason, policy_version,
-                trigger_version, partner_id, events, cold_starts, fallbacks, to_complete)
-            SELECT tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version, partner_id, events, cold_starts,
-                fallbacks, counts_of(buckets) FROM by_minute ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
-            ON CONFLICT (tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version) DO UPDATE SET
-                events = kept.events + excluded.events, cold_starts = kept.cold_starts + excluded.cold_starts,
-                fallbacks = kept.fallbacks + excluded.fallbacks,
-                to_complete = add_counts(kept.to_complete, excluded.to_complete)
-        ), hours AS (
-            INSERT INTO step_up_hours AS kept (tenant_id, slice, app_id, method, outcome, reason, policy_version,
-                trigger_version, partner_id, events, cold_starts, fallbacks, to_complete)
-            SELECT tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version, partner_id, events, cold_starts,
-                fallbacks, counts_of(buckets) FROM by_hour ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
-            ON CONFLICT (tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version) DO UPDATE SET
-                events = kept.events + excluded.events, cold_starts = kept.cold_starts + excluded.cold_starts,
-                fallbacks = kept.fallbacks + excluded.fallbacks,
-                to_complete = add_counts(kept.to_complete, excluded.to_complete)
-        ), days AS (
-            INSERT INTO step_up_days AS kept (tenant_id, slice, app_id, method, outcome, reason, policy_version,
-                trigger_version, partner_id, events, cold_starts, fallbacks, to_complete)
-            SELECT tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version, partner_id, events, cold_starts,
-                fallbacks, counts_of(buckets) FROM by_day ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
-            ON CONFLICT (tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version) DO UPDATE SET
-                events = kept.events + excluded.events, cold_starts = kept.cold_starts + excluded.cold_starts,
-                fallbacks = kept.fallbacks + excluded.fallbacks,
-                to_complete = add_counts(kept.to_complete, excluded.to_complete)
         )
-        SELECT count(*) AS "count!" FROM fresh"#,
+        SELECT tenant_id AS "tenant_id!", date_trunc('minute', counted_at, 'UTC') AS "slice!", app_id AS "app_id!",
+            method AS "method!", outcome AS "outcome!", reason AS "reason!", policy_version AS "policy_version!",
+            trigger_version AS "trigger_version!", min(partner_id) AS "partner_id!", count(*) AS "events!",
+            count(*) FILTER (WHERE cold_start) AS "cold_starts!", count(*) FILTER (WHERE fallback) AS "fallbacks!",
+            counts_of(array_agg(least(88, floor(4 * ln(greatest(1, taken_s * 1000)::float8) / ln(2::float8) + 1e-9))::integer)
+                FILTER (WHERE taken_s IS NOT NULL)) AS to_complete,
+            coalesce(array_agg(taken_s::float8) FILTER (WHERE taken_s IS NOT NULL), '{}') AS "to_complete_s!"
+        FROM facts GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"#,
         &columns.event_id,
         &columns.filed_at,
         &columns.at,
@@ -216,8 +211,12 @@ pub async fn insert(
         &columns.trigger_version,
         &columns.fallback as _
     )
-    .fetch_one(tx)
+    .fetch_all(&mut *tx)
     .await?;
+    // What is counted beside the events themselves is none.
+    let stored = counted.iter().filter(|counts| counts.outcome != "ended");
+    let stored = stored.map(Stored::of).collect::<Result<_>>()?;
+    step_up_rollups::add(tx, scope, counted).await?;
     Ok(stored)
 }
 

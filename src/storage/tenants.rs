@@ -1,13 +1,16 @@
 //! Tenants as callers see and change them. Their creation is in [`super::reservations`]; what the worker
 //! writes has a module of its own.
 
-use super::{Cursor, Page, PageRequest, name_taken, notify_work};
+use super::{Cursor, Page, PageRequest, conditions, name_taken, notify_work};
 use crate::{
     Error, Result,
     domain::{
         actor::{PartnerScope, ReadScope},
         blockid::BlockIdConnection,
+        condition::Times,
         connection_check::ConnectionReport,
+        deletion::Deletion,
+        drift::DriftSummary,
         method::TenantMethods,
         operation::Failure,
         pool::PoolSettings,
@@ -36,6 +39,7 @@ struct Row {
     pool: Json<PoolSettings>,
     methods: Json<TenantMethods>,
     credentials_secret_arn: Option<String>,
+    deletion: Option<Json<Deletion>>,
     generation: i64,
     observed_generation: i64,
     user_pool_id: Option<String>,
@@ -43,6 +47,14 @@ struct Row {
     suspended_at: Option<DateTime<Utc>>,
     suspension_reason: Option<String>,
     last_error: Option<Json<Failure>>,
+    role_arn: Option<String>,
+    external_cell_id: Option<String>,
+    wanted_release: Option<String>,
+    running_release: Option<String>,
+    rotation_pending: bool,
+    drift_mode: String,
+    drift: Json<DriftSummary>,
+    conditions: Json<Times>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -59,7 +71,11 @@ impl TryFrom<Row> for Tenant {
             name: row.name,
             external_id: row.external_id,
             labels: row.labels.0,
-            state: TenantState::from_columns(&row.state, row.credentials_secret_arn)?,
+            state: TenantState::from_columns(
+                &row.state,
+                row.credentials_secret_arn,
+                row.deletion.map(|Json(deletion)| deletion),
+            )?,
             blockid: BlockIdConnection {
                 tenant_dns: row.blockid_tenant_dns,
                 community: row.blockid_community,
@@ -78,6 +94,13 @@ impl TryFrom<Row> for Tenant {
                 .zip(row.suspension_reason)
                 .map(|(since, reason)| Suspension { since, reason }),
             last_error: row.last_error.map(|Json(error)| error),
+            access: super::cells::access(row.role_arn, row.external_cell_id),
+            wanted_release: row.wanted_release,
+            running_release: row.running_release,
+            rotation_pending: row.rotation_pending,
+            drift_mode: row.drift_mode.parse()?,
+            drift: row.drift.0,
+            condition_times: row.conditions.0,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -93,8 +116,12 @@ pub async fn get(db: &mut PgConnection, scope: &ReadScope, id: TenantId) -> Resu
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
                   t.blockid_extra_ca_pem, t.blockid_check AS "blockid_check: Json<ConnectionReport>",
-                  t.sandbox, t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at
-           FROM tenants t JOIN cells c ON c.id = t.cell_id
+                  t.sandbox, t.deletion AS "deletion: Json<Deletion>", t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at,
+                  c.role_arn, c.external_id AS external_cell_id, r.name AS "wanted_release?",
+                  t.observed #>> '{release,name}' AS running_release,
+                  t.drift_mode, t.drift AS "drift: Json<DriftSummary>", t.conditions AS "conditions: Json<Times>",
+                  EXISTS (SELECT FROM connection_changes x WHERE x.tenant_id = t.id AND x.state = 'staged') AS "rotation_pending!"
+           FROM tenants t JOIN cells c ON c.id = t.cell_id LEFT JOIN releases r ON r.id = coalesce(t.release_id, c.release_id)
            WHERE t.id = $1 AND ($2::text IS NULL OR t.partner_id = $2)"#,
         id as TenantId,
         scope.partner_id() as Option<PartnerId>
@@ -132,11 +159,16 @@ pub async fn list(
                   t.pool AS "pool: Json<PoolSettings>", t.credentials_secret_arn, t.generation, t.observed_generation,
                   t.observed ->> 'user_pool_id' AS user_pool_id, t.last_error AS "last_error: Json<Failure>",
                   t.blockid_extra_ca_pem, t.blockid_check AS "blockid_check: Json<ConnectionReport>",
-                  t.sandbox, t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at
-           FROM tenants t JOIN cells c ON c.id = t.cell_id
+                  t.sandbox, t.deletion AS "deletion: Json<Deletion>", t.suspended_at, t.suspension_reason, t.methods AS "methods: Json<TenantMethods>", t.created_at, t.updated_at,
+                  c.role_arn, c.external_id AS external_cell_id, r.name AS "wanted_release?",
+                  t.observed #>> '{release,name}' AS running_release,
+                  t.drift_mode, t.drift AS "drift: Json<DriftSummary>", t.conditions AS "conditions: Json<Times>",
+                  EXISTS (SELECT FROM connection_changes x WHERE x.tenant_id = t.id AND x.state = 'staged') AS "rotation_pending!"
+           FROM tenants t JOIN cells c ON c.id = t.cell_id LEFT JOIN releases r ON r.id = coalesce(t.release_id, c.release_id)
            WHERE ($1::text IS NULL OR t.partner_id = $1) AND t.state <> 'deleted'
              AND ($5::text IS NULL OR starts_with(t.name, $5)) AND ($6::text IS NULL OR t.state = $6)
              AND ($7::text IS NULL OR t.external_id = $7) AND t.labels @> $8
+             AND ($9::text IS NULL OR t.conditions -> $9 ->> 'status' = 'True')
              AND ($2::timestamptz IS NULL OR (t.created_at, t.id) > ($2, $3))
            ORDER BY t.created_at, t.id LIMIT $4"#,
         scope.partner_id() as Option<PartnerId>,
@@ -146,7 +178,8 @@ pub async fn list(
         filter.name_prefix.as_deref(),
         filter.state.as_deref(),
         filter.external_id.as_deref(),
-        Json(&filter.labels) as _
+        Json(&filter.labels) as _,
+        filter.condition.as_deref()
     )
     .fetch_all(db)
     .await?;
@@ -181,13 +214,15 @@ pub(super) fn unique(error: sqlx::Error) -> Error {
 /// Writes what callers may change of a locked tenant; [`bump_generation`] makes the worker act on it.
 pub async fn update(tx: &mut PgConnection, scope: &PartnerScope, tenant: &Tenant) -> Result<()> {
     sqlx::query!(
-        "UPDATE tenants SET name = $3, pool = $4, external_id = $5, labels = $6 WHERE id = $1 AND partner_id = $2",
+        "UPDATE tenants SET name = $3, pool = $4, external_id = $5, labels = $6, drift_mode = $7
+         WHERE id = $1 AND partner_id = $2",
         tenant.id as TenantId,
         scope.partner_id() as PartnerId,
         tenant.name,
         Json(&tenant.pool) as _,
         tenant.external_id,
-        Json(&tenant.labels) as _
+        Json(&tenant.labels) as _,
+        tenant.drift_mode.as_str()
     )
     .execute(tx)
     .await
@@ -275,6 +310,7 @@ pub async fn bump_generation(
     .fetch_optional(&mut *tx)
     .await?
     .ok_or_else(|| Error::not_found("tenant"))?;
+    conditions::settle(tx, id, now).await?;
     notify_work(tx).await?;
     Ok(generation)
 }

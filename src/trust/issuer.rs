@@ -13,6 +13,9 @@
 //! Instead of `partner_id`: `partner_claim = "org"` with `partners = { "acme" = "ptn_…" }` for an issuer that serves several
 //! partners; neither of them for the installation's own issuer, whose roles are `operator` and `auditor`. A file that would
 //! let a partner's issuer make operators is refused at start.
+//!
+//! With `login = { client_id = "stepgate", client_secret_file = "/run/secrets/stepgate-login" }` people sign in to the
+//! console there; claims of the id_token become roles as those of any other token do.
 
 use super::token::{Claims, TokenError};
 use crate::{
@@ -61,6 +64,21 @@ pub struct TrustedIssuer {
     pub role_claim: String,
     /// What its values mean.
     pub roles: BTreeMap<String, Role>,
+    /// The client that the console is there, when people sign in to it there.
+    pub login: Option<ConsoleClient>,
+}
+
+/// The client that the console is at an issuer.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsoleClient {
+    /// OAuth client id.
+    pub client_id: String,
+    /// Path of the file with the client secret.
+    pub client_secret_file: String,
+    /// What is asked for; by default `openid`.
+    #[serde(default)]
+    pub scope: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -84,6 +102,7 @@ struct Entry {
     partners: Option<BTreeMap<String, PartnerId>>,
     role_claim: String,
     roles: BTreeMap<String, Role>,
+    login: Option<ConsoleClient>,
 }
 
 /// Reads the file; every problem is one line.
@@ -149,6 +168,14 @@ fn check(entry: Entry) -> Result<TrustedIssuer, Vec<String>> {
     require(!entry.audience.trim().is_empty(), "`audience` must not be empty");
     require(!entry.role_claim.is_empty(), "`role_claim` must not be empty");
     require(!entry.roles.is_empty(), "`roles` must name at least one");
+    if let Some(login) = &entry.login {
+        require(!login.client_id.is_empty(), "`login.client_id` must not be empty");
+        // An id_token is for the client alone and must open nothing else.
+        require(
+            login.client_id != entry.audience,
+            "`login.client_id` must not be the `audience`: an id_token would open the API",
+        );
+    }
     let belongs = match (entry.partner_id, entry.partner_claim, entry.partners) {
         (None, None, None) => Some(Belongs::Installation),
         (Some(id), None, None) => Some(Belongs::Partner(id)),
@@ -186,10 +213,17 @@ fn check(entry: Entry) -> Result<TrustedIssuer, Vec<String>> {
         belongs,
         role_claim: entry.role_claim,
         roles: entry.roles,
+        login: entry.login,
     })
 }
 
 impl TrustedIssuer {
+    /// What is asked for when people sign in.
+    pub(super) fn login_scope(&self) -> String {
+        let asked = self.login.as_ref().and_then(|login| login.scope.as_deref());
+        asked.unwrap_or("openid").to_owned()
+    }
+
     /// Who the subject of these claims is. Claims were verified; rights come from the file.
     pub(super) fn actor(&self, claims: &Claims) -> Result<Actor, TokenError> {
         let subject = claims.subject();
@@ -296,6 +330,9 @@ mod tests {
             let problems = read(&file(lines)).unwrap_err().join("; ");
             assert!(problems.contains(needle), "{lines}: {problems}");
         }
+        let login = "login = { client_id = \"stepgate\", client_secret_file = \"/x\" }";
+        let problems = read(&file(&format!("roles = {{ o = \"operator\" }}\n{login}"))).unwrap_err();
+        assert!(problems[0].contains("would open the API"), "{problems:?}");
         let twice = format!("{0}\n{0}", file("roles = { o = \"operator\" }\n"));
         assert!(read(&twice).unwrap_err().join("; ").contains("twice"));
     }

@@ -3,8 +3,8 @@
 //! Anybody can send tokens with invented key ids, so an unknown key costs at most one fetch per [`MIN_FETCH_INTERVAL_S`],
 //! whatever arrives. One fetch at a time; requests meanwhile wait for it.
 
-use super::token::TokenError;
-use blockid::{HttpClient, fetch_jwks, http::METADATA_BODY_LIMIT_BYTES};
+use super::{discovery::Metadata, token::TokenError};
+use blockid::{HttpClient, fetch_jwks};
 use chrono::{DateTime, Utc};
 use openidconnect::{
     JsonWebKey as _,
@@ -87,7 +87,10 @@ impl KeyCache {
         let deadline = Instant::now() + FETCH_TIMEOUT;
         let url = match &self.jwks_url {
             Some(url) => url.clone(),
-            None => self.discover(deadline).await?,
+            None => {
+                let metadata = Metadata::read(&self.client, &self.issuer, deadline).await?;
+                metadata.text("jwks_uri")?.to_owned()
+            }
         };
         let set = fetch_jwks(&self.client, &url, deadline).await?;
         let set: CoreJsonWebKeySet = serde_json::from_value(set)?;
@@ -96,22 +99,5 @@ impl KeyCache {
             .iter()
             .filter_map(|key| Some((key.key_id()?.as_str().to_owned(), key.clone())));
         Ok(named.collect())
-    }
-
-    /// OpenID Connect Discovery 1.0, section 4: the document must be about the very issuer that was asked.
-    async fn discover(&self, deadline: Instant) -> anyhow::Result<String> {
-        let base = self.issuer.trim_end_matches('/');
-        let url = format!("{base}/.well-known/openid-configuration");
-        let answer = self.client.get(&url, METADATA_BODY_LIMIT_BYTES, deadline).await?;
-        anyhow::ensure!(answer.status == 200, "discovery answered {}", answer.status);
-        let document = answer.json()?;
-        let text = |name: &str| document.get(name).and_then(serde_json::Value::as_str);
-        anyhow::ensure!(
-            text("issuer") == Some(self.issuer.as_str()),
-            "the discovery document is about another issuer"
-        );
-        text("jwks_uri")
-            .map(str::to_owned)
-            .ok_or_else(|| anyhow::anyhow!("the discovery document names no jwks_uri"))
     }
 }

@@ -10,9 +10,12 @@
 //! | [`issuer`] | the file, and what an issuer's claims become |
 //! | [`keys`] | key sets: fetched, cached, fetched again at a limited rate |
 //! | [`token`] | the token: form, algorithm, signature, claims |
+//! | [`login`] | signing people in to the console at an issuer |
 
+mod discovery;
 pub mod issuer;
 pub mod keys;
+pub mod login;
 pub mod token;
 
 use crate::domain::actor::Actor;
@@ -20,6 +23,7 @@ use blockid::{EgressPolicy, HttpClient};
 use chrono::{DateTime, Utc};
 use issuer::TrustedIssuer;
 use keys::KeyCache;
+use login::{LoginAttempt, LoginClient, LoginError};
 use token::{Jws, TokenError};
 
 /// The issuers that are trusted, with their keys.
@@ -30,6 +34,8 @@ pub struct Trust(Vec<Trusted>);
 struct Trusted {
     issuer: TrustedIssuer,
     keys: KeyCache,
+    http: HttpClient,
+    login: Option<LoginClient>,
 }
 
 impl Trust {
@@ -41,8 +47,14 @@ impl Trust {
                 insecure_loopback,
                 extra_ca_pem: None,
             })?;
-            let keys = KeyCache::new(client, issuer.issuer.clone(), issuer.jwks_url.clone());
-            Ok(Trusted { issuer, keys })
+            let keys = KeyCache::new(client.clone(), issuer.issuer.clone(), issuer.jwks_url.clone());
+            let login = issuer.login.as_ref().map(LoginClient::read).transpose()?;
+            Ok(Trusted {
+                issuer,
+                keys,
+                http: client,
+                login,
+            })
         });
         Ok(Self(trusted.collect::<anyhow::Result<_>>()?))
     }
@@ -60,5 +72,44 @@ impl Trust {
         let claims = jws.verified_claims(&key)?;
         claims.check(&trusted.issuer, now.timestamp())?;
         trusted.issuer.actor(&claims)
+    }
+
+    /// Names of the issuers at which people sign in to the console, in the order of the file.
+    pub fn logins(&self) -> impl Iterator<Item = &str> {
+        let signs_in = self.0.iter().filter(|trusted| trusted.login.is_some());
+        signs_in.map(|trusted| trusted.issuer.name.as_str())
+    }
+
+    /// Whether people sign in to the console at the issuer of this name.
+    pub fn has_login(&self, name: &str) -> bool {
+        self.logins().any(|known| known == name)
+    }
+
+    /// Where to send a browser that begins to sign in.
+    pub async fn authorize_url(
+        &self,
+        attempt: &LoginAttempt,
+        redirect_uri: &str,
+        now: DateTime<Utc>,
+    ) -> Result<String, LoginError> {
+        let trusted = self.named(attempt.issuer())?;
+        trusted.authorize_url(attempt, redirect_uri, now).await
+    }
+
+    /// Who came back from the issuer with `code`.
+    pub async fn complete_login(
+        &self,
+        attempt: &LoginAttempt,
+        code: &str,
+        redirect_uri: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Actor, LoginError> {
+        let trusted = self.named(attempt.issuer())?;
+        trusted.complete_login(attempt, code, redirect_uri, now).await
+    }
+
+    fn named(&self, name: &str) -> Result<&Trusted, LoginError> {
+        let found = self.0.iter().find(|trusted| trusted.issuer.name == name);
+        found.ok_or(LoginError::Unknown)
     }
 }

@@ -12,6 +12,7 @@ use openidconnect::{
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use subtle::ConstantTimeEq;
 
 /// Longest token that is looked at, bytes.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -19,6 +20,8 @@ const MAX_TOKEN_BYTES: usize = 16 * 1024;
 const CLOCK_SKEW_S: i64 = 60;
 /// Longest validity that is accepted, s: a token cannot be withdrawn.
 const MAX_VALIDITY_S: i64 = 24 * 3600;
+/// Greatest age of an id_token that a code was just exchanged for, s.
+const MAX_ID_TOKEN_AGE_S: i64 = 600;
 
 /// Why a token is not accepted. Logged; whoever sent it only learns that it is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +56,9 @@ pub enum TokenError {
     /// It is valid for longer than a day.
     #[error("the token is valid for too long")]
     Validity,
+    /// It belongs to another sign-in.
+    #[error("the nonce is another")]
+    Nonce,
     /// `sub` is missing, too long or not printable.
     #[error("the subject cannot be used")]
     Subject,
@@ -174,6 +180,48 @@ impl Claims {
         }
         if expires_s > now_s.saturating_add(MAX_VALIDITY_S) {
             return Err(TokenError::Validity);
+        }
+        Ok(())
+    }
+
+    /// Whether they are of an id_token of this issuer, made for this client and this very sign-in just now (OpenID
+    /// Connect Core 1.0, section 3.1.3.7).
+    pub(super) fn check_id_token(
+        &self,
+        issuer: &str,
+        client_id: &str,
+        nonce: &str,
+        now_s: i64,
+    ) -> Result<(), TokenError> {
+        if self.text("iss") != Some(issuer) {
+            return Err(TokenError::Issuer);
+        }
+        // Made for several, it must be us who asked for it.
+        let audience_ok = match self.0.get("aud") {
+            Some(Value::String(one)) => one == client_id,
+            Some(Value::Array(several)) => {
+                several.iter().any(|one| one == client_id)
+                    && (several.len() == 1 || self.text("azp") == Some(client_id))
+            }
+            _ => false,
+        };
+        if !audience_ok || self.text("azp").is_some_and(|azp| azp != client_id) {
+            return Err(TokenError::Audience);
+        }
+        let given = self.text("nonce").unwrap_or_default();
+        if !bool::from(given.as_bytes().ct_eq(nonce.as_bytes())) {
+            return Err(TokenError::Nonce);
+        }
+        if self.time("exp")?.ok_or(TokenError::Malformed)? <= now_s {
+            return Err(TokenError::Expired);
+        }
+        let made_s = self.time("iat")?.ok_or(TokenError::Malformed)?;
+        if made_s > now_s.saturating_add(CLOCK_SKEW_S) {
+            return Err(TokenError::Future);
+        }
+        // The code was exchanged this moment: a token from earlier is of another exchange.
+        if made_s < now_s.saturating_sub(MAX_ID_TOKEN_AGE_S) {
+            return Err(TokenError::Expired);
         }
         Ok(())
     }

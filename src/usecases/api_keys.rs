@@ -56,6 +56,7 @@ pub struct Rotated {
 }
 
 /// Makes a key of a partner, or of the installation.
+#[tracing::instrument(target = "stepgate::trace", name = "api_keys.create", skip_all)]
 pub async fn create(
     context: &Context,
     request: &Request,
@@ -97,12 +98,14 @@ pub async fn create(
 }
 
 /// One key.
+#[tracing::instrument(target = "stepgate::trace", name = "api_keys.get", skip_all)]
 pub async fn get(context: &Context, request: &Request, owner: Owner, id: KeyId) -> Result<ApiKey> {
     let scope = reads(request, owner)?;
     storage::api_keys::get(&mut *context.db.begin(&scope).await?, &scope, owner, id).await
 }
 
 /// Keys, oldest first; also those that no longer work.
+#[tracing::instrument(target = "stepgate::trace", name = "api_keys.list", skip_all)]
 pub async fn list(
     context: &Context,
     request: &Request,
@@ -119,6 +122,7 @@ pub async fn list(
 }
 
 /// Withdraws a key at once. Repeating it changes nothing.
+#[tracing::instrument(target = "stepgate::trace", name = "api_keys.revoke", skip_all)]
 pub async fn revoke(context: &Context, request: &Request, owner: Owner, id: KeyId) -> Result<ApiKey> {
     let now = context.clock.now();
     let (mut tx, scope) = begin(context, request, owner).await?;
@@ -138,6 +142,7 @@ pub async fn revoke(context: &Context, request: &Request, owner: Owner, id: KeyI
 }
 
 /// Puts a new key of the same role, name and scopes in the place of one, which works on for `overlap_s`.
+#[tracing::instrument(target = "stepgate::trace", name = "api_keys.rotate", skip_all)]
 pub async fn rotate(
     context: &Context,
     request: &Request,
@@ -191,6 +196,7 @@ pub async fn rotate(
 }
 
 /// Makes the first operator key; refused when there is one that works.
+#[tracing::instrument(target = "stepgate::trace", name = "api_keys.bootstrap", skip_all)]
 pub async fn bootstrap(context: &Context) -> Result<NewKey> {
     let scope = OperatorScope::command_line();
     let mut tx = context.db.begin(&scope).await?;
@@ -223,6 +229,7 @@ pub async fn bootstrap(context: &Context) -> Result<NewKey> {
 }
 
 /// Whose key this is. Unknown, wrong, expired and revoked keys get one and the same answer.
+#[tracing::instrument(target = "stepgate::trace", name = "api_keys.authenticate", skip_all)]
 pub async fn authenticate(context: &Context, presented: &PresentedKey) -> Result<Actor> {
     let refused = || Error::new(Code::Unauthenticated, "The API key is not valid.");
     let mut tx = context.db.begin(&OperatorScope::authentication()).await?;

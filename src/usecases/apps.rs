@@ -30,6 +30,7 @@ pub struct NewApp {
 }
 
 /// Adds an app to a tenant, with the first version of its policy.
+#[tracing::instrument(target = "stepgate::trace", name = "apps.create", skip_all)]
 pub async fn create(
     context: &Context,
     request: &Request,
@@ -40,6 +41,7 @@ pub async fn create(
 }
 
 /// The same, once for all repeats of the request.
+#[tracing::instrument(target = "stepgate::trace", name = "apps.create_once", skip_all)]
 pub async fn create_once(
     context: &Context,
     request: &Request,
@@ -111,12 +113,14 @@ pub async fn create_once(
 }
 
 /// One app.
+#[tracing::instrument(target = "stepgate::trace", name = "apps.get", skip_all)]
 pub async fn get(context: &Context, request: &Request, tenant_id: TenantId, id: AppId) -> Result<App> {
     let scope = request.actor.reader()?;
     storage::apps::get(&mut *context.db.begin(&scope).await?, &scope, tenant_id, id).await
 }
 
 /// Apps of a tenant, oldest first.
+#[tracing::instrument(target = "stepgate::trace", name = "apps.list", skip_all)]
 pub async fn list(
     context: &Context,
     request: &Request,
@@ -131,6 +135,7 @@ pub async fn list(
 }
 
 /// Changes an app in the place of revision `replaces`; the worker brings its client and the triggers to it.
+#[tracing::instrument(target = "stepgate::trace", name = "apps.update", skip_all)]
 pub async fn update(
     context: &Context,
     request: &Request,
@@ -178,6 +183,7 @@ pub async fn update(
 
 /// Has the app's client and policy item removed. Nobody signs in or refreshes through it from then on; tokens that
 /// were issued work until they end.
+#[tracing::instrument(target = "stepgate::trace", name = "apps.delete", skip_all)]
 pub async fn delete(
     context: &Context,
     request: &Request,

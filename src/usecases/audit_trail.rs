@@ -24,6 +24,7 @@ pub const MAX_FINDINGS: usize = 100;
 const BATCH: i64 = 500;
 
 /// Entries, newest first.
+#[tracing::instrument(target = "stepgate::trace", name = "audit_trail.list", skip_all)]
 pub async fn list(
     context: &Context,
     request: &Request,
@@ -129,6 +130,7 @@ pub struct Verification {
 }
 
 /// Computes every seal again that the caller may see, and compares with heads that are known from elsewhere.
+#[tracing::instrument(target = "stepgate::trace", name = "audit_trail.verify", skip_all)]
 pub async fn verify(context: &Context, request: &Request, known: &[KnownHead]) -> Result<Verification> {
     let scope = request.actor.reader()?;
     let names = audit_seals::chains(&mut *context.db.begin(&scope).await?, &scope).await?;

@@ -12,6 +12,7 @@ use crate::{
 };
 
 /// Whose credential this is. Why one is not accepted is logged, and told to nobody who sent it.
+#[tracing::instrument(target = "stepgate::trace", name = "callers.authenticate", skip_all)]
 pub async fn authenticate(context: &Context, bearer: &str) -> Result<Actor> {
     if let Some(presented) = PresentedKey::parse(bearer) {
         return api_keys::authenticate(context, &presented).await;

@@ -1,16 +1,101 @@
 //! Cells, for operators and auditors.
 
-use super::Request;
-use crate::{Context, Result, domain::cell::Cell, ids::CellId, storage};
+use super::{Request, audit};
+use crate::{
+    Context, Result,
+    domain::{
+        audit::{AuditAction, AuditEntry},
+        audit_diff,
+        cell::{Cell, CellState, HeadRoom, Quotas, Release},
+        validation::Problems,
+    },
+    ids::CellId,
+    storage,
+};
+
+/// A cell, and how much room it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roomy {
+    /// The cell.
+    pub cell: Cell,
+    /// Its room.
+    pub head_room: HeadRoom,
+}
 
 /// Every cell.
-pub async fn list(context: &Context, request: &Request) -> Result<Vec<Cell>> {
+#[tracing::instrument(target = "stepgate::trace", name = "cells.list", skip_all)]
+pub async fn list(context: &Context, request: &Request) -> Result<Vec<Roomy>> {
     let scope = request.actor.installation_reader()?;
-    storage::cells::list(&mut *context.db.begin(&scope).await?, &scope).await
+    let mut db = context.db.begin(&scope).await?;
+    let mut cells = Vec::new();
+    for cell in storage::cells::list(&mut db, &scope).await? {
+        cells.push(with_room(context, &mut db, cell).await?);
+    }
+    Ok(cells)
 }
 
 /// One cell.
-pub async fn get(context: &Context, request: &Request, id: CellId) -> Result<Cell> {
+#[tracing::instrument(target = "stepgate::trace", name = "cells.get", skip_all)]
+pub async fn get(context: &Context, request: &Request, id: CellId) -> Result<Roomy> {
     let scope = request.actor.installation_reader()?;
-    storage::cells::get(&mut *context.db.begin(&scope).await?, &scope, id).await
+    let mut db = context.db.begin(&scope).await?;
+    let cell = storage::cells::get(&mut db, &scope, id).await?;
+    with_room(context, &mut db, cell).await
+}
+
+async fn with_room(context: &Context, db: &mut sqlx::PgConnection, cell: Cell) -> Result<Roomy> {
+    let head_room = storage::cells::head_room(db, &cell, context.clock.now()).await?;
+    Ok(Roomy { cell, head_room })
+}
+
+/// What tenants of a cell can run, newest first.
+pub async fn releases(context: &Context, request: &Request, id: CellId) -> Result<Vec<Release>> {
+    let scope = request.actor.installation_reader()?;
+    let mut db = context.db.begin(&scope).await?;
+    storage::cells::get(&mut db, &scope, id).await?;
+    storage::releases::list(&mut db, &scope, id).await
+}
+
+/// What operators may change; what is absent stays.
+#[derive(Debug, Default)]
+pub struct CellChange {
+    /// Whether it takes tenants.
+    pub state: Option<CellState>,
+    /// All quotas that are not AWS's default.
+    pub quotas: Option<Quotas>,
+}
+
+/// Changes a cell. What changes nothing leaves no trace.
+pub async fn update(context: &Context, request: &Request, id: CellId, change: CellChange) -> Result<Roomy> {
+    let scope = request.actor.operator()?;
+    let mut tx = context.db.begin(&scope).await?;
+    let before = storage::cells::lock(&mut tx, &scope, id).await?;
+    let mut problems = Problems::new();
+    if let Some(quotas) = &change.quotas {
+        problems.within("/quotas", |problems| quotas.validate(problems));
+    }
+    problems.finish()?;
+    let after = Cell {
+        state: change.state.unwrap_or(before.state),
+        quotas: change.quotas.unwrap_or_else(|| before.quotas.clone()),
+        ..before.clone()
+    };
+    let detail = audit_diff::diff(&before, &after)?;
+    if detail.is_null() {
+        return with_room(context, &mut tx, before).await;
+    }
+    let now = context.clock.now();
+    storage::cells::update(&mut tx, &scope, id, (after.state, &after.quotas), now).await?;
+    let entry = AuditEntry {
+        tenant_id: None,
+        resource_id: id.to_string(),
+        action: AuditAction::CellChanged,
+        reason: String::new(),
+        detail,
+    };
+    audit::record(&mut tx, context, request, &scope, &entry, now).await?;
+    let cell = storage::cells::get(&mut tx, &scope, id).await?;
+    let roomy = with_room(context, &mut tx, cell).await?;
+    tx.commit().await?;
+    Ok(roomy)
 }

@@ -11,6 +11,7 @@ use crate::{
         blockid::{BlockIdConnection, validate_client_secret},
         cell,
         connection_check::ConnectionReport,
+        tenant::Tenant,
         validation::Problems,
     },
     error::FieldError,
@@ -40,6 +41,7 @@ pub struct NewConnection {
 }
 
 /// Checks a connection that no tenant has yet.
+#[tracing::instrument(target = "stepgate::trace", name = "connection_checks.check_new", skip_all)]
 pub async fn check_new(
     context: &Context,
     request: &Request,
@@ -48,7 +50,14 @@ pub async fn check_new(
     let scope = request.actor.partner_admin()?;
     let cell = {
         let mut tx = context.db.begin(&scope).await?;
-        cell::place(storage::cells::open_for_placement(&mut tx).await?, new.cell_id)
+        let wish = cell::Wish {
+            cell_id: new.cell_id,
+            region: None,
+        };
+        cell::place(
+            storage::cells::open_for_placement(&mut tx, context.clock.now()).await?,
+            &wish,
+        )
     };
     let mut problems = Problems::new();
     if let Ok(cell) = &cell {
@@ -68,6 +77,7 @@ pub async fn check_new(
 }
 
 /// Checks the connection that a tenant has, and stores what was found.
+#[tracing::instrument(target = "stepgate::trace", name = "connection_checks.check", skip_all)]
 pub async fn check(context: &Context, request: &Request, id: TenantId) -> Result<ConnectionReport> {
     let reads = request.actor.administrator()?;
     let mut tx = context.db.begin(&reads).await?;
@@ -81,7 +91,7 @@ pub async fn check(context: &Context, request: &Request, id: TenantId) -> Result
     let mut found = run(context, egress, &tenant.blockid, None).await?;
     let function = ground.observed.stack.map(|stack| stack.verify_function_arn);
     found.replace(match function {
-        Some(function) => try_secret(context, &tenant.region, &function).await,
+        Some(function) => try_secret(context, &tenant, &function).await,
         None => Finding::new(
             Check::ClientSecret,
             Verdict::Skipped,
@@ -128,9 +138,10 @@ async fn run(
     Ok(preflight::run(&client, subject, context.clock.now().timestamp()).await)
 }
 
-async fn try_secret(context: &Context, region: &str, function: &str) -> Finding {
+async fn try_secret(context: &Context, tenant: &Tenant, function: &str) -> Finding {
     let event = json!({ "stepgate_probe": { "version_stage": "AWSCURRENT" } });
-    let lambda = context.aws.lambda(region);
+    let aws = context.aws.within(tenant.access.as_ref()).await;
+    let lambda = aws.lambda(&tenant.region);
     let unknown = |detail: &str| Finding::new(Check::ClientSecret, Verdict::Unknown, detail);
     let answer = match tokio::time::timeout(PROBE_TIMEOUT, lambda.invoke(function, &event)).await {
         Ok(Ok(answer)) => answer,

@@ -61,6 +61,7 @@ pub struct Wanted {
 }
 
 /// A tenant's connection.
+#[tracing::instrument(target = "stepgate::trace", name = "connections.get", skip_all)]
 pub async fn get(context: &Context, request: &Request, id: TenantId) -> Result<Connection> {
     let scope = request.actor.reader()?;
     let mut db = context.db.begin(&scope).await?;
@@ -85,6 +86,7 @@ struct Reserved {
 }
 
 /// Changes a connection; it is in force once the operation has succeeded.
+#[tracing::instrument(target = "stepgate::trace", name = "connections.put", skip_all)]
 pub async fn put(
     context: &Context,
     request: &Request,
@@ -129,6 +131,7 @@ pub async fn put(
 }
 
 /// Goes back to the connection and the secret that were in force before the last change.
+#[tracing::instrument(target = "stepgate::trace", name = "connections.revert", skip_all)]
 pub async fn revert(
     context: &Context,
     request: &Request,
@@ -161,7 +164,8 @@ pub async fn revert(
     let version_id = if last.version_id.is_none() {
         None
     } else {
-        let secrets = context.aws.secrets_manager(&reserved.tenant.region);
+        let aws = context.aws.within(reserved.tenant.access.as_ref()).await;
+        let secrets = aws.secrets_manager(&reserved.tenant.region);
         let versions = secrets.versions(&arn).await;
         let previous = versions.map(|versions| versions.previous);
         match previous {
@@ -306,7 +310,8 @@ async fn write_secret(
     mac.update(format!("{}\0{}\0rotation\0", reserved.tenant.id, reserved.change).as_bytes());
     mac.update(value.expose_secret().as_bytes());
     let token = hex::encode(mac.finalize().into_bytes());
-    let secrets = context.aws.secrets_manager(&reserved.tenant.region);
+    let aws = context.aws.within(reserved.tenant.access.as_ref()).await;
+    let secrets = aws.secrets_manager(&reserved.tenant.region);
     match tokio::time::timeout(SECRET_TIMEOUT, secrets.stage_value(arn, &value, &token)).await {
         Ok(written) => written.map_err(|error| unavailable().caused_by(error)),
         Err(elapsed) => Err(unavailable().caused_by(elapsed)),
@@ -344,6 +349,7 @@ async fn stage(
         now,
     };
     connection_changes::stage(&mut tx, scope, staged).await?;
+    storage::conditions::settle(&mut tx, id, now).await?;
     let change = connection_changes::latest(&mut tx, &(*scope).into(), id, false).await?;
     let shown = |connection: &BlockIdConnection| {
         json!({

@@ -15,7 +15,7 @@ use crate::{
         actor::PartnerScope,
         audit::{AuditAction, AuditEntry},
         blockid::{BlockIdConnection, validate_client_secret},
-        cell,
+        cell::{self, Cell},
         operation::OperationKind,
         pool::PoolSettings,
         tenant::{Labels, Reservation, Tenant, validate_external_id, validate_labels},
@@ -42,8 +42,10 @@ const SECRET_TIMEOUT: Duration = Duration::from_secs(40);
 pub struct NewTenant {
     /// Name, unique at the partner.
     pub name: String,
-    /// Cell that was asked for; else the least loaded one.
+    /// Cell that was asked for; else the one with most head-room.
     pub cell_id: Option<CellId>,
+    /// AWS region that was asked for.
+    pub region: Option<String>,
     /// What the partner's own system calls it.
     pub external_id: Option<String>,
     /// Names and values to select tenants by.
@@ -59,6 +61,7 @@ pub struct NewTenant {
 }
 
 /// Creates a tenant, or completes its abandoned creation.
+#[tracing::instrument(target = "stepgate::trace", name = "create_tenant.create", skip_all)]
 pub async fn create(
     context: &Context,
     request: &Request,
@@ -71,6 +74,7 @@ pub async fn create(
 type Created = (Tenant, operations::Watched);
 
 /// Creates a tenant once for all repeats of the request. A repeat goes on where a crashed one was, at once.
+#[tracing::instrument(target = "stepgate::trace", name = "create_tenant.create_once", skip_all)]
 pub async fn create_once(
     context: &Context,
     request: &Request,
@@ -79,8 +83,8 @@ pub async fn create_once(
 ) -> Result<Created> {
     let scope = request.actor.partner_admin()?;
     let owner = once.reservation_owner(request);
-    let (taken, region) = reserve(context, &owner, &scope, &mut new).await?;
-    let arn = match write_secret(context, &scope, &taken, &region, &new).await {
+    let (taken, cell) = reserve(context, &owner, &scope, &mut new).await?;
+    let arn = match write_secret(context, &scope, &taken, &cell, &new).await {
         Ok(arn) => arn,
         Err(error) => {
             // The repeat that the caller will make must not wait for the lease to end.
@@ -98,9 +102,22 @@ async fn reserve(
     owner: &str,
     scope: &PartnerScope,
     new: &mut NewTenant,
-) -> Result<(reservations::Taken, String)> {
+) -> Result<(reservations::Taken, Cell)> {
     let mut tx = context.db.begin(scope).await?;
-    let placed = cell::place(storage::cells::open_for_placement(&mut tx).await?, new.cell_id);
+    let placed = match storage::cells::of_reservation(&mut tx, scope, &new.name).await? {
+        // It has its place already, whatever became of the cell meanwhile.
+        Some(cell) => Ok(cell),
+        None => {
+            let wish = cell::Wish {
+                cell_id: new.cell_id,
+                region: new.region.clone(),
+            };
+            cell::place(
+                storage::cells::open_for_placement(&mut tx, context.clock.now()).await?,
+                &wish,
+            )
+        }
+    };
     let mut problems = Problems::new();
     problems.name("/name", &new.name, NAME_MAX_CHARS);
     validate_external_id(new.external_id.as_deref(), &mut problems);
@@ -135,24 +152,30 @@ async fn reserve(
         },
     )
     .await?;
-    if taken.cell_id != cell.id && new.cell_id.is_some() {
+    let elsewhere = new.cell_id.is_some_and(|asked| asked != taken.cell_id)
+        || new.region.as_ref().is_some_and(|asked| *asked != cell.region);
+    if elsewhere {
         return Err(Error::new(
             Code::NameTaken,
             "An unfinished tenant of this name is reserved in another cell.",
         ));
     }
-    let region = storage::tenants::get(&mut tx, &(*scope).into(), taken.reservation.id)
-        .await?
-        .region;
+    // Another request may have reserved the name while this one waited for its turn.
+    let cell = if taken.cell_id == cell.id {
+        cell
+    } else {
+        let reserved = storage::cells::of_reservation(&mut tx, scope, &new.name).await?;
+        reserved.ok_or_else(|| Error::internal(anyhow::anyhow!("a reservation has no cell")))?
+    };
     tx.commit().await?;
-    Ok((taken, region))
+    Ok((taken, cell))
 }
 
 async fn write_secret(
     context: &Context,
     scope: &PartnerScope,
     taken: &reservations::Taken,
-    region: &str,
+    cell: &Cell,
     new: &NewTenant,
 ) -> Result<String> {
     let credentials = new.blockid.credentials(&new.client_secret);
@@ -164,7 +187,8 @@ async fn write_secret(
         ("stepgate:partner", scope.partner_id().to_string()),
     ];
     let idempotency = request_token(&taken.reservation, &value)?;
-    let secrets = context.aws.secrets_manager(region);
+    let aws = context.aws.within(cell.access.as_ref()).await;
+    let secrets = aws.secrets_manager(&cell.region);
     let name = &taken.reservation.credentials_secret_name;
     let unavailable = || {
         Error::new(

@@ -35,6 +35,7 @@ pub fn is_denial(code: Code) -> bool {
 }
 
 /// Writes a refused attempt down, or counts it.
+#[tracing::instrument(target = "stepgate::trace", name = "denials.note", skip_all)]
 pub async fn note(
     context: &Context,
     request: &Request,

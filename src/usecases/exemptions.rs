@@ -36,6 +36,7 @@ pub struct NewExemption {
 }
 
 /// Asks for an exemption. It opens nothing until somebody else approves it.
+#[tracing::instrument(target = "stepgate::trace", name = "exemptions.ask", skip_all)]
 pub async fn ask(
     context: &Context,
     request: &Request,
@@ -46,6 +47,7 @@ pub async fn ask(
 }
 
 /// The same, once for all repeats of the request.
+#[tracing::instrument(target = "stepgate::trace", name = "exemptions.ask_once", skip_all)]
 pub async fn ask_once(
     context: &Context,
     request: &Request,
@@ -92,6 +94,7 @@ pub async fn ask_once(
 }
 
 /// Approves an exemption that somebody else asked for.
+#[tracing::instrument(target = "stepgate::trace", name = "exemptions.approve", skip_all)]
 pub async fn approve(
     context: &Context,
     request: &Request,
@@ -115,6 +118,7 @@ pub async fn approve(
 }
 
 /// Ends an exemption, or withdraws the request for one.
+#[tracing::instrument(target = "stepgate::trace", name = "exemptions.revoke", skip_all)]
 pub async fn revoke(
     context: &Context,
     request: &Request,
@@ -143,6 +147,7 @@ pub async fn revoke(
 }
 
 /// One exemption.
+#[tracing::instrument(target = "stepgate::trace", name = "exemptions.get", skip_all)]
 pub async fn get(
     context: &Context,
     request: &Request,
@@ -155,6 +160,7 @@ pub async fn get(
 }
 
 /// Exemptions of a tenant, oldest first.
+#[tracing::instrument(target = "stepgate::trace", name = "exemptions.list", skip_all)]
 pub async fn list(
     context: &Context,
     request: &Request,

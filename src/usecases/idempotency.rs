@@ -108,6 +108,7 @@ pub enum Begun {
 }
 
 /// Claims a request. `operation` and `body_sha256` are what must be the same in a repeat.
+#[tracing::instrument(target = "stepgate::trace", name = "idempotency.begin", skip_all)]
 pub async fn begin(
     context: &Context,
     request: &Request,
@@ -149,6 +150,7 @@ pub async fn begin(
 }
 
 /// Does `work` while the claim is kept; gives it back when the work fails.
+#[tracing::instrument(target = "stepgate::trace", name = "idempotency.hold", skip_all)]
 pub async fn hold<T>(
     context: &Context,
     request: &Request,
@@ -183,6 +185,7 @@ pub async fn hold<T>(
 }
 
 /// Writes the answer of a use case down that did not do so itself.
+#[tracing::instrument(target = "stepgate::trace", name = "idempotency.record_late", skip_all)]
 pub async fn record_late<T>(
     context: &Context,
     request: &Request,

@@ -20,6 +20,7 @@ pub struct Integration {
 }
 
 /// Everything that integrating an app needs.
+#[tracing::instrument(target = "stepgate::trace", name = "integrations.get", skip_all)]
 pub async fn get(
     context: &Context,
     request: &Request,

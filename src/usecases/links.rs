@@ -45,6 +45,7 @@ pub struct Unlinked {
 }
 
 /// Links of a user. A user who does not exist any more may still have some.
+#[tracing::instrument(target = "stepgate::trace", name = "links.list", skip_all)]
 pub async fn list(
     context: &Context,
     request: &Request,
@@ -57,6 +58,7 @@ pub async fn list(
 }
 
 /// Links a user to a subject: one subject, one user, per pool. Once for all repeats of the request.
+#[tracing::instrument(target = "stepgate::trace", name = "links.make_once", skip_all)]
 pub async fn make_once(
     context: &Context,
     request: &Request,
@@ -117,6 +119,7 @@ pub async fn make_once(
 
 /// Removes a link, deletes what step-ups left behind and signs the user out everywhere. May be repeated after a failure:
 /// whatever was done already is done again.
+#[tracing::instrument(target = "stepgate::trace", name = "links.unlink", skip_all)]
 pub async fn unlink(
     context: &Context,
     request: &Request,

@@ -30,6 +30,7 @@ pub struct KnownMethod {
 }
 
 /// Every method of a tenant.
+#[tracing::instrument(target = "stepgate::trace", name = "methods.get", skip_all)]
 pub async fn get(context: &Context, request: &Request, tenant_id: TenantId) -> Result<Vec<KnownMethod>> {
     let scope = request.actor.reader()?;
     let tenant = storage::tenants::get(&mut *context.db.begin(&scope).await?, &scope, tenant_id).await?;
@@ -37,6 +38,7 @@ pub async fn get(context: &Context, request: &Request, tenant_id: TenantId) -> R
 }
 
 /// Puts other methods beside the shipped ones. Refused when a policy would be left with a promise it cannot keep.
+#[tracing::instrument(target = "stepgate::trace", name = "methods.put_extra", skip_all)]
 pub async fn put_extra(
     context: &Context,
     request: &Request,

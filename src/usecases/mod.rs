@@ -4,6 +4,7 @@
 //! plain input; it knows nothing of HTTP. Nothing is authorised elsewhere: the scope that storage asks for is
 //! made here, from the caller's role.
 
+pub mod alarms;
 pub mod api_keys;
 pub mod apps;
 pub(crate) mod audit;
@@ -12,8 +13,11 @@ pub mod callers;
 pub mod cells;
 pub mod connection_checks;
 pub mod connections;
+pub mod console_sessions;
 pub mod create_tenant;
+pub mod deletions;
 pub mod denials;
+pub mod drift;
 pub mod exemptions;
 pub mod idempotency;
 pub mod integrations;
@@ -25,10 +29,13 @@ pub mod pilots;
 pub mod policies;
 pub mod policy_checks;
 pub mod policy_versions;
+pub mod rollouts;
 pub mod step_up_reports;
 pub mod suspensions;
 pub mod templates;
+pub mod tenant_overview;
 pub mod tenants;
+pub mod user_exports;
 pub mod users;
 pub mod webhook_deliveries;
 pub mod webhooks;

@@ -24,12 +24,14 @@ use sqlx::PgConnection;
 pub type Watched = (Operation, Vec<Step>);
 
 /// One operation.
+#[tracing::instrument(target = "stepgate::trace", name = "operations.get", skip_all)]
 pub async fn get(context: &Context, request: &Request, id: OperationId) -> Result<Watched> {
     let scope = request.actor.reader()?;
     storage::operations::get(&mut *context.db.begin(&scope).await?, &scope, id).await
 }
 
 /// Operations, newest first.
+#[tracing::instrument(target = "stepgate::trace", name = "operations.list", skip_all)]
 pub async fn list(
     context: &Context,
     request: &Request,
@@ -57,6 +59,7 @@ pub struct Progress {
 }
 
 /// What became of an operation since `after_revision`; with 0, everything.
+#[tracing::instrument(target = "stepgate::trace", name = "operations.progress", skip_all)]
 pub async fn progress(
     context: &Context,
     request: &Request,
@@ -82,6 +85,7 @@ pub async fn progress(
 
 /// Stops the work on an operation. What was asked for stays asked for: the next change of the tenant brings it about
 /// too. A step that a worker is in ends where it can be taken up again.
+#[tracing::instrument(target = "stepgate::trace", name = "operations.cancel", skip_all)]
 pub async fn cancel(
     context: &Context,
     request: &Request,
@@ -161,6 +165,7 @@ pub(super) async fn open_for(
         revision: 0,
         request_id: request.map(|request| request.id.clone()),
         traceparent: request.and_then(|request| request.traceparent.clone()),
+        report: None,
         created_at: subject.now,
     };
     storage::operations::insert(tx, scope, &operation).await?;

@@ -13,11 +13,13 @@ use crate::{
 use serde_json::json;
 
 /// Adds a partner.
+#[tracing::instrument(target = "stepgate::trace", name = "partners.create", skip_all)]
 pub async fn create(context: &Context, request: &Request, name: String) -> Result<Partner> {
     create_once(context, request, name, &Once::never()).await
 }
 
 /// Adds a partner, once for all repeats of the request.
+#[tracing::instrument(target = "stepgate::trace", name = "partners.create_once", skip_all)]
 pub async fn create_once(
     context: &Context,
     request: &Request,
@@ -43,12 +45,14 @@ pub async fn create_once(
 }
 
 /// One partner: a caller's own, or any for operators and auditors.
+#[tracing::instrument(target = "stepgate::trace", name = "partners.get", skip_all)]
 pub async fn get(context: &Context, request: &Request, id: PartnerId) -> Result<Partner> {
     let scope = request.actor.reader()?;
     storage::partners::get(&mut *context.db.begin(&scope).await?, &scope, id).await
 }
 
 /// Partners, oldest first.
+#[tracing::instrument(target = "stepgate::trace", name = "partners.list", skip_all)]
 pub async fn list(context: &Context, request: &Request, page: &PageRequest) -> Result<Page<Partner>> {
     let scope = request.actor.installation_reader()?;
     storage::partners::list(&mut *context.db.begin(&scope).await?, &scope, page).await
@@ -62,6 +66,7 @@ pub struct PartnerChange {
 }
 
 /// Changes a partner.
+#[tracing::instrument(target = "stepgate::trace", name = "partners.update", skip_all)]
 pub async fn update(
     context: &Context,
     request: &Request,

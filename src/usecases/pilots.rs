@@ -46,6 +46,7 @@ pub struct NewPilot {
 }
 
 /// Begins a pilot; returns it with the URL that the administrator opens.
+#[tracing::instrument(target = "stepgate::trace", name = "pilots.start", skip_all)]
 pub async fn start(
     context: &Context,
     request: &Request,
@@ -103,6 +104,7 @@ pub async fn start(
 }
 
 /// One pilot.
+#[tracing::instrument(target = "stepgate::trace", name = "pilots.get", skip_all)]
 pub async fn get(context: &Context, request: &Request, ids: (TenantId, PilotId)) -> Result<Pilot> {
     let scope = request.actor.reader()?;
     storage::pilots::get(&mut *context.db.begin(&scope).await?, &scope, ids).await
@@ -119,6 +121,7 @@ pub struct Posted {
 
 /// Takes the answer to a pilot: has *verify* exchange the code, enters what it tells into the tenant's map, and opens
 /// the operation that tells the triggers.
+#[tracing::instrument(target = "stepgate::trace", name = "pilots.complete", skip_all)]
 pub async fn complete(
     context: &Context,
     request: &Request,
@@ -126,8 +129,9 @@ pub async fn complete(
     posted: Posted,
 ) -> Result<(Pilot, operations::Watched)> {
     let scope = request.actor.partner_admin()?;
-    let (region, function_arn, asked) = take(context, &scope, ids, posted).await?;
-    let lambda = context.aws.lambda(&region);
+    let (tenant, function_arn, asked) = take(context, &scope, ids, posted).await?;
+    let aws = context.aws.within(tenant.access.as_ref()).await;
+    let lambda = aws.lambda(&tenant.region);
     let answer = lambda.invoke(&function_arn, &json!({ PILOT_EVENT: asked })).await;
     let told = answer.map_err(|error| {
         tracing::warn!(tenant = %ids.0, pilot = %ids.1, %error, "verify could not be asked about a pilot");
@@ -156,7 +160,7 @@ async fn take(
     scope: &PartnerScope,
     ids: (TenantId, PilotId),
     posted: Posted,
-) -> Result<(String, String, PilotRequest)> {
+) -> Result<(Tenant, String, PilotRequest)> {
     let mut tx = context.db.begin(scope).await?;
     let tenant = storage::tenants::lock(&mut tx, scope, ids.0).await?;
     let pilot = storage::pilots::get(&mut tx, &(*scope).into(), ids).await?;
@@ -187,7 +191,7 @@ async fn take(
     };
     storage::pilots::take(&mut tx, scope, pilot.id, now).await?;
     tx.commit().await?;
-    Ok((tenant.region, function_arn, asked))
+    Ok((tenant, function_arn, asked))
 }
 
 /// Writes down how the pilot ended and, when it taught something, what.

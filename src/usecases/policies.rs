@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use step_up::policy::{self, Finding, PolicyDocument, ValidationContext};
 
 /// The newest version of an app's policy.
+#[tracing::instrument(target = "stepgate::trace", name = "policies.get", skip_all)]
 pub async fn get(
     context: &Context,
     request: &Request,
@@ -58,6 +59,7 @@ pub struct Written {
 }
 
 /// Puts a new version in the place of version `replaces`; the worker brings it to the triggers.
+#[tracing::instrument(target = "stepgate::trace", name = "policies.put", skip_all)]
 pub async fn put(
     context: &Context,
     request: &Request,

@@ -17,6 +17,7 @@ const USERNAME: &str = "username";
 const MAX_ATTRIBUTES: usize = 100;
 
 /// What validation says of a document for an app. A mistake of form is the only error then.
+#[tracing::instrument(target = "stepgate::trace", name = "policy_checks.validate", skip_all)]
 pub async fn validate(
     context: &Context,
     request: &Request,
@@ -71,6 +72,7 @@ pub struct Simulation {
 }
 
 /// Decides as the triggers would, by their code.
+#[tracing::instrument(target = "stepgate::trace", name = "policy_checks.simulate", skip_all)]
 pub async fn simulate(
     context: &Context,
     request: &Request,

@@ -10,6 +10,7 @@ use crate::{
 use step_up::policy::{self, Change, PolicyDocument};
 
 /// Versions of an app's policy, newest first.
+#[tracing::instrument(target = "stepgate::trace", name = "policy_versions.list", skip_all)]
 pub async fn list(
     context: &Context,
     request: &Request,
@@ -23,6 +24,7 @@ pub async fn list(
 }
 
 /// One version.
+#[tracing::instrument(target = "stepgate::trace", name = "policy_versions.get", skip_all)]
 pub async fn get(
     context: &Context,
     request: &Request,
@@ -34,6 +36,7 @@ pub async fn get(
 }
 
 /// What differs from version `from` to version `to`.
+#[tracing::instrument(target = "stepgate::trace", name = "policy_versions.diff", skip_all)]
 pub async fn diff(
     context: &Context,
     request: &Request,

@@ -7,7 +7,7 @@ use crate::{
     ids::TenantId,
     reporting::{
         batch::EventRow,
-        report::{self, Figures, GroupBy, MethodShare, Question, ReportRow},
+        report::{self, Figures, GroupBy, GroupFigures, MethodShare, Question, ReportRow},
     },
     storage::{self, Page, PageRequest, step_up_events::Sought, step_up_rollups},
 };
@@ -17,6 +17,8 @@ use crate::{
 pub struct Answered {
     /// The lines.
     pub rows: Vec<ReportRow>,
+    /// Everything of each group together.
+    pub groups: Vec<GroupFigures>,
     /// Everything together.
     pub total: Figures,
     /// The methods' shares in the successes.
@@ -24,6 +26,7 @@ pub struct Answered {
 }
 
 /// A report about one tenant.
+#[tracing::instrument(target = "stepgate::trace", name = "step_up_reports.of_tenant", skip_all)]
 pub async fn of_tenant(
     context: &Context,
     request: &Request,
@@ -38,6 +41,7 @@ pub async fn of_tenant(
 }
 
 /// A report about everything that the caller may see.
+#[tracing::instrument(target = "stepgate::trace", name = "step_up_reports.of_all", skip_all)]
 pub async fn of_all(context: &Context, request: &Request, question: Question) -> Result<Answered> {
     let scope = request.actor.reader()?;
     answer(context, &scope, &question).await
@@ -62,12 +66,14 @@ async fn answer(context: &Context, scope: &ReadScope, question: &Question) -> Re
     let report = report::assemble(question, counted, timed, open);
     Ok(Answered {
         rows: report.rows,
+        groups: report.groups,
         total: report.total,
         methods,
     })
 }
 
 /// Events, newest first.
+#[tracing::instrument(target = "stepgate::trace", name = "step_up_reports.events", skip_all)]
 pub async fn events(
     context: &Context,
     request: &Request,

@@ -15,6 +15,7 @@ use crate::{
 use serde_json::json;
 
 /// Has the triggers refuse everybody. Who is signed in stays so until the tokens end; refreshing is refused.
+#[tracing::instrument(target = "stepgate::trace", name = "suspensions.suspend", skip_all)]
 pub async fn suspend(
     context: &Context,
     request: &Request,
@@ -25,6 +26,7 @@ pub async fn suspend(
 }
 
 /// Has the triggers decide by policy again.
+#[tracing::instrument(target = "stepgate::trace", name = "suspensions.resume", skip_all)]
 pub async fn resume(
     context: &Context,
     request: &Request,

@@ -14,7 +14,7 @@ pub struct RenderedStack {
     /// AWS region.
     pub region: String,
     /// The template, YAML.
-    pub template: &'static str,
+    pub template: String,
     /// Its SHA-256, hex.
     pub digest: String,
     /// Its parameters. None of them is secret: the client secret does not pass through the stack.
@@ -24,6 +24,7 @@ pub struct RenderedStack {
 }
 
 /// The stack of a tenant as it is wanted now.
+#[tracing::instrument(target = "stepgate::trace", name = "templates.of_tenant", skip_all)]
 pub async fn of_tenant(context: &Context, request: &Request, id: TenantId) -> Result<RenderedStack> {
     let scope = request.actor.reader()?;
     let mut db = context.db.begin(&scope).await?;
@@ -32,7 +33,7 @@ pub async fn of_tenant(context: &Context, request: &Request, id: TenantId) -> Re
         .await?
         .require_active()?;
     let desired = storage::reconcile::look(&mut db, &scope, id).await?;
-    let template = template::tenant();
+    let template = template::of(&desired);
     // Unknown until the first step of provisioning made it.
     let settings_secret_arn = desired.observed.settings_secret_arn.clone().unwrap_or_default();
     let stack = wanted::stack(&desired, &template, &settings_secret_arn);
@@ -44,15 +45,15 @@ pub async fn of_tenant(context: &Context, request: &Request, id: TenantId) -> Re
             .as_ref()
             .map(|stack| stack.stack_id.clone()),
         region: desired.cell.region.clone(),
-        template: template.body,
-        digest: template.digest.clone(),
         parameters: stack.parameters,
         tags: stack.tags.into_iter().collect(),
+        digest: template.digest.clone(),
+        template: template.body.into_owned(),
     })
 }
 
 /// The template for people who deploy by hand, without a control plane.
-pub fn standalone(request: &Request) -> Result<&'static str> {
+pub fn standalone(request: &Request) -> Result<String> {
     request.actor.reader()?;
-    Ok(template::standalone().body)
+    Ok(template::standalone().body.into_owned())
 }

@@ -6,6 +6,7 @@ use crate::{
     domain::{
         audit::{AuditAction, AuditEntry},
         audit_diff,
+        drift::DriftMode,
         operation::OperationKind,
         pool::PoolChange,
         tenant::{Labels, Tenant, TenantFilter, validate_external_id, validate_labels},
@@ -19,12 +20,14 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 /// One tenant.
+#[tracing::instrument(target = "stepgate::trace", name = "tenants.get", skip_all)]
 pub async fn get(context: &Context, request: &Request, id: TenantId) -> Result<Tenant> {
     let scope = request.actor.reader()?;
     storage::tenants::get(&mut *context.db.begin(&scope).await?, &scope, id).await
 }
 
 /// Tenants that pass a filter, oldest first.
+#[tracing::instrument(target = "stepgate::trace", name = "tenants.list", skip_all)]
 pub async fn list(
     context: &Context,
     request: &Request,
@@ -46,9 +49,12 @@ pub struct TenantChange {
     pub labels: BTreeMap<String, Option<String>>,
     /// Pool settings, without those that Cognito fixed at creation.
     pub pool: Option<PoolChange>,
+    /// What is done about drift.
+    pub drift_mode: Option<DriftMode>,
 }
 
 /// Changes a tenant that is at generation `replaces`; the worker brings AWS to it.
+#[tracing::instrument(target = "stepgate::trace", name = "tenants.update", skip_all)]
 pub async fn update(
     context: &Context,
     request: &Request,
@@ -84,6 +90,7 @@ pub async fn update(
             tenant.pool.validate(problems);
         });
     }
+    tenant.drift_mode = change.drift_mode.unwrap_or(tenant.drift_mode);
     problems.finish()?;
     tenant.require_active()?;
     let now = context.clock.now();
@@ -115,6 +122,7 @@ pub async fn update(
 fn told(tenant: &Tenant) -> serde_json::Value {
     json!({
         "name": tenant.name, "external_id": tenant.external_id, "labels": tenant.labels, "pool": tenant.pool,
+        "drift_mode": tenant.drift_mode,
     })
 }
 

@@ -39,6 +39,7 @@ pub struct UserDetails {
 }
 
 /// Users of a tenant that are exactly what is looked for.
+#[tracing::instrument(target = "stepgate::trace", name = "users.find", skip_all)]
 pub async fn find(
     context: &Context,
     request: &Request,
@@ -51,6 +52,7 @@ pub async fn find(
 }
 
 /// One user.
+#[tracing::instrument(target = "stepgate::trace", name = "users.get", skip_all)]
 pub async fn get(
     context: &Context,
     request: &Request,
@@ -84,6 +86,7 @@ pub async fn get(
 
 /// Signs a user out everywhere: sessions end, and no step-up that was made opens anything any more. The entry in the
 /// audit log is made first, so that nobody is signed out unrecorded; after a failure the request may be repeated.
+#[tracing::instrument(target = "stepgate::trace", name = "users.sign_out", skip_all)]
 pub async fn sign_out(
     context: &Context,
     request: &Request,
@@ -148,9 +151,10 @@ pub(super) async fn place(context: &Context, scope: &ReadScope, tenant_id: Tenan
             "The tenant has no user pool yet: wait for the operation that creates it.",
         ));
     };
+    let aws = context.aws.within(tenant.access.as_ref()).await;
     Ok(Place {
-        cognito: context.aws.cognito(&tenant.region),
-        records: context.aws.records(&tenant.region, stack.records_table),
+        cognito: aws.cognito(&tenant.region),
+        records: aws.records(&tenant.region, stack.records_table),
         pool_id,
         issuer: provider.metadata.issuer,
         community: tenant.blockid.community,

@@ -14,6 +14,7 @@ use crate::{
 use serde_json::json;
 
 /// Deliveries of a webhook, newest first.
+#[tracing::instrument(target = "stepgate::trace", name = "webhook_deliveries.list", skip_all)]
 pub async fn list(
     context: &Context,
     request: &Request,
@@ -28,6 +29,7 @@ pub async fn list(
 }
 
 /// One delivery.
+#[tracing::instrument(target = "stepgate::trace", name = "webhook_deliveries.get", skip_all)]
 pub async fn get(
     context: &Context,
     request: &Request,
@@ -39,6 +41,7 @@ pub async fn get(
 }
 
 /// Sends a test message, whatever the webhook asked to be told.
+#[tracing::instrument(target = "stepgate::trace", name = "webhook_deliveries.test", skip_all)]
 pub async fn test(context: &Context, request: &Request, webhook_id: WebhookId) -> Result<Watched> {
     let scope = request.actor.partner_admin()?;
     let mut tx = context.db.begin(&scope).await?;
@@ -65,6 +68,7 @@ pub async fn test(context: &Context, request: &Request, webhook_id: WebhookId) -
 
 /// Sends the message of a delivery again, under the same message id, as a new delivery. One that is still pending is
 /// due at once instead.
+#[tracing::instrument(target = "stepgate::trace", name = "webhook_deliveries.replay", skip_all)]
 pub async fn replay(
     context: &Context,
     request: &Request,

@@ -61,6 +61,7 @@ pub fn client(context: &Context) -> Result<HttpClient> {
 }
 
 /// Makes a webhook. The second value is its signing secret: the only moment at which it is known.
+#[tracing::instrument(target = "stepgate::trace", name = "webhooks.create", skip_all)]
 pub async fn create(
     context: &Context,
     request: &Request,
@@ -109,18 +110,21 @@ pub async fn create(
 }
 
 /// One webhook.
+#[tracing::instrument(target = "stepgate::trace", name = "webhooks.get", skip_all)]
 pub async fn get(context: &Context, request: &Request, id: WebhookId) -> Result<Webhook> {
     let scope = request.actor.reader()?;
     storage::webhooks::get(&mut *context.db.begin(&scope).await?, &scope, id).await
 }
 
 /// Webhooks, oldest first.
+#[tracing::instrument(target = "stepgate::trace", name = "webhooks.list", skip_all)]
 pub async fn list(context: &Context, request: &Request, page: &PageRequest) -> Result<Page<Webhook>> {
     let scope = request.actor.reader()?;
     storage::webhooks::list(&mut *context.db.begin(&scope).await?, &scope, page).await
 }
 
 /// Changes a webhook. Its signing secret stays.
+#[tracing::instrument(target = "stepgate::trace", name = "webhooks.update", skip_all)]
 pub async fn update(
     context: &Context,
     request: &Request,
@@ -148,6 +152,7 @@ pub async fn update(
 }
 
 /// Removes a webhook, with what was on its way and its delivery log; returns what it was.
+#[tracing::instrument(target = "stepgate::trace", name = "webhooks.delete", skip_all)]
 pub async fn delete(context: &Context, request: &Request, id: WebhookId) -> Result<Webhook> {
     let scope: PartnerScope = request.actor.partner_admin()?;
     let mut tx = context.db.begin(&scope).await?;
@@ -160,6 +165,7 @@ pub async fn delete(context: &Context, request: &Request, id: WebhookId) -> Resu
 }
 
 /// Seals every signing secret's data key with the key that seals now; returns how many were sealed otherwise.
+#[tracing::instrument(target = "stepgate::trace", name = "webhooks.reseal_all", skip_all)]
 pub async fn reseal_all(context: &Context) -> Result<usize> {
     use crate::domain::actor::OperatorScope;
     let scope = OperatorScope::command_line();

@@ -5,6 +5,7 @@
 //!
 //! To add a job: a file in `jobs/` named verb and noun, with `run(context, stop)`, and a line in [`run`].
 
+pub mod call_budget;
 pub mod jobs;
 
 use crate::Context;
@@ -17,12 +18,16 @@ pub async fn run(context: &Context, stop: CancellationToken) {
     tracing::info!(worker = owner, "worker started");
     tokio::join!(
         jobs::ingest_events::run(context, stop.clone()),
+        jobs::advance_rollouts::run(context, &owner, stop.clone()),
         jobs::keep_partitions::run(context, stop.clone()),
+        jobs::measure_backlog::run(context, stop.clone()),
         jobs::reconcile_tenants::run(context, &owner, stop.clone()),
         jobs::expire_exemptions::run(context, stop.clone()),
+        jobs::find_drift::run(context, stop.clone()),
         jobs::sweep_idempotency_keys::run(context, stop.clone()),
         jobs::sweep_reservations::run(context, &owner, stop.clone()),
         jobs::seal_audit_log::run(context, stop.clone()),
+        jobs::evaluate_alarms::run(context, stop.clone()),
         jobs::deliver_webhooks::run(context, stop),
     );
     tracing::info!(worker = owner, "worker stopped");

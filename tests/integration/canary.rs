@@ -1,6 +1,7 @@
 //! A secret that is planted and looked for everywhere: it may be in Secrets Manager and nowhere else.
 
 use crate::installation;
+use crate::observability::{receiver::Span, scrape};
 use attacks::aws::Aws;
 use serde_json::{Value, json};
 use sqlx::Row as _;
@@ -45,9 +46,22 @@ fn secrets_are_in_secrets_manager_and_nowhere_else() {
             ("refresh token", signature(&refresh_token)),
         ];
         let aws = bench.aws().expect("the account");
+        // Of both processes, and with the trace of a request that had the secret in its body.
+        for name in ["stepgate-serve", "stepgate-worker"] {
+            let of_process = |span: &Span| span.process["service.name"] == name;
+            installation.traces.wait(name, of_process).await;
+        }
+        let create = |span: &Span| {
+            let status = span.attributes.get("http.response.status_code");
+            span.name == "POST createTenant" && status.is_some_and(|status| status.starts_with('4'))
+        };
+        installation.traces.wait("a refused request", create).await;
         let mut places = vec![
             ("database", database(installation).await),
             ("service logs", installation.service_logs()),
+            ("traces", installation.traces.text()),
+            ("metrics of serve", scrape(&installation.metrics[0]).await),
+            ("metrics of worker", scrape(&installation.metrics[1]).await),
             ("function logs", function_logs(bench).await),
             ("stacks", stacks(aws, &tenant.id).await),
             ("API", api(installation, &tenant.id).await),

@@ -114,7 +114,7 @@ async fn deploy(installation: &Installation) -> String {
         ("StackName".to_owned(), STACK.to_owned()),
         (
             "TemplateBody".to_owned(),
-            stepgate::provisioning::template::standalone().body.to_owned(),
+            stepgate::provisioning::template::standalone().body.into_owned(),
         ),
         ("Capabilities.member.1".to_owned(), "CAPABILITY_IAM".to_owned()),
     ];

@@ -53,41 +53,49 @@ pub(crate) fn build_for_host(context: &Context, progress: &Progress) -> anyhow::
 
 /// Builds the service, the BlockID simulator and the demonstration's app for this machine.
 pub(crate) fn build_programs(context: &Context, progress: &Progress) -> anyhow::Result<()> {
-    let log = context.fresh_log("build-programs")?;
-    let mut build = context.processes.command(Context::cargo());
-    build
-        .args([
-            "build",
-            "--package",
-            "stepgate",
-            "--package",
-            "blockid-sim",
-            "--package",
-            "demo-app",
-            "--bins",
-        ])
-        .current_dir(&context.root);
-    context.processes.run(
+    build(
+        context,
         "building the service, the simulator and the app",
-        build,
-        &log,
+        &["stepgate", "blockid-sim", "demo-app"],
         progress,
     )
 }
 
-/// Builds the attack catalogue's program, together with those that it attacks: alone, it would want shared
-/// dependencies compiled once more.
+/// Builds what a chaos run consists of.
+pub(crate) fn build_for_chaos(context: &Context, progress: &Progress) -> anyhow::Result<()> {
+    build(
+        context,
+        "building the service, the simulator and the proxy",
+        &["stepgate", "blockid-sim", "fault-proxy"],
+        progress,
+    )
+}
+
+/// Builds the attack catalogue's program, together with those that it attacks.
 pub(crate) fn build_attacks(context: &Context, progress: &Progress) -> anyhow::Result<()> {
-    let log = context.fresh_log("build-attacks")?;
+    build(
+        context,
+        "building the attack catalogue",
+        &["attacks", "stepgate", "blockid-sim"],
+        progress,
+    )
+}
+
+/// Builds some of the workspace's programs. Dependencies' features are chosen over the whole workspace, as the tests' are: chosen for
+/// a few packages they would be others, and hundreds of crates be compiled once more.
+fn build(
+    context: &Context,
+    what: &'static str,
+    programs: &[&str],
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let log = context.fresh_log("build-programs")?;
     let mut build = context.processes.command(Context::cargo());
-    build.arg("build");
-    for package in ["attacks", "stepgate", "blockid-sim"] {
-        build.args(["--package", package]);
+    build.args(["build", "--workspace"]).current_dir(&context.root);
+    for program in programs {
+        build.args(["--bin", program]);
     }
-    build.arg("--bins").current_dir(&context.root);
-    context
-        .processes
-        .run("building the attack catalogue", build, &log, progress)
+    context.processes.run(what, build, &log, progress)
 }
 
 /// Lambda's name of this machine's architecture.

@@ -31,8 +31,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    artifacts as artifacts_command, attacks, bench, chart, demo, fuzz, fuzz_api, image, lint, openapi_lint,
-    package, services as services_command, sqlx, test,
+    artifacts as artifacts_command, attacks, bench, chaos, chart, demo, fuzz, fuzz_api, image, lint,
+    load_events, openapi_lint, package, services as services_command, sqlx, test,
 };
 use crate::context::Context;
 use crate::process::Interrupted;
@@ -63,12 +63,16 @@ enum Command {
     Test(test::Options),
     /// Run the attack catalogue on a system started for it, or against a deployed tenant; exit code 1 if one gets through or is not built.
     Attacks(attacks::Options),
+    /// Onboard tenants while workers and Postgres are killed and calls of AWS fail; exit code 1 unless all end as they should.
+    Chaos(chaos::Options),
     /// Measure, beside the limit or what people use instead, and say which targets are reached.
     Bench(bench::Options),
     /// Feed the parsers damaged input for longer than the tests do; what breaks one is kept in its corpus.
     Fuzz(fuzz::Options),
     /// Send the API requests made from its own document, as each role, and hold every answer against the document.
     FuzzApi(fuzz_api::Options),
+    /// Send a million step-up events through the queue into Postgres and compare every total.
+    LoadEvents(load_events::Options),
     /// Keep Postgres and the AWS emulator up for tests run by hand, until Ctrl-C.
     Services(services_command::Options),
     /// Check formatting, clippy, the CloudFormation templates and the dependency rules.
@@ -108,9 +112,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(options) => demo::run(&context, &options),
         Command::Test(options) => test::run(&context, &options),
         Command::Attacks(options) => attacks::run(&context, &options),
+        Command::Chaos(options) => chaos::run(&context, &options),
         Command::Bench(options) => bench::run(&context, &options),
         Command::Fuzz(options) => fuzz::run(&context, &options),
         Command::FuzzApi(options) => fuzz_api::run(&context, &options),
+        Command::LoadEvents(options) => load_events::run(&context, &options),
         Command::Services(options) => services_command::run(&context, &options),
         Command::Lint => lint::run(&context),
         Command::OpenapiLint => openapi_lint::run(&context),

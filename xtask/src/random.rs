@@ -14,6 +14,15 @@ pub(crate) fn random_hex(bytes: usize) -> anyhow::Result<String> {
     Ok(hex(&random(bytes)?))
 }
 
+/// A number below `limit`, which is 1 at least and small.
+pub(crate) fn random_below(limit: u16) -> anyhow::Result<u16> {
+    let bytes = random(4)?;
+    let number = bytes
+        .iter()
+        .fold(0_u32, |number, byte| (number << 8) | u32::from(*byte));
+    Ok(u16::try_from(number % u32::from(limit.max(1))).unwrap_or_default())
+}
+
 /// So many bytes in base64.
 pub(crate) fn random_base64(bytes: usize) -> anyhow::Result<String> {
     Ok(BASE64_STANDARD.encode(random(bytes)?))

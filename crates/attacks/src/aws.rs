@@ -106,6 +106,7 @@ impl Aws {
             "cognito-idp" => ("AWSCognitoIdentityProviderService", "1.1"),
             "dynamodb" => ("DynamoDB_20120810", "1.0"),
             "logs" => ("Logs_20140328", "1.1"),
+            "sqs" => ("AmazonSQS", "1.0"),
             _ => (service, "1.1"),
         };
         let (status, text) = self

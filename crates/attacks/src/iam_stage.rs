@@ -118,6 +118,32 @@ impl Stage {
         let credentials = credentials.map_err(|error| anyhow::anyhow!("the role {name}: {error}"))?;
         Ok(self.root.with_credentials(credentials))
     }
+
+    /// A queue of this name with the policy of one of `account`, whose only sender is `role`; returns its URL. The
+    /// stage speaks plain HTTP, so the demand for TLS is left out.
+    pub async fn queue(&self, name: &str, policy: &str, account: &str, role: &str) -> anyhow::Result<String> {
+        let mut policy: Value = serde_json::from_str(&policy.replace(account, ACCOUNT))?;
+        if let Some(statements) = policy["Statement"].as_array_mut() {
+            statements.retain(|statement| statement.pointer("/Condition/Bool/aws:SecureTransport").is_none());
+        }
+        let policy = with_session_names(&policy.to_string(), role)?;
+        let body = json!({ "QueueName": name, "Attributes": { "Policy": policy.to_string() } });
+        let made = self.root.must("sqs", "CreateQueue", &body).await?;
+        let url = made["QueueUrl"].as_str().context("a queue without URL")?;
+        Ok(url.to_owned())
+    }
+
+    /// Whether a policy allows an action on a resource, as IAM judges it.
+    pub async fn allows(&self, policy: &str, action: &str, resource: &str) -> anyhow::Result<bool> {
+        let asked = [
+            ("PolicyInputList.member.1", policy),
+            ("ActionNames.member.1", action),
+            ("ResourceArns.member.1", resource),
+        ];
+        let xml = iam(&self.root, "SimulateCustomPolicy", &asked).await?;
+        let decision = xml_text(&xml, "EvalDecision").context("a simulation without a decision")?;
+        Ok(decision == "allowed")
+    }
 }
 
 async fn start(bench: &Bench) -> anyhow::Result<(Aws, Child)> {
@@ -184,8 +210,12 @@ pub async fn policy_of(bench: &Bench, trigger: Trigger) -> anyhow::Result<String
 }
 
 async fn named_policy_of(bench: &Bench, trigger: Trigger, policy: &str) -> anyhow::Result<String> {
-    let role = bench.function_name(trigger);
-    let parameters = [("RoleName", role.as_str()), ("PolicyName", policy)];
+    inline_policy(bench, &bench.function_name(trigger), policy).await
+}
+
+/// A policy that a role of the cell really has.
+pub async fn inline_policy(bench: &Bench, role: &str, policy: &str) -> anyhow::Result<String> {
+    let parameters = [("RoleName", role), ("PolicyName", policy)];
     let xml = iam(bench.aws()?, "GetRolePolicy", &parameters).await?;
     let document = xml_text(&xml, "PolicyDocument").context("a role without policy")?;
     // IAM hands policies out percent-encoded.
@@ -196,7 +226,7 @@ async fn named_policy_of(bench: &Bench, trigger: Trigger, policy: &str) -> anyho
 
 /// AWS compares `aws:PrincipalArn` with the role of a session; the emulator compares it with the session.
 /// So beside every role the session that a function of the same name has is put.
-fn with_session_names(policy: &str, role: &str) -> anyhow::Result<Value> {
+pub fn with_session_names(policy: &str, role: &str) -> anyhow::Result<Value> {
     let mut policy: Value = serde_json::from_str(policy)?;
     let mut named = false;
     for statement in policy["Statement"].as_array_mut().into_iter().flatten() {

@@ -17,7 +17,7 @@ struct Arguments {
     /// From the environment come STEPGATE_API_KEY (partner administrator) or STEPGATE_OPERATOR_KEY,
     /// STEPGATE_OTHER_PARTNER_API_KEY (administrator of another partner, for A24), the AWS
     /// credentials of the tenant's account (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), and
-    /// STEPGATE_TEST_PYTHON (a virtual environment with the emulator, for A22) and STEPGATE_TEST_NODE (Node, for A20
+    /// STEPGATE_TEST_PYTHON (a virtual environment with the emulator, for A22 and A32) and STEPGATE_TEST_NODE (Node, for A20
     /// and A21, where it is not on the PATH). A row that lacks something is
     /// skipped and says why. Users, app clients and policies are made on the tenant and stay there.
     #[arg(long, value_name = "FILE|URL", required = true, num_args = 1..)]

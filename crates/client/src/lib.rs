@@ -120,6 +120,11 @@ impl Call {
         response.text().await.map_err(Error::Unreachable)
     }
 
+    /// The answer's body as it arrives, however long it is.
+    pub async fn stream(self) -> Result<Body, Error> {
+        self.send(None).await.map(Body)
+    }
+
     /// The answer, if it is a success. Without a limit its body may go on for as long as it likes.
     async fn send(self, limit: Option<Duration>) -> Result<Response, Error> {
         let request = match limit {
@@ -139,5 +144,17 @@ impl Call {
                 status: status.as_u16(),
             },
         })
+    }
+}
+
+/// A body under way.
+#[derive(Debug)]
+pub struct Body(Response);
+
+impl Body {
+    /// The next part; `None` at the end. A body that breaks off before its end is an error.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        let part = self.0.chunk().await.map_err(Error::Unreachable)?;
+        Ok(part.map(|part| part.to_vec()))
     }
 }

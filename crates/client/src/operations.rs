@@ -106,6 +106,22 @@ operations! {
     "listCells" GET "/v1/cells" => list_cells() -> Value;
     /// Get a cell. For operators and auditors.
     "getCell" GET "/v1/cells/{cell_id}" => get_cell(cell_id) -> Value;
+    /// Close or open a cell, or tell its quotas. For operators.
+    "updateCell" PATCH "/v1/cells/{cell_id}" => update_cell(cell_id) with body -> Value;
+    /// List the releases of a cell. For operators and auditors.
+    "listReleases" GET "/v1/cells/{cell_id}/releases" => list_releases(cell_id) -> Value;
+    /// Begin a rollout. For operators.
+    "createRollout" POST "/v1/rollouts" => create_rollout() with body -> Value;
+    /// List rollouts. For operators and auditors.
+    "listRollouts" GET "/v1/rollouts" => list_rollouts() with query -> Page<Value>;
+    /// Get a rollout. For operators and auditors.
+    "getRollout" GET "/v1/rollouts/{rollout_id}" => get_rollout(rollout_id) -> Value;
+    /// Pause a rollout. For operators.
+    "pauseRollout" POST "/v1/rollouts/{rollout_id}:pause" => pause_rollout(rollout_id) with body -> Value;
+    /// Go on with a paused rollout. For operators.
+    "resumeRollout" POST "/v1/rollouts/{rollout_id}:resume" => resume_rollout(rollout_id) with body -> Value;
+    /// End a rollout. For operators.
+    "cancelRollout" POST "/v1/rollouts/{rollout_id}:cancel" => cancel_rollout(rollout_id) with body -> Value;
     /// Create a tenant.
     "createTenant" POST "/v1/tenants" => create_tenant() with body -> AcceptedTenant;
     /// List tenants.
@@ -118,6 +134,16 @@ operations! {
     "suspendTenant" POST "/v1/tenants/{tenant_id}:suspend" => suspend_tenant(tenant_id) with body -> AcceptedTenant;
     /// Resume a suspended tenant.
     "resumeTenant" POST "/v1/tenants/{tenant_id}:resume" => resume_tenant(tenant_id) with body -> AcceptedTenant;
+    /// Get the drift report of a tenant.
+    "getTenantDrift" GET "/v1/tenants/{tenant_id}/drift" => get_tenant_drift(tenant_id) -> Value;
+    /// Have a tenant compared with AWS now.
+    "checkTenantDrift" POST "/v1/tenants/{tenant_id}/drift:check" => check_tenant_drift(tenant_id) -> Value;
+    /// Delete a tenant: nobody signs in, and it can be restored.
+    "deleteTenant" DELETE "/v1/tenants/{tenant_id}" => delete_tenant(tenant_id) -> AcceptedTenant;
+    /// Restore a deleted tenant.
+    "restoreTenant" POST "/v1/tenants/{tenant_id}:restore" => restore_tenant(tenant_id) with body -> AcceptedTenant;
+    /// Remove a deleted tenant for good; asked for twice.
+    "purgeTenant" POST "/v1/tenants/{tenant_id}:purge" => purge_tenant(tenant_id) with body -> AcceptedTenant;
     /// Get the CloudFormation template of a tenant with its parameters.
     "getTenantTemplate" GET "/v1/tenants/{tenant_id}/template" => get_tenant_template(tenant_id) -> Value;
     /// Get the template for people who deploy by hand, YAML.
@@ -243,6 +269,13 @@ operations! {
     /// Report a tenant's step-ups.
     "getTenantStepUpMetrics" GET "/v1/tenants/{tenant_id}/metrics/step-up" =>
         get_tenant_step_up_metrics(tenant_id) with query -> Value;
+    /// Get what a tenant is watched for.
+    "getTenantAlarms" GET "/v1/tenants/{tenant_id}/alarms" => get_tenant_alarms(tenant_id) -> Value;
+    /// Replace what a tenant is watched for.
+    "putTenantAlarms" PUT "/v1/tenants/{tenant_id}/alarms" =>
+        put_tenant_alarms(tenant_id) with if_match body -> Value;
+    /// List alarms.
+    "listAlarms" GET "/v1/alarms" => list_alarms() with query -> Page<Value>;
     /// Get a user.
     "getUser" GET "/v1/tenants/{tenant_id}/users/{user_sub}" => get_user(tenant_id, user_sub) -> Value;
     /// List the links of a user.
@@ -258,6 +291,8 @@ operations! {
         sign_out_user(tenant_id, user_sub) with body text -> String;
     /// Find a user.
     "findUsers" POST "/v1/tenants/{tenant_id}/users:find" => find_users(tenant_id) with body -> Value;
+    /// Export all users of a tenant, as one text; [`crate::Call::stream`] takes more of them.
+    "exportUsers" POST "/v1/tenants/{tenant_id}/users:export" => export_users(tenant_id) with body text -> String;
     /// List webhooks.
     "listWebhooks" GET "/v1/webhooks" => list_webhooks() with query -> Page<Value>;
     /// Make a webhook.

@@ -6,6 +6,7 @@
 
 use crate::policy::PolicyDocument;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Largest serialized item the control plane writes (DynamoDB's own limit is 400 KiB).
 pub const MAX_ITEM_BYTES: usize = 300 * 1024;
@@ -36,6 +37,10 @@ pub struct PolicyItem {
     /// Exemptions in force (lost phone, provider outage); see [`Exemption`].
     #[serde(default)]
     pub exemptions: Vec<Exemption>,
+    /// What only the control plane needs of the app, kept here for the day on which its database is lost. Triggers do
+    /// not look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<Value>,
 }
 
 /// A time-limited pass without a step-up, visible to apps as claim `stepup_exempt`.

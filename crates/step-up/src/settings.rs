@@ -43,6 +43,10 @@ pub struct TenantSettings {
     /// What the provider returned per method in a recorded pilot step-up. Empty: not yet learned.
     #[serde(default)]
     pub observed_methods: BTreeMap<String, ObservedMethod>,
+    /// What only the control plane needs of the tenant, kept here for the day on which its database is lost. Triggers
+    /// do not look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<Value>,
 }
 
 /// What names a tenant to BlockID.

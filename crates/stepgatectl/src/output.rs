@@ -4,7 +4,7 @@ use crate::args::Output;
 use anyhow::Context as _;
 use serde::Serialize;
 use std::process::ExitCode;
-use stepgate_client::{Error, events::Progress, types::Operation};
+use stepgate_client::{Error, error::Confirmation, events::Progress, types::Operation};
 
 /// The operation did not succeed, or the answer is no.
 pub(crate) const NO: u8 = 1;
@@ -68,6 +68,21 @@ pub(crate) fn code_of(operation: &Operation) -> ExitCode {
     }
 }
 
+/// A refusal on its way out; what it asks to be repeated is told in the words of this command line.
+pub(crate) fn refused(error: Error) -> anyhow::Error {
+    if let Some(confirmation) = error.problem().and_then(|problem| problem.confirmation.as_ref()) {
+        eprintln!("{}", explanation(confirmation));
+    }
+    error.into()
+}
+
+fn explanation(confirmation: &Confirmation) -> String {
+    format!(
+        "This loses {}. Nothing was changed yet. If it is meant, give the same command again with\n  --confirm {}",
+        confirmation.loses, confirmation.confirm
+    )
+}
+
 /// A line of progress.
 pub(crate) fn progress(progress: &Progress) {
     match progress {
@@ -111,4 +126,19 @@ pub(crate) fn operation_text(operation: &Operation) -> String {
         }
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_explanation_says_what_is_lost_and_what_to_repeat() {
+        let text = explanation(&Confirmation {
+            confirm: "c0ffee".into(),
+            loses: "links and evidence of every user".into(),
+        });
+        assert!(text.contains("loses links and evidence of every user"), "{text}");
+        assert!(text.ends_with("--confirm c0ffee"), "{text}");
+    }
 }

@@ -13,7 +13,16 @@ fn stepgatectl(arguments: &[&str]) -> Command {
 fn help_names_every_command_and_completion_is_a_script() {
     let help = stepgatectl(&["--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    for name in ["onboard", "rotate", "blockid", "step-up", "policy", "operations"] {
+    for name in [
+        "onboard",
+        "rotate",
+        "blockid",
+        "step-up",
+        "policy",
+        "rollout",
+        "operations",
+        "alarms",
+    ] {
         assert!(help.contains(&format!("\n  {name}")), "{name}: {help}");
     }
     for shell in ["bash", "zsh", "fish"] {

@@ -139,6 +139,20 @@ hook
   value: {{ .Values.config.shutdownDelayS | quote }}
 - name: STEPGATE_SHUTDOWN_GRACE_S
   value: {{ .Values.config.shutdownGraceS | quote }}
+- name: STEPGATE_METRICS_LISTEN
+  value: "0.0.0.0:9090"
+{{- with .Values.metrics.tenants }}
+- name: STEPGATE_METRICS_TENANTS
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- with .Values.tracing.endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ . | quote }}
+- name: OTEL_TRACES_SAMPLER
+  value: parentbased_traceidratio
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ $.Values.tracing.sampleRatio | quote }}
+{{- end }}
 {{- with .Values.aws.region }}
 - name: AWS_REGION
   value: {{ . | quote }}
@@ -169,6 +183,10 @@ hook
 - name: STEPGATE_TRUSTED_ISSUERS_FILE
   value: /etc/stepgate/trusted-issuers/{{ .key }}
 {{- end }}
+{{- end }}
+{{- with .root.Values.config.console.origin }}
+- name: STEPGATE_CONSOLE_ORIGIN
+  value: {{ . | quote }}
 {{- end }}
 {{- else -}}
 - name: STEPGATE_WORKER_LISTEN
@@ -211,7 +229,8 @@ resources:
 {{- define "stepgate.mounts" -}}
 {{- $ca := include "stepgate.hasCa" .root -}}
 {{- $issuers := and (eq .component "serve") .root.Values.config.trustedIssuers.configMap -}}
-{{- if or $ca $issuers -}}
+{{- $login := and (eq .component "serve") .root.Values.config.console.loginSecret -}}
+{{- if or $ca $issuers $login -}}
 volumeMounts:
 {{- if $ca }}
   - name: database-ca
@@ -223,6 +242,11 @@ volumeMounts:
     mountPath: /etc/stepgate/trusted-issuers
     readOnly: true
 {{- end }}
+{{- if $login }}
+  - name: console-login
+    mountPath: /etc/stepgate/console-login
+    readOnly: true
+{{- end }}
 {{- end -}}
 {{- end -}}
 
@@ -230,8 +254,14 @@ volumeMounts:
 {{- define "stepgate.volumes" -}}
 {{- $ca := include "stepgate.hasCa" .root -}}
 {{- $issuers := and (eq .component "serve") .root.Values.config.trustedIssuers.configMap -}}
-{{- if or $ca $issuers -}}
+{{- $login := and (eq .component "serve") .root.Values.config.console.loginSecret -}}
+{{- if or $ca $issuers $login -}}
 volumes:
+{{- if $login }}
+  - name: console-login
+    secret:
+      secretName: {{ $login }}
+{{- end }}
 {{- if $issuers }}
   - name: trusted-issuers
     configMap:

@@ -90,6 +90,8 @@ spec:
           ports:
             - name: http
               containerPort: 8080
+            - name: metrics
+              containerPort: 9090
           startupProbe:
             httpGet: { path: /healthz, port: http }
             periodSeconds: 1

@@ -33,9 +33,9 @@ let browser;
 after(() => browser?.close());
 
 /** A page in a profile of its own; errors of the page fail the test at the end. */
-export async function open(context, { colorScheme = "light", viewport = { width: 1280, height: 900 }, url = demoUrl } = {}) {
+export async function open(context, { colorScheme = "light", viewport = { width: 1280, height: 900 }, javaScriptEnabled = true, url = demoUrl } = {}) {
   browser ??= await chromium.launch({ executablePath: process.env.STEPGATE_E2E_BROWSER, args: flags });
-  const profile = await browser.newContext({ colorScheme, viewport, reducedMotion: "reduce" });
+  const profile = await browser.newContext({ colorScheme, viewport, javaScriptEnabled, reducedMotion: "reduce" });
   profile.setDefaultTimeout(15_000);
   if (process.env.STEPGATE_E2E_LIVE) await serveSources(profile);
   const page = await profile.newPage();

@@ -52,7 +52,7 @@ impl RequestBody for CheckedConnection {}
     operation_id = "checkConnection", tag = "blockid",
     request_body = CheckedConnection,
     responses((status = 200, description = "What was found, check by check", body = ConnectionReport)),
-    extensions(("x-problems" = json!(["no_cell_available"])))
+    extensions(("x-problems" = json!(["no_cell_available", "cell_full"])))
 )]
 #[post("/v1/blockid:check")]
 pub(crate) async fn check_connection(

@@ -1,12 +1,12 @@
 //! `GET /v1/cells/{cell_id}`
 
+use super::Cell;
 use crate::{
     Context,
     api::{
         extract::{AsInstallationReader, Caller, PathIds},
         respond::{Answer, ok},
     },
-    domain::cell::Cell,
     ids::CellId,
     usecases,
 };
@@ -26,5 +26,6 @@ pub(crate) async fn get_cell(
     context: Data<Context>,
     id: PathIds<CellId>,
 ) -> Answer {
-    Ok(ok(&usecases::cells::get(&context, &caller.request, id.0).await?))
+    let roomy = usecases::cells::get(&context, &caller.request, id.0).await?;
+    Ok(ok(&Cell::from(roomy)))
 }

@@ -1,12 +1,12 @@
 //! `GET /v1/cells`
 
+use super::Cell;
 use crate::{
     Context,
     api::{
         extract::{AsInstallationReader, Caller},
         respond::{Answer, ok},
     },
-    domain::cell::Cell,
     usecases,
 };
 use actix_web::{get, web::Data};
@@ -28,7 +28,8 @@ pub struct CellList {
 )]
 #[get("/v1/cells")]
 pub(crate) async fn list_cells(caller: Caller<AsInstallationReader>, context: Data<Context>) -> Answer {
+    let cells = usecases::cells::list(&context, &caller.request).await?;
     Ok(ok(&CellList {
-        items: usecases::cells::list(&context, &caller.request).await?,
+        items: cells.into_iter().map(Cell::from).collect(),
     }))
 }

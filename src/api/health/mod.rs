@@ -1,4 +1,5 @@
-//! Whether the service lives, and whether it can work.
+//! Whether the service lives, whether it can work, and what it counts.
 
 pub mod healthz;
+pub mod metrics;
 pub mod readyz;

@@ -1,6 +1,6 @@
 //! A report as CSV (RFC 4180).
 
-use crate::reporting::report::ReportRow;
+use crate::{api::csv::field, reporting::report::ReportRow};
 use std::fmt::Write as _;
 
 const HEADER: &str = "slice,group,started,offered,succeeded,failed,abandoned,skipped,exempted,refused_tokens,tokens,success_rate,\
@@ -41,26 +41,9 @@ fn optional(value: Option<impl ToString>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-/// Quoted always; and a text that a spreadsheet would take for a formula is made one that it does not.
-fn field(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        "'"
-    } else {
-        ""
-    };
-    format!("\"{guard}{}\"", text.replace('"', "\"\""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_group_cannot_break_out_of_its_field_or_become_a_formula() {
-        assert_eq!(field("otp sms"), "\"otp sms\"");
-        assert_eq!(field("a\",1\r\nb"), "\"a\"\",1\r\nb\"");
-        assert_eq!(field("=cmd()"), "\"'=cmd()\"");
-    }
 
     #[test]
     fn every_line_has_the_header_s_fields() {

@@ -9,7 +9,7 @@ pub use question::{MetricsParams, MetricsQuestion};
 pub(super) use question::{text as read_text, time as read_time};
 
 use crate::{
-    reporting::report::{Figures, GroupBy, MethodShare, ReportRow, SliceLength},
+    reporting::report::{Figures, GroupBy, GroupFigures, MethodShare, ReportRow, SliceLength},
     usecases::step_up_reports::Answered,
 };
 use actix_web::{HttpRequest, HttpResponse, http::header::ACCEPT};
@@ -31,6 +31,8 @@ pub struct StepUpReport {
     pub group_by: Option<GroupBy>,
     /// Slices in which something happened, in order.
     pub rows: Vec<ReportRow>,
+    /// Everything of each group together, by group; empty without a split.
+    pub groups: Vec<GroupFigures>,
     /// Everything together.
     pub total: Figures,
     /// The methods' shares in the successes, most used first.
@@ -58,6 +60,7 @@ fn answer(request: &HttpRequest, question: &MetricsQuestion, answered: Answered)
         time_zone: asked.zone.name().to_owned(),
         group_by: asked.group_by,
         rows: answered.rows,
+        groups: answered.groups,
         total: answered.total,
         methods: answered.methods,
     })

@@ -60,7 +60,7 @@ impl Asked {
             "step" => known(value, "`minute`, `hour` or `day`").map(|step| self.step = Some(step)),
             "group_by" => known(
                 value,
-                "`app`, `method`, `outcome`, `reason`, `policy_version` or `trigger_version`",
+                "`tenant`, `app`, `method`, `outcome`, `reason`, `policy_version` or `trigger_version`",
             )
             .map(|group_by| self.group_by = Some(group_by)),
             "time_zone" => known(value, "the name of a time zone, for example `Europe/Berlin`")

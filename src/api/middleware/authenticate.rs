@@ -5,7 +5,7 @@ use crate::{
     api::{middleware::RequestId, problem::ApiError, rate_limit::Quota, rate_limit::RateLimiter},
     domain::actor::Actor,
     error::Code,
-    observability::counters,
+    observability::metrics::metrics,
     usecases::{self, denials},
 };
 use actix_web::{
@@ -30,7 +30,8 @@ pub async fn authenticate<B: MessageBody>(
     if request.path().starts_with("/v1/") {
         let actor = recognise(&request).await.map_err(|error| {
             if error.code() == Code::Unauthenticated {
-                counters::UNKNOWN_CALLERS.add_one();
+                // They are counted and not audited: anybody can make them, as often as they like.
+                metrics().unknown_callers.add([], 1);
             }
             ApiError::from(error)
         })?;
@@ -99,7 +100,8 @@ async fn recognise(request: &ServiceRequest) -> Result<Actor> {
     usecases::callers::authenticate(context(request)?, bearer).await
 }
 
-fn count(request: &ServiceRequest, actor: &Actor) -> Result<()> {
+/// Counts a request of a caller; refuses one too many.
+pub fn count(request: &ServiceRequest, actor: &Actor) -> Result<()> {
     let Some(limiter) = request.app_data::<Data<RateLimiter>>() else {
         return Ok(());
     };

@@ -1,6 +1,6 @@
 //! The outermost layer: request ids, access log, problem documents, panics, time limit, headers.
 
-use super::{TraceParent, authenticate::QuotaSlot, headers};
+use super::{TraceParent, authenticate::QuotaSlot, headers, measure::Measured};
 use crate::{
     Context, Error,
     api::problem::{ApiError, Problem, status},
@@ -15,8 +15,8 @@ use actix_web::{
     web::Data,
 };
 use futures_util::FutureExt;
-use std::{fmt, panic::AssertUnwindSafe, time::Duration, time::Instant};
-use tracing::Instrument;
+use std::{fmt, panic::AssertUnwindSafe, time::Duration};
+use tracing::{Instrument, field::Empty};
 
 /// How long a request may take in all.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
@@ -91,12 +91,13 @@ pub async fn edge(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let started = Instant::now();
+    let measured = Measured::begin(&request);
     let id = RequestId::of(&request);
     let (method, path) = (request.method().clone(), request.path().to_owned());
+    let server_span = server_span(measured.operation(), &method, &id);
     let trace = request
         .app_data::<Data<Context>>()
-        .map(|context| TraceParent::of(request.headers(), &context.ids));
+        .map(|context| TraceParent::of(request.headers(), &context.ids, &server_span));
     let quota = QuotaSlot::default();
     let asynchronous = headers::prefers_async(request.headers());
     {
@@ -119,6 +120,7 @@ pub async fn edge(
     };
     let guarded = AssertUnwindSafe(next.call(request)).catch_unwind();
     let outcome = tokio::time::timeout(REQUEST_TIMEOUT, guarded)
+        .instrument(server_span.clone())
         .instrument(span.clone())
         .await;
     let _entered = span.entered();
@@ -136,7 +138,8 @@ pub async fn edge(
             let error = into_api_error(&error);
             let rendered = Rendered { error, id, path };
             log(&rendered.error.error);
-            access(&method, "", rendered.status_code(), started);
+            note_status(&server_span, rendered.status_code());
+            access(&method, "", rendered.status_code(), measured);
             return Err(rendered.into());
         }
     };
@@ -146,8 +149,9 @@ pub async fn edge(
     } else {
         finish(response.response_mut(), &id, &path);
     }
+    note_status(&server_span, response.status());
     let pattern = response.request().match_pattern().unwrap_or_default();
-    access(&method, &pattern, response.status(), started);
+    access(&method, &pattern, response.status(), measured);
     Ok(response)
 }
 
@@ -181,8 +185,8 @@ fn finish(response: &mut HttpResponse, marks: &Marks, path: &str) {
     headers::add(response.headers_mut(), path);
 }
 
-/// Ours as they are; actix's own (a broken request line, a body that stops) by their status.
-fn into_api_error(error: &actix_web::Error) -> ApiError {
+/// What an error is to a caller. Ours are as they are; actix's own (a broken request line, a body that stops) by their status.
+pub fn into_api_error(error: &actix_web::Error) -> ApiError {
     if let Some(own) = error.as_error::<ApiError>() {
         // The cause was moved into the response; what the log needs of it is its text.
         return ApiError {
@@ -206,7 +210,8 @@ fn into_api_error(error: &actix_web::Error) -> ApiError {
     .into()
 }
 
-fn log(error: &Error) {
+/// Writes down what the service is to blame for, and why something was refused.
+pub fn log(error: &Error) {
     if status(error.code()).is_server_error() {
         tracing::error!(code = error.code().as_str(), error = %error, "request failed");
     } else if let Some(cause) = error.cause() {
@@ -214,8 +219,24 @@ fn log(error: &Error) {
     }
 }
 
-fn access(method: &actix_web::http::Method, route: &str, status: StatusCode, started: Instant) {
-    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+/// The request in its trace, named by the operation of the API document.
+fn server_span(operation: &str, method: &actix_web::http::Method, id: &RequestId) -> tracing::Span {
+    tracing::info_span!(
+        target: "stepgate::trace", "request", otel.name = format!("{method} {operation}"), otel.kind = "server",
+        otel.status_code = Empty, http.request.method = method.as_str(), http.response.status_code = Empty,
+        request_id = id.0
+    )
+}
+
+fn note_status(span: &tracing::Span, status: StatusCode) {
+    span.record("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        span.record("otel.status_code", "error");
+    }
+}
+
+fn access(method: &actix_web::http::Method, route: &str, status: StatusCode, measured: Measured) {
+    let duration_ms = measured.end(status);
     let status = status.as_u16();
     // Probes every few seconds would drown the log.
     if matches!(route, "/healthz" | "/readyz") {

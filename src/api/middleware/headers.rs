@@ -9,10 +9,20 @@ const API_CSP: &str = "default-src 'none'; frame-ancestors 'none'";
 const DOCS_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                         font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The console's pages have their style and one script from the binary, and send forms to themselves.
+const CONSOLE_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                           base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
 /// Adds them to the answer of `path`.
 pub(super) fn add(headers: &mut HeaderMap, path: &str) {
-    let csp = if path == "/docs" || path.starts_with("/docs/") {
+    let under = |folder: &str| {
+        path.strip_prefix(folder)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let csp = if under("/docs") {
         DOCS_CSP
+    } else if under("/console") {
+        CONSOLE_CSP
     } else {
         API_CSP
     };
@@ -25,7 +35,9 @@ pub(super) fn add(headers: &mut HeaderMap, path: &str) {
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    if path.starts_with("/v1/") {
+    // What names its own rule keeps it: files of the console that never change.
+    let cached = headers.contains_key("cache-control");
+    if path.starts_with("/v1/") || (under("/console") && !cached) {
         headers.insert(
             HeaderName::from_static("cache-control"),
             HeaderValue::from_static("no-store"),

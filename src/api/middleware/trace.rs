@@ -1,6 +1,6 @@
 //! W3C trace context (https://www.w3.org/TR/trace-context/): the caller's trace is gone on with, else one is begun.
 
-use crate::ids::IdSource;
+use crate::{ids::IdSource, observability::traces};
 use actix_web::http::header::HeaderMap;
 use std::fmt;
 
@@ -15,14 +15,28 @@ pub struct TraceParent {
 }
 
 impl TraceParent {
-    /// Our span in the trace of these headers, or the first of a new trace.
-    pub(super) fn of(headers: &HeaderMap, ids: &IdSource) -> Self {
+    /// Our span in the trace of these headers, or the first of a new trace. Where traces are sent somewhere, it is `span`;
+    /// else its ids are made here, for the log.
+    pub(super) fn of(headers: &HeaderMap, ids: &IdSource, span: &tracing::Span) -> Self {
         let mut given = headers.get_all("traceparent");
-        let (trace_id, flags) = given
+        let given = given
             .next()
             .filter(|_| given.next().is_none())
-            .and_then(|value| parse(value.to_str().ok()?))
-            .unwrap_or_else(|| (random_hex::<16>(ids), 0));
+            .and_then(|value| parse(value.to_str().ok()?));
+        let parent = given
+            .as_ref()
+            .and_then(|given| traces::place(&given.trace_id, &given.span_id, given.flags));
+        if let Some(place) = traces::join(span, parent) {
+            return Self {
+                trace_id: place.trace_id().to_string(),
+                span_id: place.span_id().to_string(),
+                flags: place.trace_flags().to_u8(),
+            };
+        }
+        let (trace_id, flags) = given.map_or_else(
+            || (random_hex::<16>(ids), 0),
+            |given| (given.trace_id, given.flags),
+        );
         Self {
             trace_id,
             span_id: random_hex::<8>(ids),
@@ -38,8 +52,8 @@ impl fmt::Display for TraceParent {
     }
 }
 
-/// Trace id and flags of a header. Versions above 00 may have more parts, which are not looked at.
-fn parse(text: &str) -> Option<(String, u8)> {
+/// What a header says. Versions above 00 may have more parts, which are not looked at.
+fn parse(text: &str) -> Option<TraceParent> {
     let mut parts = text.trim().split('-');
     let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let hex = |part: &str, length: usize| {
@@ -55,7 +69,11 @@ fn parse(text: &str) -> Option<(String, u8)> {
         && !zero(parent)
         && hex(flags, 2);
     let flags = u8::from_str_radix(flags, 16).ok()? & 1;
-    sound.then(|| (trace.to_owned(), flags))
+    sound.then(|| TraceParent {
+        trace_id: trace.to_owned(),
+        span_id: parent.to_owned(),
+        flags,
+    })
 }
 
 fn random_hex<const BYTES: usize>(ids: &IdSource) -> String {
@@ -77,7 +95,7 @@ mod tests {
                 HeaderValue::from_static(value),
             );
         }
-        TraceParent::of(&headers, &IdSource::seeded(1))
+        TraceParent::of(&headers, &IdSource::seeded(1), &tracing::Span::none())
     }
 
     #[test]

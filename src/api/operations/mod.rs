@@ -7,7 +7,10 @@ pub mod get;
 pub mod list;
 
 use crate::{
-    domain::operation::{self, Failure, OperationKind, OperationState, OperationStateName, Step},
+    domain::{
+        deletion::PurgeReport,
+        operation::{self, Failure, OperationKind, OperationState, OperationStateName, Step},
+    },
     ids::{OperationId, TenantId},
 };
 use chrono::{DateTime, Utc};
@@ -30,6 +33,8 @@ pub struct Operation {
     pub steps: Vec<Step>,
     /// Why it failed.
     pub error: Option<Failure>,
+    /// Of a purge that is done: what was deleted and what is kept, until when. It can be read after the tenant is gone.
+    pub report: Option<PurgeReport>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
     /// When a worker took it.
@@ -67,6 +72,7 @@ impl Operation {
             resource_id: operation.resource_id,
             steps,
             error,
+            report: operation.report,
             created_at: operation.created_at,
             started_at,
             finished_at,

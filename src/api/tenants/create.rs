@@ -33,8 +33,11 @@ pub struct NewTenant {
     /// Name for people, unique at the partner.
     #[schema(min_length = 1, max_length = 128)]
     pub name: String,
-    /// Cell to live in; by default the one with the fewest tenants.
+    /// Cell to live in; by default the one with most head-room.
     pub cell_id: Option<CellId>,
+    /// AWS region to live in; by default any that has a cell.
+    #[schema(example = "eu-central-1", min_length = 1, max_length = 32)]
+    pub region: Option<String>,
     /// What the partner's own system calls the tenant; unique at the partner.
     #[schema(min_length = 1, max_length = 128, example = "crm-4711")]
     pub external_id: Option<String>,
@@ -98,7 +101,7 @@ fn reply((tenant, (operation, steps)): &(tenant::Tenant, Watched)) -> Result<Rep
     request_body = NewTenant,
     responses((status = 202, description = "The tenant, and the operation that provisions it", body = AcceptedTenant,
                headers(("Location" = String, description = "Path of the operation")))),
-    extensions(("x-problems" = json!(["name_taken", "external_id_taken", "no_cell_available", "cell_unavailable"])))
+    extensions(("x-problems" = json!(["name_taken", "external_id_taken", "no_cell_available", "cell_full", "cell_unavailable"])))
 )]
 #[post("/v1/tenants")]
 pub(crate) async fn create_tenant(
@@ -110,6 +113,7 @@ pub(crate) async fn create_tenant(
     let Body(NewTenant {
         name,
         cell_id,
+        region,
         external_id,
         labels,
         blockid,
@@ -132,6 +136,7 @@ pub(crate) async fn create_tenant(
     let new = creation::NewTenant {
         name,
         cell_id,
+        region,
         external_id,
         labels,
         blockid,

@@ -7,7 +7,10 @@ use crate::{
         extract::{AsReader, BadValue, Caller, Filter, Filtered, PagingParams},
         respond::{Answer, ok},
     },
-    domain::tenant::{TenantFilter, is_label},
+    domain::{
+        condition::ConditionType,
+        tenant::{TenantFilter, is_label},
+    },
     usecases,
 };
 use actix_web::{get, web::Data};
@@ -30,8 +33,10 @@ pub struct FilterParams {
     /// Beginning of the name, as it is written.
     #[param(max_length = 128)]
     name_prefix: Option<String>,
-    /// `awaiting_secret`, `active` or `deleting`.
+    /// `awaiting_secret`, `active`, `deleting` or `purging`.
     state: Option<String>,
+    /// Condition that must hold: `Ready`, `Reconciling`, `Failing`, `Drifted`, `RotationPending` or `Suspended`.
+    condition: Option<String>,
     /// External id.
     #[param(max_length = 128)]
     external_id: Option<String>,
@@ -45,11 +50,16 @@ impl Filter for TenantFilter {
         match name {
             "name_prefix" => self.name_prefix = Some(value.to_owned()),
             "external_id" => self.external_id = Some(value.to_owned()),
-            "state" if !matches!(value, "awaiting_secret" | "active" | "deleting") => {
-                let detail = "must be awaiting_secret, active or deleting";
+            "state" if !matches!(value, "awaiting_secret" | "active" | "deleting" | "purging") => {
+                let detail = "must be awaiting_secret, active, deleting or purging";
                 return Some(Err(("unknown_value", detail.to_owned())));
             }
             "state" => self.state = Some(value.to_owned()),
+            "condition" if value.parse::<ConditionType>().is_err() => {
+                let known = ConditionType::ALL.map(ConditionType::as_str).join(", ");
+                return Some(Err(("unknown_value", format!("must be one of {known}"))));
+            }
+            "condition" => self.condition = Some(value.to_owned()),
             "labels" => {
                 for term in value.split(',') {
                     match term.split_once('=') {

@@ -1,23 +1,31 @@
 //! Tenants.
 
 pub mod create;
+pub mod delete;
 pub mod get;
 pub mod list;
+pub mod purge;
+pub mod restore;
 pub mod resume;
 pub mod suspend;
 pub mod template;
 pub mod update;
 
-use super::operations::Operation;
+use super::{operations::Operation, respond::accepted};
 use crate::{
     domain::{
         blockid::BlockIdConnection,
+        condition::Condition,
+        deletion::Deletion,
+        drift::DriftMode,
         operation::Failure,
         pool::PoolSettings,
         tenant::{self, Labels, Suspension},
     },
     ids::{CellId, PartnerId, TenantId},
+    usecases::operations::Watched,
 };
+use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -40,7 +48,10 @@ pub struct Tenant {
     #[schema(value_type = std::collections::BTreeMap<String, String>, example = json!({"plan": "gold"}))]
     pub labels: Labels,
     /// Where it is in its life.
-    #[schema(pattern = "^(awaiting_secret|active|deleting|deleted)$", example = "active")]
+    #[schema(
+        pattern = "^(awaiting_secret|active|deleting|purging|deleted)$",
+        example = "active"
+    )]
     pub state: &'static str,
     /// Whether AWS is as asked: every change that was accepted has arrived.
     pub ready: bool,
@@ -62,8 +73,20 @@ pub struct Tenant {
     pub region: String,
     /// Since when and why its triggers are to refuse everybody; `null` when they are not.
     pub suspension: Option<Suspension>,
+    /// Since when it is deleted, from when it can be purged, and how that is going; `null` when it is not deleted.
+    pub deletion: Option<Deletion>,
     /// Why the last attempt to bring AWS to what is asked failed, while it does.
     pub last_error: Option<Failure>,
+    /// Release of triggers and template that it is to run; `null` where its cell has none registered.
+    #[schema(example = "0.4.0-3fa9c1d2")]
+    pub wanted_release: Option<String>,
+    /// Release that its stack runs, as far as it was brought to one.
+    #[schema(example = "0.4.0-3fa9c1d2")]
+    pub running_release: Option<String>,
+    /// What is done when AWS is found other than wanted: it is reported, or also written back.
+    pub drift_mode: DriftMode,
+    /// What holds of it at the moment, why, and since when.
+    pub conditions: Vec<Condition>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -77,10 +100,13 @@ impl From<tenant::Tenant> for Tenant {
             partner_id: tenant.partner_id,
             cell_id: tenant.cell_id,
             ready: tenant.ready(),
+            conditions: tenant.conditions(),
+            drift_mode: tenant.drift_mode,
             name: tenant.name,
             external_id: tenant.external_id,
             labels: tenant.labels,
             state: tenant.state.as_str(),
+            deletion: tenant.state.deletion().cloned(),
             generation: tenant.generation,
             observed_generation: tenant.observed_generation,
             blockid: tenant.blockid,
@@ -90,6 +116,8 @@ impl From<tenant::Tenant> for Tenant {
             region: tenant.region,
             suspension: tenant.suspension,
             last_error: tenant.last_error,
+            wanted_release: tenant.wanted_release,
+            running_release: tenant.running_release,
             created_at: tenant.created_at,
             updated_at: tenant.updated_at,
         }
@@ -103,4 +131,16 @@ pub struct AcceptedTenant {
     pub tenant: Tenant,
     /// The work that brings AWS to it.
     pub operation: Operation,
+}
+
+/// 202 with the tenant and the operation.
+fn accepted_tenant((tenant, (operation, steps)): (tenant::Tenant, Watched)) -> HttpResponse {
+    let id = operation.id;
+    accepted(
+        &id,
+        &AcceptedTenant {
+            tenant: Tenant::from(tenant),
+            operation: Operation::new(operation, steps),
+        },
+    )
 }

@@ -1,12 +1,11 @@
 //! `POST /v1/tenants/{tenant_id}:resume`
 
-use super::{AcceptedTenant, Tenant, suspend::Reason};
+use super::{AcceptedTenant, accepted_tenant, suspend::Reason};
 use crate::{
     Context,
     api::{
         extract::{AsAdministrator, Body, Caller, PathIds},
-        operations::Operation,
-        respond::{Answer, accepted},
+        respond::Answer,
     },
     ids::TenantId,
     usecases::suspensions,
@@ -32,14 +31,7 @@ pub(crate) async fn resume_tenant(
     id: PathIds<TenantId>,
     body: Body<Reason>,
 ) -> Answer {
-    let (tenant, (operation, steps)) =
-        suspensions::resume(&context, &caller.request, id.0, body.0.reason).await?;
-    let id = operation.id;
-    Ok(accepted(
-        &id,
-        &AcceptedTenant {
-            tenant: Tenant::from(tenant),
-            operation: Operation::new(operation, steps),
-        },
+    Ok(accepted_tenant(
+        suspensions::resume(&context, &caller.request, id.0, body.0.reason).await?,
     ))
 }

@@ -1,12 +1,11 @@
 //! `POST /v1/tenants/{tenant_id}:suspend`
 
-use super::{AcceptedTenant, Tenant};
+use super::{AcceptedTenant, accepted_tenant};
 use crate::{
     Context,
     api::{
         extract::{AsAdministrator, Body, Caller, PathIds, RequestBody},
-        operations::Operation,
-        respond::{Answer, accepted},
+        respond::Answer,
     },
     domain::object::objects_only,
     ids::TenantId,
@@ -49,14 +48,7 @@ pub(crate) async fn suspend_tenant(
     id: PathIds<TenantId>,
     body: Body<Reason>,
 ) -> Answer {
-    let (tenant, (operation, steps)) =
-        suspensions::suspend(&context, &caller.request, id.0, body.0.reason).await?;
-    let id = operation.id;
-    Ok(accepted(
-        &id,
-        &AcceptedTenant {
-            tenant: Tenant::from(tenant),
-            operation: Operation::new(operation, steps),
-        },
+    Ok(accepted_tenant(
+        suspensions::suspend(&context, &caller.request, id.0, body.0.reason).await?,
     ))
 }

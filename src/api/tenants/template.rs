@@ -25,7 +25,7 @@ pub struct TenantTemplate {
     #[schema(example = "eu-central-1")]
     pub region: String,
     /// The template, YAML.
-    pub template: &'static str,
+    pub template: String,
     /// SHA-256 of the template, hex.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     pub digest: String,

@@ -1,14 +1,13 @@
 //! `PATCH /v1/tenants/{tenant_id}`
 
-use super::{AcceptedTenant, Tenant};
+use super::{AcceptedTenant, accepted_tenant};
 use crate::{
     Context,
     api::{
         extract::{AsPartnerAdmin, Body, Caller, PathIds, RequestBody, given, if_match},
-        operations::Operation,
-        respond::{Answer, accepted},
+        respond::Answer,
     },
-    domain::{object::objects_only, pool::PoolChange},
+    domain::{drift::DriftMode, object::objects_only, pool::PoolChange},
     ids::TenantId,
     usecases::tenants,
 };
@@ -34,6 +33,8 @@ pub struct TenantChange {
     pub labels: BTreeMap<String, Option<String>>,
     /// Settings of the user pool. What Cognito fixes at creation is refused with code `create_only`.
     pub pool: Option<PoolChange>,
+    /// What is done when AWS is found other than wanted.
+    pub drift_mode: Option<DriftMode>,
 }
 
 objects_only!(TenantChange);
@@ -69,15 +70,9 @@ pub(crate) async fn update_tenant(
         external_id: body.external_id,
         labels: body.labels,
         pool: body.pool,
+        drift_mode: body.drift_mode,
     };
-    let (tenant, (operation, steps)) =
-        tenants::update(&context, &caller.request, id.0, replaces, change).await?;
-    let id = operation.id;
-    Ok(accepted(
-        &id,
-        &AcceptedTenant {
-            tenant: Tenant::from(tenant),
-            operation: Operation::new(operation, steps),
-        },
+    Ok(accepted_tenant(
+        tenants::update(&context, &caller.request, id.0, replaces, change).await?,
     ))
 }

@@ -1,5 +1,6 @@
 //! Users of a tenant's pool, as a help desk needs them.
 
+pub mod export;
 pub mod find;
 pub mod get;
 pub mod sign_out;

@@ -7,12 +7,12 @@ mod stack;
 
 pub use stack::{ChangeSet, ChangeSetState, ResourceChange, Stack, StackFailure, StackRequest, StackState};
 
-use super::{Answered, AwsError, AwsErrorKind};
+use super::{Answered, AwsError, AwsErrorKind, calls::observed};
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::{
     Client,
     operation::RequestId as _,
-    types::{Capability, ChangeSetStatus, Parameter, Tag},
+    types::{Capability, ChangeSetStatus, Parameter, Tag, TemplateStage},
 };
 use stack::{to_change, to_stack};
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ impl CloudFormation {
     /// A client for the region of `config`.
     pub fn new(config: &SdkConfig) -> Self {
         Self {
-            client: Client::new(config),
+            client: observed!(aws_sdk_cloudformation, config),
         }
     }
 
@@ -46,6 +46,17 @@ impl CloudFormation {
             }
         };
         Ok(described.stacks().first().and_then(to_stack))
+    }
+
+    /// Every stack of the region that is not deleted.
+    pub async fn list(&self) -> Result<Vec<Stack>, AwsError> {
+        let mut stacks = Vec::new();
+        let mut listed = self.client.describe_stacks().into_paginator().items().send();
+        while let Some(stack) = listed.next().await {
+            let stack = stack.map_err(|error| AwsError::from_sdk("cloudformation:DescribeStacks", &error))?;
+            stacks.extend(to_stack(&stack));
+        }
+        Ok(stacks)
     }
 
     /// Starts to create a stack and returns its ARN. Deleting it takes two calls
@@ -166,15 +177,19 @@ impl CloudFormation {
 
     /// Allows the stack to be deleted.
     pub async fn lift_termination_protection(&self, stack: &str) -> Result<(), AwsError> {
-        let lifted = self
+        self.set_termination_protection(stack, false).await
+    }
+
+    /// Protects the stack against being deleted, or lifts that.
+    pub async fn set_termination_protection(&self, stack: &str, protects: bool) -> Result<(), AwsError> {
+        let set = self
             .client
             .update_termination_protection()
             .stack_name(stack)
-            .enable_termination_protection(false)
+            .enable_termination_protection(protects)
             .send()
             .await;
-        lifted
-            .map(drop)
+        set.map(drop)
             .map_err(|error| AwsError::from_sdk("cloudformation:UpdateTerminationProtection", &error))
     }
 
@@ -229,6 +244,22 @@ impl CloudFormation {
         }
         failures.reverse();
         Ok(failures)
+    }
+
+    /// The template that a stack runs, as it was sent.
+    pub async fn template(&self, stack: &str) -> Result<String, AwsError> {
+        const OPERATION: &str = "cloudformation:GetTemplate";
+        let found = self
+            .client
+            .get_template()
+            .stack_name(stack)
+            .template_stage(TemplateStage::Original)
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(OPERATION, &error))?;
+        found
+            .template_body
+            .ok_or_else(|| AwsError::incomplete(OPERATION, "a template"))
     }
 
     /// What a stack is made of: logical id to physical id, without what is gone already.

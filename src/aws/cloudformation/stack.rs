@@ -33,6 +33,8 @@ pub struct Stack {
     pub outputs: BTreeMap<String, String>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
+    /// Whether it is protected against being deleted.
+    pub termination_protection: bool,
 }
 
 /// What a stack is doing, as far as it makes a difference to us.
@@ -77,7 +79,7 @@ pub enum ChangeSetState {
 }
 
 /// What a change set would do to one resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ResourceChange {
     /// Name in the template.
     pub logical_id: String,
@@ -120,6 +122,7 @@ pub(super) fn to_stack(stack: &aws_sdk_cloudformation::types::Stack) -> Option<S
             .iter()
             .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
             .collect(),
+        termination_protection: stack.enable_termination_protection().unwrap_or_default(),
     })
 }
 

@@ -6,12 +6,13 @@
 
 mod client_settings;
 mod pool_settings;
+mod restore;
 mod users;
 
 pub use client_settings::ClientSettings;
 pub use pool_settings::{PasswordRules, PoolSettings};
 
-use super::{Answered, AwsError};
+use super::{Answered, AwsError, calls::observed};
 use aws_config::{SdkConfig, retry::RetryConfig};
 use aws_sdk_cognitoidentityprovider::{
     Client,
@@ -62,10 +63,9 @@ pub struct ClientName {
 impl Cognito {
     /// A client for the region of `config`.
     pub fn new(config: &SdkConfig) -> Self {
-        let config = Config::from(config);
         Self {
-            client: Client::from_conf(config.clone()),
-            config,
+            client: observed!(aws_sdk_cognitoidentityprovider, config),
+            config: Config::from(config),
         }
     }
 
@@ -233,8 +233,20 @@ impl Cognito {
         }
     }
 
-    /// Lifts the deletion protection of a pool, so that a stack that never came up can be cleaned away. Every
-    /// other setting returns to Cognito's default: only for pools that are about to be deleted.
+    /// Deletes a pool with its users; one that is not there counts as deleted. Its protection must be lifted.
+    pub async fn delete_pool(&self, pool_id: &str) -> Result<Answered<()>, AwsError> {
+        let deleted = self.client.delete_user_pool().user_pool_id(pool_id).send().await;
+        match deleted.map_err(|error| AwsError::from_sdk("cognito-idp:DeleteUserPool", &error)) {
+            Ok(deleted) => Ok(Answered::new((), deleted.request_id())),
+            Err(error) if error.is_not_found() => Ok(Answered {
+                value: (),
+                request_id: error.request_id,
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lifts the deletion protection of a pool. Every other setting returns to Cognito's default: only for pools that are about to be deleted.
     pub async fn lift_deletion_protection(&self, pool_id: &str) -> Result<(), AwsError> {
         let update = self
             .client

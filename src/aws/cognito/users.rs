@@ -3,7 +3,7 @@
 use super::Cognito;
 use crate::{
     aws::AwsError,
-    domain::user::{User, UserSub, Wanted},
+    domain::user::{User, UserRecord, UserSub, Wanted},
 };
 use aws_sdk_cognitoidentityprovider::{
     operation::admin_get_user::AdminGetUserOutput,
@@ -47,6 +47,25 @@ impl Cognito {
             Err(error) if error.is(&["UserNotFoundException"]) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Some of a pool's users with everything that Cognito tells of them, and where to go on; `None` at the end.
+    pub async fn user_records(
+        &self,
+        pool_id: &str,
+        from: Option<String>,
+    ) -> Result<(Vec<UserRecord>, Option<String>), AwsError> {
+        let listed = self
+            .client
+            .list_users()
+            .user_pool_id(pool_id)
+            .set_pagination_token(from)
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(LIST, &error))?;
+        let next = listed.pagination_token;
+        let users = listed.users.unwrap_or_default();
+        Ok((users.into_iter().map(to_record).collect(), next))
     }
 
     /// Names of the users with this value of an attribute.
@@ -107,6 +126,26 @@ fn there<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     }
 }
 
+fn to_record(user: UserType) -> UserRecord {
+    let attributes = user.attributes.unwrap_or_default().into_iter();
+    UserRecord {
+        username: user.username.unwrap_or_default(),
+        status: user
+            .user_status
+            .map_or_else(|| "UNKNOWN".to_owned(), |status| status.as_str().to_owned()),
+        enabled: user.enabled,
+        created_at: time(user.user_create_date.as_ref()),
+        updated_at: time(user.user_last_modified_date.as_ref()),
+        attributes: attributes
+            .filter_map(|attribute| Some((attribute.name, attribute.value?)))
+            .collect(),
+    }
+}
+
+fn time(time: Option<&DateTime>) -> Option<chrono::DateTime<chrono::Utc>> {
+    time.and_then(|time| chrono::DateTime::from_timestamp(time.secs(), 0))
+}
+
 fn from_sdk(found: &AdminGetUserOutput) -> Option<User> {
     let attribute = |name: &str| {
         let attributes = found.user_attributes().iter();
@@ -114,8 +153,6 @@ fn from_sdk(found: &AdminGetUserOutput) -> Option<User> {
             .filter(|attribute| attribute.name() == name)
             .find_map(AttributeType::value)
     };
-    let time =
-        |time: Option<&DateTime>| time.and_then(|time| chrono::DateTime::from_timestamp(time.secs(), 0));
     Some(User {
         sub: attribute("sub")?.parse::<UserSub>().ok()?,
         username: found.username().to_owned(),

@@ -50,6 +50,23 @@ pub(super) fn refuse_losses(wanted: &WantedStack<'_>, change_set: &ChangeSet) ->
     ))
 }
 
+/// What an operator does about a stack in this state. All of them keep what the stack holds.
+pub(super) fn way_out(status: &str) -> &'static str {
+    match status {
+        "UPDATE_FAILED" => {
+            "An operator runs `aws cloudformation rollback-stack --stack-name …`; the work then goes on by itself."
+        }
+        "IMPORT_ROLLBACK_FAILED" => {
+            "Somebody imported resources into the stack by hand. An operator takes them out again in CloudFormation; \
+             the work then goes on by itself."
+        }
+        _ => {
+            "An operator mends what it failed on and runs `aws cloudformation continue-update-rollback --stack-name …`, \
+             with `--resources-to-skip` for what cannot be mended; the work then goes on by itself."
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::is_as_wanted, *};
@@ -86,6 +103,13 @@ mod tests {
     }
 
     #[test]
+    fn every_stuck_state_has_a_way_out_by_its_own_call() {
+        assert!(way_out("UPDATE_ROLLBACK_FAILED").contains("continue-update-rollback"));
+        assert!(way_out("UPDATE_FAILED").contains("rollback-stack"));
+        assert!(way_out("IMPORT_ROLLBACK_FAILED").contains("imported"));
+    }
+
+    #[test]
     fn losing_a_guarded_resource_is_refused() {
         let template = template::tenant();
         let wanted = wanted(&template, "email");
@@ -105,6 +129,7 @@ mod tests {
             parameters: BTreeMap::from([("SignInWith".to_owned(), "username".to_owned())]),
             outputs: BTreeMap::new(),
             tags: BTreeMap::new(),
+            termination_protection: true,
         };
         assert_eq!(
             refuse_create_only(&wanted(&template, "email"), &stack)

@@ -2,10 +2,13 @@
 //!
 //! [`ensure`] may be killed anywhere and called again: it looks at the stack first and goes on from there.
 
+mod create_only;
 mod guard;
 mod pause;
+mod preview;
 
 pub use pause::jittered;
+pub use preview::Preview;
 
 use super::{
     failure::{StepError, StepFailure},
@@ -15,9 +18,13 @@ use crate::{
     aws::cloudformation::{ChangeSet, ChangeSetState, CloudFormation, Stack, StackRequest, StackState},
     ids::IdSource,
 };
+use create_only::refuse_template_losses;
 use guard::{refuse_create_only, refuse_losses};
 use pause::Pause;
 use std::{collections::BTreeMap, future::Future};
+
+/// Parameter that tells which template a stack runs.
+const DIGEST: &str = "TemplateDigest";
 
 /// A stack as it should be.
 #[derive(Debug)]
@@ -99,14 +106,7 @@ impl Stacks<'_> {
             StackState::FailedCreate | StackState::InReview => {
                 Err(EnsureError::FailedCreate(self.root_cause(&wanted.name).await?))
             }
-            StackState::Stuck => Err(StepFailure::lasting(
-                "stack_stuck",
-                format!("Stack {} is in state {}.", wanted.name, stack.status_text),
-                Some(
-                    "An operator continues the rollback in CloudFormation; the work then goes on by itself.",
-                ),
-            )
-            .into()),
+            StackState::Stuck => Err(self.stuck(&stack).await?.into()),
             _ if is_as_wanted(&stack, wanted) => Ok(Ensured {
                 stack,
                 done: "is as wanted",
@@ -146,6 +146,10 @@ impl Stacks<'_> {
         watcher: &mut impl Watcher,
     ) -> Result<Ensured, EnsureError> {
         refuse_create_only(wanted, stack)?;
+        if stack.parameters.get(DIGEST) != wanted.parameters.get(DIGEST) {
+            let in_force = self.client.template(&stack.id).await?;
+            refuse_template_losses(wanted, &in_force)?;
+        }
         // The name tells what the change set is for, so that one left by a killed worker is found and used. The
         // stack's own fingerprint is in it: the same change asked again after others is another change set.
         let token = sha256_hex(&[
@@ -266,20 +270,39 @@ impl Stacks<'_> {
         }
     }
 
+    /// Why a stack is stuck, and the way out.
+    async fn stuck(&self, stack: &Stack) -> Result<StepFailure, StepError> {
+        let name = stack.id.split('/').nth(1).unwrap_or(&stack.id);
+        let failures = self.client.failures(&stack.id).await?;
+        let on = failures.first().map(|first| {
+            format!(
+                " It failed on {} ({}): {}",
+                first.logical_id, first.resource_type, first.reason
+            )
+        });
+        let on = on.unwrap_or_default();
+        Ok(StepFailure::lasting(
+            "stack_stuck",
+            format!("Stack {name} is in state {}.{on}", stack.status_text),
+            Some(guard::way_out(&stack.status_text)),
+        ))
+    }
+
     async fn root_cause(&self, stack: &str) -> Result<StepFailure, StepError> {
         let failures = self.client.failures(stack).await?;
         let name = stack.split('/').nth(1).unwrap_or(stack);
         Ok(StepFailure::from_stack(name, &failures))
     }
 
-    /// Deletes a stack that never came up, and waits until it is gone. Its resources must be deletable.
+    /// Deletes a stack and waits until it is gone. Its resources must be deletable, or retained.
     pub async fn clean_away(&self, name: &str, watcher: &mut impl Watcher) -> Result<(), StepError> {
         let Some(stack) = self.settled(name, watcher).await? else {
             return Ok(());
         };
         self.client.lift_termination_protection(&stack.id).await?;
         self.client
-            .delete(&stack.id, &sha256_hex(&["delete", &stack.id]))
+            // After a deletion that failed it is asked for anew.
+            .delete(&stack.id, &sha256_hex(&["delete", &stack.id, &stack.status_text]))
             .await?;
         match self.settled(&stack.id, watcher).await? {
             None => Ok(()),
@@ -299,7 +322,7 @@ impl Stacks<'_> {
 fn request<'a>(wanted: &'a WantedStack<'_>, token: &'a str) -> StackRequest<'a> {
     StackRequest {
         name: &wanted.name,
-        template: wanted.template.body,
+        template: &wanted.template.body,
         parameters: &wanted.parameters,
         tags: &wanted.tags,
         token,

@@ -1,7 +1,8 @@
 //! Makes an app client for every app, brings those that are there to what is asked, and removes those of deleted apps.
 //!
 //! Cognito makes a client without a token, so that a worker killed between the call and the row would make a second
-//! one. Therefore clients are named by their app's id, and before one is made the pool's clients are looked through.
+//! one. Therefore clients are named by their app's id, and before one is made the pool's clients are looked through, and
+//! once more afterwards.
 
 use super::super::{
     failure::{StepError, StepFailure},
@@ -38,6 +39,7 @@ pub(super) async fn run(pass: &mut Pass<'_>) -> Result<Done, StepError> {
             made += 1;
             request_id = answered.or(request_id);
         }
+        remove_strays(pass, &cognito, &pool_id).await?;
     }
     for app in known {
         let client_id = super::known(app.client_id.as_ref(), "The app client")?;
@@ -78,6 +80,25 @@ async fn remove_deleted(pass: &Pass<'_>, cognito: &Cognito, pool_id: &str) -> Re
         }
     }
     Ok(deleted.len())
+}
+
+/// Removes clients of our apps that are not in their rows. The list that was looked through before may have been older
+/// than a client whose answer was lost; nobody was ever told of that one.
+async fn remove_strays(pass: &Pass<'_>, cognito: &Cognito, pool_id: &str) -> Result<(), StepError> {
+    let apps = &pass.desired.apps;
+    for client in cognito.clients(pool_id).await? {
+        let strays = |app: &DesiredApp| {
+            app.id.to_string() == client.name
+                && app
+                    .client_id
+                    .as_ref()
+                    .is_some_and(|known| *known != client.client_id)
+        };
+        if apps.iter().any(strays) {
+            cognito.delete_client(pool_id, &client.client_id).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn adopt_or_make(

@@ -6,21 +6,31 @@
 mod app_clients;
 mod connection_change;
 mod credentials_policy;
+mod drift_repair;
 mod exemptions;
 mod policy_items;
 mod pool_attributes;
 mod provider_discovery;
 mod read_back;
+mod remove_app_clients;
+mod remove_secrets;
+mod remove_stack;
+mod remove_users;
 mod settings_secret;
 mod suspension;
 mod tenant_settings;
 mod tenant_stack;
 
+pub(super) use tenant_stack::read_outputs as stack_outputs;
+
 use super::{
     failure::{StepError, StepFailure},
     pass::{Done, Pass},
 };
-use crate::domain::provisioning::{StackOutputs, StepName};
+use crate::domain::{
+    deletion::PurgeReport,
+    provisioning::{StackOutputs, StepName},
+};
 
 /// Takes one step.
 pub async fn run(step: StepName, pass: &mut Pass<'_>) -> Result<Done, StepError> {
@@ -36,7 +46,12 @@ pub async fn run(step: StepName, pass: &mut Pass<'_>) -> Result<Done, StepError>
         StepName::AppClients => app_clients::run(pass).await,
         StepName::PolicyItems => policy_items::run(pass).await,
         StepName::TenantSettings => tenant_settings::run(pass).await,
+        StepName::DriftRepair => drift_repair::run(pass).await,
         StepName::ReadBack => read_back::run(pass).await,
+        StepName::RemoveAppClients => remove_app_clients::run(pass).await,
+        StepName::RemoveStack => remove_stack::run(pass).await,
+        StepName::RemoveUsers => remove_users::run(pass).await,
+        StepName::RemoveSecrets => remove_secrets::run(pass).await,
     }
 }
 
@@ -53,6 +68,14 @@ fn outputs(pass: &Pass<'_>) -> Result<StackOutputs, StepError> {
 
 fn pool_id(pass: &Pass<'_>) -> Result<String, StepError> {
     known(pass.desired.observed.user_pool_id.as_ref(), "The user pool")
+}
+
+/// What a purge has done so far; kept with what was observed.
+fn removed<'a>(pass: &'a mut Pass<'_>) -> &'a mut PurgeReport {
+    pass.desired
+        .observed
+        .removed
+        .get_or_insert_with(PurgeReport::default)
 }
 
 /// Something in AWS is not as it was just written.

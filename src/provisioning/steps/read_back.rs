@@ -62,17 +62,16 @@ async fn read_back_pool(pass: &mut Pass<'_>, pool_id: &str) -> Result<(), StepEr
 }
 
 async fn read_back_functions(pass: &Pass<'_>) -> Result<(), StepError> {
-    let outputs = outputs(pass)?;
     let lambda = pass.context.aws.lambda(pass.region());
-    let (challenge, verify) = tokio::try_join!(
-        lambda.function(&outputs.challenge_function_arn),
-        lambda.function(&outputs.verify_function_arn)
-    )?;
-    let artifacts = &pass.desired.cell.artifacts;
-    let wanted = wanted::function_settings(&pass.desired, &artifacts.challenge, &outputs.challenge_role_arn);
-    compare("The function challenge", &wanted, &challenge)?;
-    let wanted = wanted::function_settings(&pass.desired, &artifacts.verify, &outputs.verify_role_arn);
-    compare("The function verify", &wanted, &verify)
+    for function in wanted::functions(&pass.desired, &outputs(pass)?) {
+        let found = lambda.function(&function.arn).await?;
+        compare(
+            &format!("The function {}", function.name),
+            &function.settings,
+            &found,
+        )?;
+    }
+    Ok(())
 }
 
 fn compare<T: PartialEq + serde::Serialize>(what: &str, wanted: &T, found: &T) -> Result<(), StepError> {

@@ -6,6 +6,7 @@ use crate::{
     domain::{
         app::user_writable_attributes,
         provisioning::{Desired, DesiredApp},
+        registration::AppRegistration,
     },
 };
 use std::collections::BTreeSet;
@@ -80,6 +81,12 @@ pub fn policy_item(app: &DesiredApp, client_id: &str, generation: i64) -> Policy
         session_validity_s: app.settings.session_validity_min * 60,
         refresh_validity_s: refresh_validity_min(app).unwrap_or_default() * 60,
         exemptions: app.exemptions.clone(),
+        registration: serde_json::to_value(AppRegistration {
+            name: app.name.clone(),
+            settings: app.settings.clone(),
+            created_at: app.created_at,
+        })
+        .ok(),
     }
 }
 
@@ -100,6 +107,8 @@ mod tests {
         let now = chrono::DateTime::from_timestamp(0, 0).unwrap();
         DesiredApp {
             id: AppId::generate(&IdSource::seeded(1), now),
+            name: "Portal".into(),
+            created_at: now,
             settings: AppSettings {
                 refresh_token_validity_min: refresh_min,
                 ..AppSettings::default()

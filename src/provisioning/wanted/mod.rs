@@ -1,8 +1,10 @@
 //! What AWS should look like for a tenant. Pure: from the tenant's row to names, parameters, documents, settings.
 
 mod apps;
+mod functions;
 
 pub use apps::{READABLE_ATTRIBUTES, client_settings, policy_item, refresh_validity_min};
+pub use functions::{WantedFunction, functions, normal, role};
 
 use super::{
     stacks::WantedStack,
@@ -10,15 +12,13 @@ use super::{
 };
 use crate::{
     aws::cognito::{NewAttribute, PasswordRules, PoolSettings},
-    aws::lambda::FunctionSettings,
     domain::{
-        cell::Artifact,
         pool::{MAX_ATTRIBUTE_LENGTH, SignInWith, Tier},
         provisioning::{Desired, StackOutputs},
     },
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use step_up::settings::{Connection, EventHashKey, SETTINGS_SCHEMA_VERSION, TenantSettings};
 
@@ -45,7 +45,7 @@ pub fn stack<'a>(desired: &Desired, template: &'a Template, settings_secret_arn:
     let cell = &desired.cell;
     let pool = &desired.pool;
     let email = pool.email.as_ref();
-    let parameters = BTreeMap::from([
+    let mut parameters = BTreeMap::from([
         ("TenantId", desired.tenant_id.to_string()),
         ("TenantUlid", desired.tenant_id.ulid()),
         ("TemplateDigest", template.digest.clone()),
@@ -89,6 +89,8 @@ pub fn stack<'a>(desired: &Desired, template: &'a Template, settings_secret_arn:
                 .unwrap_or_default(),
         ),
     ]);
+    // A template of an earlier release may not know what came later.
+    parameters.retain(|name, _| template.declares(name));
     WantedStack {
         name: stack_name(desired),
         template,
@@ -167,17 +169,6 @@ pub fn pool_settings(desired: &Desired, outputs: &StackOutputs) -> PoolSettings 
     }
 }
 
-/// The settings of a function, as they are read back.
-pub fn function_settings(desired: &Desired, artifact: &Artifact, role_arn: &str) -> FunctionSettings {
-    FunctionSettings {
-        code_sha256: artifact.sha256_base64.clone(),
-        architecture: desired.cell.architecture.to_string(),
-        role_arn: role_arn.to_owned(),
-        timeout_s: 5,
-        log_group: desired.cell.log_group_name.clone(),
-    }
-}
-
 /// The pool's custom attributes.
 pub fn attributes(desired: &Desired) -> Vec<NewAttribute> {
     let attributes = desired.pool.attributes.iter();
@@ -218,12 +209,13 @@ pub fn tenant_settings(desired: &Desired, generation: i64) -> TenantSettings {
         event_hash_key: EventHashKey(BASE64_STANDARD.encode(&desired.event_hash_key)),
         extra_methods: desired.methods.extra.clone(),
         observed_methods: desired.methods.observed(&desired.connection),
+        registration: serde_json::to_value(&desired.registration).ok(),
     }
 }
 
 /// The resource policy of the credentials secret. Within an account an Allow restricts nobody, so reading is
 /// denied to everybody who is not the verify function's role, the control plane included.
-pub fn credentials_policy(verify_role_arn: &str) -> serde_json::Value {
+pub fn credentials_policy(verify_role_arn: &str) -> Value {
     json!({
         "Version": "2012-10-17",
         "Statement": [
@@ -256,24 +248,28 @@ fn to_i32(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }
 
-/// The settings that differ, as `name: wanted …, found …`, for read-back errors. Values of settings are not secret.
-pub fn differences<T: serde::Serialize>(wanted: &T, found: &T) -> Vec<String> {
-    let (wanted, found) = (json!(wanted), json!(found));
-    let empty = serde_json::Map::new();
-    let (wanted, found) = (
-        wanted.as_object().unwrap_or(&empty),
-        found.as_object().unwrap_or(&empty),
-    );
-    let differs = wanted
-        .iter()
-        .filter(|(name, value)| found.get(*name) != Some(value));
-    differs
+/// The settings that differ: name, what is wanted, what was found.
+pub fn differing<T: serde::Serialize>(wanted: &T, found: &T) -> Vec<(String, Value, Value)> {
+    let (Value::Object(wanted), Value::Object(mut found)) = (json!(wanted), json!(found)) else {
+        return Vec::new();
+    };
+    let mut pairs: Vec<_> = wanted
+        .into_iter()
         .map(|(name, value)| {
-            format!(
-                "{name}: wanted {value}, found {}",
-                found.get(name).unwrap_or(&json!(null))
-            )
+            let other = found.remove(&name).unwrap_or_default();
+            (name, value, other)
         })
+        .collect();
+    pairs.extend(found.into_iter().map(|(name, value)| (name, Value::Null, value)));
+    pairs.retain(|(_, wanted, found)| wanted != found);
+    pairs
+}
+
+/// The same as `name: wanted …, found …`, for read-back errors. Values of settings are not secret.
+pub fn differences<T: serde::Serialize>(wanted: &T, found: &T) -> Vec<String> {
+    differing(wanted, found)
+        .into_iter()
+        .map(|(name, wanted, found)| format!("{name}: wanted {wanted}, found {found}"))
         .collect()
 }
 

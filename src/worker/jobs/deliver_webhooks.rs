@@ -10,6 +10,7 @@ use crate::{
         audit::{AuditAction, AuditEntry},
         webhook::{Attempt, DISABLE_AFTER, DeliveryState, KEEP, next_attempt, signature_headers},
     },
+    observability::metrics::metrics,
     storage::{
         Tx,
         audit_log::Author,
@@ -41,6 +42,10 @@ const GONE: u16 = 410;
 /// Sends until `stop`; attempts under way are waited for.
 pub async fn run(context: &Context, stop: CancellationToken) {
     let mut swept: Option<Instant> = None;
+    // Exported from the beginning, so that the first one shows as an increase.
+    metrics()
+        .webhook_attempts
+        .add([DeliveryState::Dead.as_str().into()], 0);
     while !stop.is_cancelled() {
         if swept.is_none_or(|at| at.elapsed() > SWEEP_EVERY) {
             if let Err(error) = sweep(context).await {
@@ -161,6 +166,11 @@ async fn record(context: &Context, claimed: &Claimed, attempt: &Attempt) -> Resu
         }
     }
     tx.commit().await?;
+    let outcome = match state {
+        DeliveryState::Pending => "refused",
+        _ => state.as_str(),
+    };
+    metrics().webhook_attempts.add([outcome.into()], 1);
     tracing::info!(
         webhook = %claimed.webhook_id, delivery = %claimed.id, message = %claimed.message_id, attempt = attempt.number,
         status = attempt.status, error = attempt.error, %state, "webhook attempt"

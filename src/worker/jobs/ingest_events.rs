@@ -5,11 +5,14 @@
 //! known by their ids. What cannot be stored is put aside with a reason, so that it blocks nothing. While the
 //! database is away nothing is taken: the queue waits for two weeks.
 
+mod ingested;
+
 use crate::{
     Context, Result,
     aws::sqs::Message,
     domain::{actor::OperatorScope, cell::Cell},
     ids::TenantId,
+    observability::metrics::metrics,
     reporting::batch::{self, EventRow, Rejected, Rejection},
     storage::{self, step_up_events},
 };
@@ -93,9 +96,10 @@ pub struct Taken {
 pub async fn take_some(context: &Context, cell: &Cell, queue_url: &str, wait_s: i32) -> Result<Taken> {
     // First the database: what is received and cannot be stored would be hidden from others for a while.
     drop(context.db.begin(&OperatorScope::worker()).await?);
-    let sqs = context.aws.sqs(&cell.region);
+    let sqs = context.aws.within(cell.access.as_ref()).await.sqs(&cell.region);
     let messages = sqs.receive(queue_url, wait_s).await.map_err(unavailable)?;
     if messages.is_empty() {
+        metrics().event_lag_seconds.set([cell.id.to_string().into()], 0.0);
         return Ok(Taken::default());
     }
     let taken = store(context, cell, &messages).await?;
@@ -105,6 +109,7 @@ pub async fn take_some(context: &Context, cell: &Cell, queue_url: &str, wait_s: 
 }
 
 /// Stores what messages hold, in one transaction.
+#[tracing::instrument(target = "stepgate::trace", name = "ingest_events", skip_all)]
 pub async fn store(context: &Context, cell: &Cell, messages: &[Message]) -> Result<Taken> {
     let scope = OperatorScope::worker();
     let now = context.clock.now();
@@ -134,12 +139,18 @@ pub async fn store(context: &Context, cell: &Cell, messages: &[Message]) -> Resu
         }
     }
     let count = i64::try_from(known.len()).unwrap_or(i64::MAX);
+    let times: Vec<_> = known.iter().map(|(row, _)| row.at).collect();
+    let mut stored = Vec::new();
     if count > 0 {
-        taken.stored = step_up_events::insert(&mut tx, &scope, known).await?;
+        stored = step_up_events::insert(&mut tx, &scope, known).await?;
     }
+    taken.stored = stored.iter().map(|stored| stored.count).sum();
     taken.repeated = count - taken.stored;
-    taken.rejected = put_aside(context, &mut tx, cell, rejected, now).await?;
+    let aside = put_aside(context, &mut tx, cell, rejected, now).await?;
+    taken.rejected = aside.values().sum();
     tx.commit().await?;
+    ingested::note(context, cell, &taken, &times, &stored);
+    ingested::note_aside(cell, &aside);
     Ok(taken)
 }
 
@@ -150,12 +161,12 @@ async fn put_aside(
     cell: &Cell,
     rejected: Vec<Rejected>,
     now: DateTime<Utc>,
-) -> Result<i64> {
+) -> Result<BTreeMap<Rejection, i64>> {
     let mut by_reason: BTreeMap<Rejection, (i64, String)> = BTreeMap::new();
     for Rejected { why, sample } in rejected {
         by_reason.entry(why).or_insert((0, sample)).0 += 1;
     }
-    let mut all = 0;
+    let mut all = BTreeMap::new();
     for (why, (count, sample)) in by_reason {
         tracing::warn!(cell = %cell.id, reason = why.as_str(), count, "events were put aside");
         let row = step_up_events::Quarantined {
@@ -165,7 +176,7 @@ async fn put_aside(
             sample,
         };
         step_up_events::quarantine(tx, &OperatorScope::worker(), cell.id, &row, now).await?;
-        all += count;
+        all.insert(why, count);
     }
     Ok(all)
 }

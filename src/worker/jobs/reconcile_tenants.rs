@@ -6,6 +6,7 @@
 use crate::{
     Context,
     domain::{actor::OperatorScope, provisioning::Claim},
+    observability::{metrics::metrics, traces},
     provisioning::pass::{self, Outcome},
     storage::{WORK_CHANNEL, reconcile},
 };
@@ -13,6 +14,7 @@ use sqlx::postgres::PgListener;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// Runs until `stop`; passes under way then end at their next step, or are given back after the grace.
 pub async fn run(context: &Context, owner: &str, stop: CancellationToken) {
@@ -108,18 +110,31 @@ async fn guarded_pass(
     stop: CancellationToken,
     abandon: CancellationToken,
 ) -> Outcome {
+    let span = tracing::info_span!(
+        target: "stepgate::trace", parent: None, "pass", otel.name = "pass over a tenant",
+        stepgate.tenant_id = %claim.tenant_id, stepgate.fencing_token = claim.fencing_token
+    );
+    let place = traces::join(&span, None);
+    // For the log: its lines then say in which trace they are.
+    let lines = tracing::info_span!(
+        "pass",
+        trace_id = place.as_ref().map(|place| place.trace_id().to_string()),
+        span_id = place.as_ref().map(|place| place.span_id().to_string())
+    );
     let outcome = tokio::select! {
-        result = pass::run(context, claim, stop) => result,
+        result = pass::run(context, claim, stop).instrument(span).instrument(lines) => result,
         () = hold(context, claim) => Ok(Outcome::LeaseLost),
         () = abandon.cancelled() => give_back(context, claim).await,
     };
     match outcome {
         Ok(outcome) => {
+            metrics().reconcile_passes.add([outcome.as_str().into()], 1);
             tracing::info!(tenant = %claim.tenant_id, fencing_token = claim.fencing_token, ?outcome, "pass ended");
             outcome
         }
         Err(error) => {
             // The database does not answer: the claim runs out, and the tenant is taken up again.
+            metrics().reconcile_passes.add(["not_recorded".into()], 1);
             tracing::warn!(tenant = %claim.tenant_id, %error, "pass could not be recorded");
             Outcome::Failed
         }

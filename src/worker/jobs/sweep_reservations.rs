@@ -48,7 +48,8 @@ pub async fn sweep(context: &Context, owner: &str) -> crate::Result<usize> {
     };
     let mut gone = 0;
     for reservation in stale {
-        let secrets = context.aws.secrets_manager(&reservation.region);
+        let aws = context.aws.within(reservation.access().as_ref()).await;
+        let secrets = aws.secrets_manager(&reservation.region);
         // The secret goes first: a row without a secret can be swept again, a secret without a row is lost.
         if let Err(error) = secrets.delete(&reservation.credentials_secret_name).await {
             tracing::warn!(tenant = %reservation.id, %error, "the secret of a stale reservation stays for now");

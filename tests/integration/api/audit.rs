@@ -238,14 +238,19 @@ async fn refused_attempts_are_written_down_once_and_then_counted() {
     );
     let (before, counted) = (
         rows().await,
-        stepgate::observability::counters::UNKNOWN_CALLERS.get(),
+        stepgate::observability::metrics::metrics()
+            .unknown_callers
+            .get([]),
     );
     app.anybody()
         .get("/v1/tenants")
         .await
         .problem(401, "unauthenticated");
     assert_eq!(rows().await, before);
-    assert!(stepgate::observability::counters::UNKNOWN_CALLERS.get() > counted);
+    let now = stepgate::observability::metrics::metrics()
+        .unknown_callers
+        .get([]);
+    assert!(now > counted);
     // What is not a refusal is not one: a path that does not exist, a body that is wrong.
     other.get("/v1/nope").await.problem(404, "route_not_found");
     other

@@ -14,7 +14,9 @@ const CHANGES_NOTHING: [&str; 5] = [
 ];
 
 /// Operations that a pool, a provider or an earlier change must be there for: their entries are shown by tests of their own.
-const SHOWN_ELSEWHERE: [&str; 5] = [
+const SHOWN_ELSEWHERE: [&str; 7] = [
+    "purgeTenant",
+    "exportUsers",
     "completePilot",
     "signOutUser",
     "createLink",
@@ -49,6 +51,9 @@ async fn every_change_leaves_an_entry() {
             }
             if template.contains("{exemption_id}:") {
                 walk.ids.exemption = ask(&walk.asker, &walk.ids).await;
+            }
+            if operation_id.ends_with("Rollout") {
+                walk.ids.rollout = super::rollouts::walked(app, &walk.ids.cell, operation_id).await;
             }
             let (roles, mut body) = case(operation_id, "walked").unwrap();
             if operation_id == "updatePartner" {

@@ -31,6 +31,11 @@ pub(super) fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Va
         "createKey" => (OPERATOR, Some(json!({"name": unique, "role": "auditor"}))),
         "rotateKey" => (OPERATOR, Some(json!({}))),
         "revokeKey" => (OPERATOR, None),
+        "updateCell" => (OPERATOR, Some(json!({"quotas": {"stacks": 2500}}))),
+        "listReleases" | "listRollouts" | "getRollout" => (INSTALLATION, None),
+        "createRollout" => (OPERATOR, Some(json!({"release": super::rollouts::WALKED}))),
+        "pauseRollout" | "resumeRollout" => (OPERATOR, Some(json!({"reason": "drill"}))),
+        "cancelRollout" => (OPERATOR, Some(json!({"reason": "drill", "roll_back": false}))),
         "listCells" | "getCell" | "listPartners" | "listKeys" | "getKey" => (INSTALLATION, None),
         "getPartner" | "listPartnerKeys" | "getPartnerKey" | "listTenants" | "getTenant" | "listApps"
         | "getApp" | "getPolicy" | "getOperation" | "getPolicySchema" | "listPolicyVersions"
@@ -54,9 +59,15 @@ pub(super) fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Va
         "updateWebhook" => (PARTNER_ADMIN, Some(json!({"description": unique}))),
         "deleteWebhook" | "testWebhook" | "replayWebhookDelivery" => (PARTNER_ADMIN, None),
         "listEvents" | "getStepUpMetrics" | "getTenantStepUpMetrics" => (EVERYBODY, None),
+        "getTenantAlarms" | "listAlarms" => (EVERYBODY, None),
+        "putTenantAlarms" => (
+            PARTNER_ADMIN,
+            Some(json!({"provider_errors": {"above": 5, "window_min": 10}})),
+        ),
         "listOperations"
         | "watchOperation"
         | "getAppIntegration"
+        | "getTenantDrift"
         | "getTenantTemplate"
         | "getStandaloneTemplate" => (EVERYBODY, None),
         "simulatePolicy" => (
@@ -67,9 +78,11 @@ pub(super) fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Va
         "suspendTenant" | "resumeTenant" | "cancelOperation" => {
             (ADMINISTRATORS, Some(json!({"reason": "drill"})))
         }
+        "deleteTenant" => (ADMINISTRATORS, None),
+        "restoreTenant" | "purgeTenant" | "exportUsers" => (ADMINISTRATORS, Some(json!({"reason": "drill"}))),
         "getConnection" => (EVERYBODY, None),
         "checkConnection" => (PARTNER_ADMIN, Some(examples::connection("other-secret"))),
-        "checkTenantConnection" => (ADMINISTRATORS, None),
+        "checkTenantConnection" | "checkTenantDrift" => (ADMINISTRATORS, None),
         "putConnection" => (PARTNER_ADMIN, Some(examples::connection("other-secret"))),
         // No change was ever made.
         "revertConnection" => (PARTNER_ADMIN, Some(json!({}))),
@@ -94,8 +107,9 @@ pub(super) fn case(operation_id: &str, unique: &str) -> Option<(Roles, Option<Va
 }
 
 /// Operations that ask the tenant's pool, which a tenant without a worker does not have.
-const NEED_A_POOL: [&str; 6] = [
+const NEED_A_POOL: [&str; 7] = [
     "findUsers",
+    "exportUsers",
     "getUser",
     "signOutUser",
     "listLinks",
@@ -107,13 +121,14 @@ const NEED_A_POOL: [&str; 6] = [
 pub(super) struct Ids {
     pub(super) exemption: String,
     pub(super) partner: String,
-    cell: String,
+    pub(super) cell: String,
     tenant: String,
     pub(super) app: String,
     operation: String,
     /// A key of the partner's, and one of the installation's.
     pub(super) keys: [String; 2],
     pilot: String,
+    pub(super) rollout: String,
     webhook: String,
     /// A webhook that nothing else needs: for the operation that removes it.
     spare_webhook: String,
@@ -134,6 +149,7 @@ impl Ids {
             ("{delivery_id}", &self.delivery),
             ("{partner_id}", &self.partner),
             ("{cell_id}", &self.cell),
+            ("{rollout_id}", &self.rollout),
             ("{tenant_id}", &self.tenant),
             ("{app_id}", &self.app),
             ("{operation_id}", &self.operation),
@@ -155,12 +171,25 @@ impl Ids {
 }
 
 /// Operations after which what they were called with is no more.
-const USED_UP: [&str; 3] = ["deleteApp", "cancelOperation", "watchOperation"];
+const USED_UP: [&str; 6] = [
+    "deleteApp",
+    "cancelOperation",
+    "watchOperation",
+    "deleteTenant",
+    "restoreTenant",
+    "purgeTenant",
+];
 
 /// Ids for one call of an operation: what a call uses up is made anew for each.
 pub(super) async fn fresh(acme: &Caller, ids: &Ids, operation_id: &str) -> Ids {
     if !USED_UP.contains(&operation_id) {
         return ids.clone();
+    }
+    if operation_id.ends_with("Tenant") {
+        return Ids {
+            tenant: tenant_for(acme, operation_id).await,
+            ..ids.clone()
+        };
     }
     let path = format!("/v1/tenants/{}/apps", ids.tenant);
     let count = acme.get(&format!("{path}?limit=200")).await.expect(200)["items"]
@@ -188,10 +217,28 @@ pub(super) async fn fresh(acme: &Caller, ids: &Ids, operation_id: &str) -> Ids {
     }
 }
 
+/// A tenant that is at the end of its life, as the operation needs it.
+async fn tenant_for(acme: &Caller, operation_id: &str) -> String {
+    let tenants = acme.get("/v1/tenants?limit=200").await.expect(200);
+    let name = format!("{operation_id} {}", tenants["items"].as_array().unwrap().len());
+    let made = acme
+        .post("/v1/tenants", examples::tenant(&name))
+        .await
+        .expect(202);
+    let id = made["tenant"]["id"].as_str().unwrap().to_owned();
+    if operation_id != "deleteTenant" {
+        let path = format!("/v1/tenants/{id}");
+        acme.call(Method::DELETE, &path, None).await.expect(202);
+    }
+    id
+}
+
 pub(super) async fn call(caller: &Caller, method: &Method, path: &str, body: Option<&Value>) -> Answer {
     let mut request = caller.request(method.clone(), path);
     let policy = path.trim_end_matches(":rollback");
-    if *method == Method::PATCH || policy.ends_with("/policy") && (*method == Method::PUT || policy != path) {
+    let versioned = policy.ends_with("/policy") && (*method == Method::PUT || policy != path)
+        || policy.ends_with("/alarms") && *method == Method::PUT;
+    if *method == Method::PATCH || versioned {
         let current = caller.get(policy).await.headers.get("etag").cloned();
         request = request.header("if-match", current.unwrap_or_else(|| "\"1\"".parse().unwrap()));
     }
@@ -261,6 +308,7 @@ pub(super) async fn set(by_token: bool) -> Stage {
         delivery: text(&delivery["id"]),
         keys: new_keys(&app, &acme.id).await,
         partner: acme.id.clone(),
+        rollout: super::rollouts::walked(&app, &text(&tenant["tenant"]["cell_id"]), "getRollout").await,
         cell: text(&tenant["tenant"]["cell_id"]),
         exemption: String::new(),
         app: text(&acme.app(&tenant_id, "Portal").await["id"]),
@@ -340,6 +388,9 @@ async fn walk(by_token: bool) {
             let (roles, _) = case(operation_id, "")
                 .unwrap_or_else(|| panic!("{operation_id} has no authorization case: add one"));
             let method: Method = method.to_uppercase().parse().unwrap();
+            if operation_id.ends_with("Rollout") {
+                ids.rollout = super::rollouts::walked(app, &ids.cell, operation_id).await;
+            }
             let mut path = fresh(&stage.asker, ids, operation_id)
                 .await
                 .fill(operation_id, template);
@@ -378,6 +429,9 @@ async fn walk(by_token: bool) {
                 .await;
                 if allowed && operation_id == "revertConnection" {
                     answer.problem(409, "nothing_to_revert");
+                } else if allowed && operation_id == "purgeTenant" {
+                    // It was deleted a moment ago.
+                    answer.problem(409, "tenant_state");
                 } else if allowed && NEED_A_POOL.contains(&operation_id) {
                     // There is no such pool: it was asked for, so the caller was let in.
                     assert!(
@@ -416,7 +470,7 @@ async fn walk(by_token: bool) {
                     assert!(answer.status.is_success(), "{}", answer.text);
                 }
                 "createWebhook" => assert_eq!(answer.expect(201)["partner_id"], json!(stage.other_id)),
-                "listTenants" | "listOperations" | "listWebhooks" | "listEvents" => {
+                "listTenants" | "listOperations" | "listWebhooks" | "listEvents" | "listAlarms" => {
                     assert_eq!(answer.expect(200)["items"], json!([]));
                 }
                 "createTenant" => {

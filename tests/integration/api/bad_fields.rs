@@ -126,6 +126,8 @@ fn rows(endpoint: &str) -> Vec<Row> {
             ),
             ("/pool/tier", json!(1), "wrong_type"),
             ("/external_id", json!("-\u{0}"), "control_character"),
+            ("/drift_mode", json!("ignore"), "unknown_value"),
+            ("/drift_mode", json!(1), "wrong_type"),
             ("/labels", json!({"-": "x"}), "bad_label_name /-"),
             ("/blockid", json!({}), "unknown_field"),
             ("/cell_id", json!("x"), "unknown_field"),

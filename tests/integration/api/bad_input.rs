@@ -1,6 +1,6 @@
 //! What is not acceptable gets a problem that names the field, whatever the endpoint.
 
-use crate::support::{Caller, TestApp, client::send, examples};
+use crate::support::{Caller, Partner, TestApp, client::send, examples};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -145,6 +145,17 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
         rollback,
         endpoint(
             &acme,
+            Method::PUT,
+            format!("/v1/tenants/{tenant_id}/alarms"),
+            json!({
+                "success_rate": {"below": 0.5, "minimum_sample": 5, "window_min": 15},
+                "provider_errors": {"above": 5, "window_min": 15},
+                "latency": {"p95_above_ms": 9000, "minimum_sample": 5, "window_min": 15},
+            }),
+            small,
+        ),
+        endpoint(
+            &acme,
             Method::POST,
             format!("/v1/tenants/{tenant_id}:suspend"),
             json!({"reason": "drill"}),
@@ -242,6 +253,21 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             small,
         ),
     ];
+    let deleted = |path: String, body| endpoint(&acme, Method::POST, path, body, small);
+    endpoints.extend([
+        deleted(
+            format!("/v1/tenants/{}:restore", gone(app, &acme, "restored").await),
+            json!({"reason": "drill"}),
+        ),
+        deleted(
+            format!("/v1/tenants/{}:purge", gone(app, &acme, "purged").await),
+            json!({"reason": "drill", "retain_user_pool": true}),
+        ),
+        deleted(
+            format!("/v1/tenants/{tenant_id}/users:export"),
+            json!({"reason": "drill", "format": "csv"}),
+        ),
+    ]);
     endpoints.push(endpoint(
         &acme,
         Method::POST,
@@ -286,6 +312,27 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             small,
         ),
     ]);
+    let cell: String = sqlx::query_scalar("SELECT id FROM cells")
+        .fetch_one(&app.owner)
+        .await
+        .unwrap();
+    super::rollouts::register(app, &cell, super::rollouts::WALKED).await;
+    endpoints.extend([
+        endpoint(
+            app.operator(),
+            Method::PATCH,
+            format!("/v1/cells/{cell}"),
+            json!({"state": "ready", "quotas": {"roles": 5000}}),
+            small,
+        ),
+        endpoint(
+            app.operator(),
+            Method::POST,
+            "/v1/rollouts".into(),
+            json!({"release": super::rollouts::WALKED, "cell_ids": [cell], "plan": {"canary": 2}}),
+            small,
+        ),
+    ]);
     for path in rotations {
         endpoints.push(endpoint(
             app.operator(),
@@ -296,6 +343,21 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
         ));
     }
     endpoints
+}
+
+/// A tenant that is deleted; one called `purged` as if its purge had been confirmed.
+async fn gone(app: &TestApp, acme: &Partner, name: &str) -> String {
+    let id = acme.tenant(name).await["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/tenants/{id}");
+    acme.call(Method::DELETE, &path, None).await.expect(202);
+    let confirmed = r#"UPDATE tenants SET state = 'purging', deletion = deletion || '{"purge": {"since":
+        "2026-01-05T10:00:00Z", "retain_user_pool": true, "without_export": false}}' WHERE id = $1 AND name = 'purged'"#;
+    sqlx::query(confirmed)
+        .bind(&id)
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    id
 }
 
 /// As if the worker had changed the tenant's connection: from another list of CAs.

@@ -15,6 +15,16 @@ async fn operators_and_auditors_see_the_cells() {
             (&json!("ready"), &json!("x86_64"))
         );
         assert_eq!(cell["allowed_provider_networks"], json!(["127.0.0.1/32"]));
+        assert_eq!(
+            cell["quotas"],
+            json!({"user_pools": null, "stacks": null, "roles": null, "sign_in_calls_per_s": null})
+        );
+        // 1,000 roles, one of them the forwarder's, two a tenant.
+        assert_eq!(
+            (&cell["head_room"]["tenants"], &cell["head_room"]["free_tenants"]),
+            (&json!(0), &json!(499))
+        );
+        assert_eq!(cell["head_room"]["quotas"].as_array().unwrap().len(), 4);
         let one = caller
             .get(&format!("/v1/cells/{}", cell["id"].as_str().unwrap()))
             .await
@@ -63,4 +73,161 @@ async fn a_tenant_goes_to_the_cell_asked_for_or_to_the_emptiest() {
         .await
         .problem(409, "no_cell_available")
         .names("/cell_id", "not_available");
+}
+
+#[tokio::test]
+async fn a_tenant_goes_to_the_region_that_was_asked_for() {
+    let app = TestApp::start_without_cell().await;
+    let acme = app.partner("acme").await;
+    let tenant = crate::support::examples::tenant;
+    app.add_cell("eu-central-1").await;
+    app.clock.advance(chrono::TimeDelta::seconds(1));
+    let american = app.add_cell("us-east-1").await.id.to_string();
+    let mut asked = tenant("one");
+    asked["region"] = json!("us-east-1");
+    let placed = acme.post("/v1/tenants", asked.clone()).await.expect(202);
+    assert_eq!(placed["tenant"]["cell_id"], json!(american));
+    // Fewer live in the other one, but that is not where it was to be.
+    asked["name"] = json!("two");
+    let placed = acme.post("/v1/tenants", asked.clone()).await.expect(202);
+    assert_eq!(placed["tenant"]["region"], "us-east-1");
+    asked["name"] = json!("three");
+    asked["region"] = json!("ap-south-1");
+    acme.post("/v1/tenants", asked)
+        .await
+        .problem(409, "no_cell_available")
+        .names("/region", "not_available");
+}
+
+#[tokio::test]
+async fn a_full_cell_says_which_quota_is_spent_and_takes_tenants_again_when_it_was_raised() {
+    let app = TestApp::start_without_cell().await;
+    let acme = app.partner("acme").await;
+    let cell = app.add_cell("eu-central-1").await.id.to_string();
+    let path = format!("/v1/cells/{cell}");
+    let operator = app.operator();
+    let quotas = async |quotas: serde_json::Value| {
+        operator
+            .call(reqwest::Method::PATCH, &path, Some(json!({"quotas": quotas})))
+            .await
+            .expect(200)
+    };
+    // Room for two: a role of the forwarder's, and two a tenant.
+    let changed = quotas(json!({"roles": 6})).await;
+    assert_eq!(changed["head_room"]["free_tenants"], 2, "{changed}");
+    let tenant = crate::support::examples::tenant;
+    acme.post("/v1/tenants", tenant("one")).await.expect(202);
+    acme.post("/v1/tenants", tenant("two")).await.expect(202);
+    let refused = acme
+        .post("/v1/tenants", tenant("three"))
+        .await
+        .problem(409, "cell_full");
+    let detail = refused.body["detail"].as_str().unwrap();
+    assert!(
+        detail.contains(&cell) && detail.contains("5 of 6 IAM roles") && detail.contains("operator"),
+        "{detail}"
+    );
+    let full = operator.get(&path).await.expect(200);
+    assert_eq!(
+        (
+            &full["head_room"]["free_tenants"],
+            &full["head_room"]["free_permille"]
+        ),
+        (&json!(0), &json!(0))
+    );
+    quotas(json!({"user_pools": 2})).await;
+    let refused = acme
+        .post("/v1/tenants", tenant("three"))
+        .await
+        .problem(409, "cell_full");
+    assert!(
+        refused.body["detail"]
+            .as_str()
+            .unwrap()
+            .contains("2 of 2 Cognito user pools")
+    );
+    let back = quotas(json!({})).await;
+    assert_eq!(
+        (&back["quotas"]["user_pools"], &back["quotas"]["roles"]),
+        (&json!(null), &json!(null))
+    );
+    acme.post("/v1/tenants", tenant("three")).await.expect(202);
+    operator
+        .call(
+            reqwest::Method::PATCH,
+            &path,
+            Some(json!({"quotas": {"roles": 1_000_001}})),
+        )
+        .await
+        .problem(422, "validation_failed")
+        .names("/quotas/roles", "out_of_range");
+}
+
+#[tokio::test]
+async fn the_last_place_is_given_away_once() {
+    let app = TestApp::start_without_cell().await;
+    let acme = app.partner("acme").await;
+    let cell = app.add_cell("eu-central-1").await.id.to_string();
+    let quotas = Some(json!({"quotas": {"user_pools": 3}}));
+    app.operator()
+        .call(reqwest::Method::PATCH, &format!("/v1/cells/{cell}"), quotas)
+        .await
+        .expect(200);
+    let names: Vec<String> = (0..8).map(|index| format!("tenant {index}")).collect();
+    let asked = names
+        .iter()
+        .map(|name| acme.post("/v1/tenants", crate::support::examples::tenant(name)));
+    let answers = futures_util::future::join_all(asked).await;
+    let (placed, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 202);
+    assert_eq!((placed.len(), refused.len()), (3, 5));
+    for answer in refused {
+        answer.problem(409, "cell_full");
+    }
+}
+
+#[tokio::test]
+async fn a_closed_cell_keeps_its_tenants_and_an_unfinished_one_is_completed_there() {
+    let app = TestApp::start_without_cell().await;
+    let acme = app.partner("acme").await;
+    let cell = app.add_cell("eu-central-1").await.id.to_string();
+    let tenant = acme.tenant("one").await;
+    acme.tenant("unfinished").await;
+    // As if the service had died before the client secret was in the cell.
+    sqlx::raw_sql("DELETE FROM operation_steps; DELETE FROM operations; UPDATE tenants SET state = 'awaiting_secret', credentials_secret_arn = NULL WHERE name = 'unfinished'")
+        .execute(&app.owner)
+        .await
+        .unwrap();
+    let close = async |state: &str| {
+        let path = format!("/v1/cells/{cell}");
+        app.operator()
+            .call(reqwest::Method::PATCH, &path, Some(json!({"state": state})))
+            .await
+            .expect(200)
+    };
+    assert_eq!(close("closed").await["state"], "closed");
+    let example = crate::support::examples::tenant;
+    acme.post("/v1/tenants", example("two"))
+        .await
+        .problem(409, "no_cell_available");
+    let completed = acme.post("/v1/tenants", example("unfinished")).await.expect(202);
+    assert_eq!(completed["tenant"]["cell_id"], json!(cell));
+    let path = format!("/v1/tenants/{}", tenant["id"].as_str().unwrap());
+    acme.patch(&path, json!({"name": "renamed"})).await.expect(202);
+    let entry: (String, serde_json::Value) =
+        sqlx::query_as("SELECT action, detail FROM audit_log WHERE action = 'cell_changed'")
+            .fetch_one(&app.owner)
+            .await
+            .unwrap();
+    assert_eq!(
+        entry.1["changes"]["/state"],
+        json!({"from": "ready", "to": "closed"})
+    );
+    close("closed").await;
+    assert_eq!(close("ready").await["state"], "ready");
+    let entries: i64 = sqlx::query_scalar("SELECT count(*) FROM audit_log WHERE action = 'cell_changed'")
+        .fetch_one(&app.owner)
+        .await
+        .unwrap();
+    assert_eq!(entries, 2, "to close what is closed changes nothing");
+    acme.post("/v1/tenants", example("two")).await.expect(202);
 }

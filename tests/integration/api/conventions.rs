@@ -181,6 +181,8 @@ async fn tenants_are_found_by_what_their_partner_calls_them() {
         ("labels=plan%3Dsilver", &[]),
         ("state=active", &["North 1", "North 2", "South_%"]),
         ("state=deleting", &[]),
+        ("condition=Reconciling&name_prefix=South", &["South_%"]),
+        ("condition=Drifted", &[]),
         (
             "state=active&labels=plan%3Dgold&name_prefix=North%202",
             &["North 2"],
@@ -190,6 +192,7 @@ async fn tenants_are_found_by_what_their_partner_calls_them() {
     }
     for (query, pointer) in [
         ("state=asleep", "query:state unknown_value"),
+        ("condition=Asleep", "query:condition unknown_value"),
         ("labels=plan", "query:labels invalid"),
         ("labels=a%2Fb%3Dc", "query:labels invalid"),
         ("name_prefix=%00", "query:name_prefix invalid"),

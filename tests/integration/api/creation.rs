@@ -47,6 +47,7 @@ fn new_tenant(name: &str, client_secret: &str) -> create_tenant::NewTenant {
     create_tenant::NewTenant {
         name: name.into(),
         cell_id: None,
+        region: None,
         external_id: None,
         labels: Labels::new(),
         blockid: BlockIdConnection {
@@ -161,7 +162,7 @@ async fn reserve_and_die(app: &TestApp, partner_id: &str) -> reservations::Taken
     let now = app.clock.now();
     let scope = request(app, partner_id, "dead").actor.partner_admin().unwrap();
     let mut tx = app.owner.begin().await.unwrap();
-    let cell = stepgate::storage::cells::open_for_placement(&mut tx)
+    let cell = stepgate::storage::cells::open_for_placement(&mut tx, now)
         .await
         .unwrap()
         .remove(0);
@@ -171,7 +172,7 @@ async fn reserve_and_die(app: &TestApp, partner_id: &str) -> reservations::Taken
         &scope,
         reservations::NewTenant {
             reservation: stepgate::domain::tenant::Reservation::new(&app.context.ids, now),
-            cell_id: cell.id,
+            cell_id: cell.cell.id,
             name: &new.name,
             external_id: None,
             labels: &new.labels,

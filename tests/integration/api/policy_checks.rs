@@ -190,6 +190,7 @@ fn compare(policy: &PolicyDocument, user: &arbitrary::OwnedSubject, app_id: &str
         session_validity_s: 180,
         refresh_validity_s: 3_600,
         exemptions: Vec::new(),
+        registration: None,
     };
     let mut attributes = user.attributes.clone();
     attributes.insert("email_verified".to_owned(), user.email_verified.to_string());

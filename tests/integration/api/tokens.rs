@@ -92,6 +92,7 @@ impl Issuer {
             belongs,
             role_claim: "scope".into(),
             roles: roles.map(|(word, role)| (word.to_owned(), role)).into(),
+            login: None,
         }
     }
 

@@ -1,6 +1,9 @@
 //! Step-up events: from the queue into the database, and what reports make of them.
 
+mod alarms;
+mod console;
 mod ingest;
+mod load;
 mod path;
 mod reports;
-mod rig;
+pub(crate) mod rig;

@@ -13,19 +13,23 @@ use stepgate::{
 use ulid::Ulid;
 
 /// An installation whose cell has a queue, with a partner and a tenant.
-pub(super) struct Rig {
-    pub(super) app: TestApp,
-    pub(super) acme: Partner,
-    pub(super) tenant: String,
-    pub(super) app_id: String,
-    pub(super) cell: Cell,
-    pub(super) queue_url: String,
-    pub(super) sqs: aws_sdk_sqs::Client,
+pub(crate) struct Rig {
+    pub(crate) app: TestApp,
+    pub(crate) acme: Partner,
+    pub(crate) tenant: String,
+    pub(crate) app_id: String,
+    pub(crate) cell: Cell,
+    pub(crate) queue_url: String,
+    pub(crate) sqs: aws_sdk_sqs::Client,
 }
 
 impl Rig {
-    pub(super) async fn start() -> Self {
-        let app = TestApp::start().await;
+    pub(crate) async fn start() -> Self {
+        Self::start_on(TestApp::start().await).await
+    }
+
+    /// The same around an API that was configured otherwise.
+    pub(super) async fn start_on(app: TestApp) -> Self {
         let sqs = aws_sdk_sqs::Client::new(&app.context.aws.region(REGION));
         let made = sqs.create_queue().queue_name("events").send().await.unwrap();
         let queue_url = made.queue_url().unwrap().to_owned();
@@ -51,12 +55,12 @@ impl Rig {
         }
     }
 
-    pub(super) fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         self.app.clock.now()
     }
 
     /// A journey that began at `began`.
-    pub(super) fn journey(&self, began: DateTime<Utc>) -> String {
+    pub(crate) fn journey(&self, began: DateTime<Utc>) -> String {
         let mut random = [0_u8; 16];
         self.app.context.ids.fill(&mut random);
         let ulid = Ulid::from_parts(
@@ -67,7 +71,7 @@ impl Rig {
     }
 
     /// An event of a journey, with the id that the triggers would give it.
-    pub(super) fn event(&self, kind: &str, journey: &str, round: Option<u8>, at: DateTime<Utc>) -> Value {
+    pub(crate) fn event(&self, kind: &str, journey: &str, round: Option<u8>, at: DateTime<Utc>) -> Value {
         let event_type = serde_json::from_value(json!(kind)).unwrap();
         json!({
             "stepgate_event": 1, "event_id": triggers::events::event_id(journey, event_type, round, None),
@@ -80,11 +84,11 @@ impl Rig {
     }
 
     /// A message with events of the rig's tenant.
-    pub(super) fn body(&self, events: &[Value]) -> String {
+    pub(crate) fn body(&self, events: &[Value]) -> String {
         json!({"stepgate_batch": 1, "tenant_id": self.tenant, "events": events}).to_string()
     }
 
-    pub(super) async fn send(&self, bodies: impl IntoIterator<Item = String>) {
+    pub(crate) async fn send(&self, bodies: impl IntoIterator<Item = String>) {
         let bodies: Vec<_> = bodies.into_iter().collect();
         for chunk in bodies.chunks(10) {
             let entries = chunk.iter().enumerate().map(|(index, body)| {
@@ -107,7 +111,7 @@ impl Rig {
     }
 
     /// Takes everything in that is in the queue.
-    pub(super) async fn ingest(&self) -> Taken {
+    pub(crate) async fn ingest(&self) -> Taken {
         let mut all = Taken::default();
         loop {
             let taken = ingest_events::take_some(&self.app.context, &self.cell, &self.queue_url, 0)
@@ -124,7 +128,7 @@ impl Rig {
     }
 
     /// Sum of a number over a table.
-    pub(super) async fn sum(&self, query: &'static str) -> i64 {
+    pub(crate) async fn sum(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query)
             .fetch_one(&self.app.owner)
             .await
@@ -132,7 +136,7 @@ impl Rig {
     }
 
     /// Counts by outcome in one of the rollups.
-    pub(super) async fn rollup(&self, grain: &str) -> std::collections::BTreeMap<String, i64> {
+    pub(crate) async fn rollup(&self, grain: &str) -> std::collections::BTreeMap<String, i64> {
         sqlx::query_as::<_, (String, i64)>(
             "SELECT outcome, sum(events)::bigint FROM step_up_rollups WHERE grain = $1 GROUP BY 1",
         )
@@ -145,6 +149,6 @@ impl Rig {
     }
 }
 
-pub(super) fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }

@@ -12,6 +12,7 @@ mod tenant;
 
 pub(crate) use tenant::Tenant;
 
+use crate::observability::receiver::Receiver;
 use crate::support::{ENCRYPTION_KEY, env::required as given};
 use attacks::stepgate::Stepgate;
 use process::{Child, Program, free_port};
@@ -41,6 +42,10 @@ pub(crate) struct Installation {
     pub(crate) provider: blockid_sim::Simulator,
     /// Client secret at the simulator: it must be found nowhere but in Secrets Manager.
     pub(crate) client_secret: String,
+    /// Collector of the traces of `serve` and `worker`.
+    pub(crate) traces: Receiver,
+    /// Where `serve` and `worker` serve their metrics.
+    pub(crate) metrics: [Url; 2],
     /// API as the operator calls it.
     pub(crate) operator: Stepgate,
     /// API as the partner calls it.
@@ -87,41 +92,29 @@ impl Installation {
             tls: None,
         })
         .expect("the simulator starts");
-        let (aws_url, emulator) = start_emulator(&folder).await;
+        let (aws_url, emulator) = start_emulator(&folder, &[]).await;
         let database_url = make_database().await;
 
         let service = |arguments: &[&str]| program(&database_url, &aws_url, arguments);
         service(&["migrate"]).finish();
-        let architecture = if cfg!(target_arch = "aarch64") {
-            "arm64"
-        } else {
-            "x86_64"
-        };
-        let artifacts = given("STEPGATE_TEST_ARTIFACTS_DIR");
-        let cell = [
-            "cell",
-            "apply",
-            "--name",
-            "e2e",
-            "--region",
-            REGION,
-            "--architecture",
-            architecture,
-            "--artifacts",
-            &artifacts,
-            "--allowed-provider-network",
-            "127.0.0.1/32",
-        ];
-        service(&cell).finish();
+        service(&cell_apply(&given("STEPGATE_TEST_ARTIFACTS_DIR"))).finish();
         let bootstrap = service(&["keys", "bootstrap"]).finish();
         let bootstrap: Value = serde_json::from_str(&bootstrap).expect("the operator key as JSON");
         let port = free_port();
         let api_url = Url::parse(&format!("http://127.0.0.1:{port}")).expect("a URL");
         let listen = format!("127.0.0.1:{port}");
-        let serve = service(&["serve"])
+        let traces = Receiver::start();
+        let metrics = [free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
+        let observed = |arguments: &[&str], metrics: &str| {
+            service(arguments)
+                .variable("STEPGATE_METRICS_LISTEN", metrics)
+                .variable("OTEL_EXPORTER_OTLP_ENDPOINT", &traces.url)
+                .variable("OTEL_BSP_SCHEDULE_DELAY", "200")
+        };
+        let serve = observed(&["serve"], &metrics[0])
             .variable("STEPGATE_LISTEN", &listen)
             .start(&folder.join("serve.log"));
-        let worker = service(&["worker"]).start(&folder.join("worker.log"));
+        let worker = observed(&["worker"], &metrics[1]).start(&folder.join("worker.log"));
         wait_for(api_url.join("/readyz").expect("a URL")).await;
 
         let http = attacks::http::client().expect("a client");
@@ -133,6 +126,8 @@ impl Installation {
             aws_url,
             provider,
             client_secret,
+            traces,
+            metrics: metrics.map(|address| Url::parse(&format!("http://{address}")).expect("a URL")),
             operator,
             partner: Stepgate::new(http, api_url.clone(), partner_key.clone()),
             api_url,
@@ -162,6 +157,11 @@ impl Installation {
     /// Address of the API.
     pub(crate) fn api_url(&self) -> &Url {
         &self.api_url
+    }
+
+    /// The partner's key.
+    pub(crate) fn partner_key(&self) -> &str {
+        &self.partner_key
     }
 
     /// The operator's key.
@@ -225,12 +225,40 @@ impl Installation {
         &self.database_url
     }
 
+    /// URL of another database, with nothing in it.
+    pub(crate) async fn empty_database(&self) -> String {
+        make_database().await
+    }
+
     /// A connection to the control plane's database.
     pub(crate) async fn database(&self) -> sqlx::PgConnection {
         sqlx::PgConnection::connect(&self.database_url)
             .await
             .expect("the database")
     }
+}
+
+/// What puts the cell up.
+pub(crate) fn cell_apply(artifacts: &str) -> [&str; 12] {
+    let architecture = if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "x86_64"
+    };
+    [
+        "cell",
+        "apply",
+        "--name",
+        "e2e",
+        "--region",
+        REGION,
+        "--architecture",
+        architecture,
+        "--artifacts",
+        artifacts,
+        "--allowed-provider-network",
+        "127.0.0.1/32",
+    ]
 }
 
 /// The service, with everything it is configured by.
@@ -244,6 +272,7 @@ fn program(database_url: &str, aws_url: &Url, arguments: &[&str]) -> Program {
         .variable("STEPGATE_ALLOWED_WEBHOOK_NETWORKS", "127.0.0.1/32")
         .variable("STEPGATE_LOG", "info,stepgate=debug")
         .variable("STEPGATE_RATE_LIMIT_PER_MIN", "0")
+        .variable("STEPGATE_DRIFT_CHECKS_PER_MIN", "1000")
         .variable("AWS_ENDPOINT_URL", aws_url.as_str().trim_end_matches('/'))
         .variable("AWS_REGION", REGION)
         .variable("AWS_ACCESS_KEY_ID", ACCOUNT)
@@ -251,7 +280,7 @@ fn program(database_url: &str, aws_url: &Url, arguments: &[&str]) -> Program {
 }
 
 /// A new partner; the key of its administrator.
-async fn make_partner(operator: &Stepgate, name: &str) -> String {
+pub(crate) async fn make_partner(operator: &Stepgate, name: &str) -> String {
     let made = operator
         .post("/v1/partners", &json!({ "name": name }))
         .await
@@ -280,14 +309,15 @@ fn make_folder() -> PathBuf {
     folder
 }
 
-async fn start_emulator(folder: &Path) -> (Url, Child) {
+/// An emulator of AWS of its own, with further variables.
+pub(crate) async fn start_emulator(folder: &Path, further: &[(&str, &str)]) -> (Url, Child) {
     let port = free_port();
     let url = Url::parse(&format!("http://127.0.0.1:{port}")).expect("a URL");
     let temporary = folder.join("emulator");
     std::fs::create_dir_all(&temporary).expect("a folder");
     let python = PathBuf::from(given("STEPGATE_TEST_PYTHON"));
     let ministack = python.with_file_name("ministack");
-    let child = Program::new(ministack.to_str().expect("a path"))
+    let mut program = Program::new(ministack.to_str().expect("a path"))
         .variable("GATEWAY_PORT", &port.to_string())
         .variable("BIND_HOST", "127.0.0.1")
         .variable("AWS_ENDPOINT_URL", url.as_str().trim_end_matches('/'))
@@ -296,8 +326,11 @@ async fn start_emulator(folder: &Path) -> (Url, Child) {
         .variable("MINISTACK_COGNITO_PRETOKEN_STRICT", "1")
         .variable("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
         // Its log streams do not name the function that wrote them.
-        .variable("STEPGATE_DEV_TENANT_FROM_LINE", "1")
-        .start(&folder.join("emulator.log"));
+        .variable("STEPGATE_DEV_TENANT_FROM_LINE", "1");
+    for (name, value) in further {
+        program = program.variable(name, value);
+    }
+    let child = program.start(&folder.join("emulator.log"));
     wait_for(url.join("/_ministack/health").expect("a URL")).await;
     (url, child)
 }

@@ -63,6 +63,12 @@ impl Program {
         self
     }
 
+    /// The same by another executable.
+    pub(crate) fn by(mut self, program: &str) -> Self {
+        program.clone_into(&mut self.path);
+        self
+    }
+
     fn environment(&self, command: &mut Command) {
         command.env_clear();
         for name in ["PATH", "HOME", "LANG"] {

@@ -117,6 +117,7 @@ async fn a_sandbox_is_not_protected_and_anything_else_is() {
     let new = NewTenant {
         name: "Sandbox".to_owned(),
         cell_id: None,
+        region: None,
         blockid: rig.connection(),
         client_secret: SecretString::from("simulated-secret"),
         pool: PoolSettings::default(),

@@ -78,7 +78,7 @@ async fn a_claim_is_exclusive_until_it_runs_out_and_then_its_writes_are_refused(
             .unwrap()
     );
     assert!(reconcile::load(&mut db, &old).await.unwrap().is_none());
-    assert!(!reconcile_steps::open(&mut db, &old, 9, now).await.unwrap());
+    assert!(!reconcile_steps::open(&mut db, &old, 9, now).await.unwrap().new);
     assert!(
         !reconcile_steps::begin(&mut db, &old, 9, StepName::TenantStack, now, now)
             .await

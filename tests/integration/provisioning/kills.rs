@@ -16,14 +16,14 @@ use stepgate::{
 };
 
 /// The lease of a killed worker runs out. Waiting for it would be the same.
-async fn let_leases_run_out(rig: &Rig) {
+pub(super) async fn let_leases_run_out(rig: &Rig) {
     rig.sql(
         "UPDATE tenants SET lease_expires_at = now() - interval '1 second' WHERE lease_owner IS NOT NULL",
     )
     .await;
 }
 
-async fn reached(rig: &Rig, tenant: TenantId, step: StepName) -> bool {
+pub(super) async fn reached(rig: &Rig, tenant: TenantId, step: StepName) -> bool {
     let begun: bool = sqlx::query_scalar(
         "SELECT count(*) > 0 FROM operation_steps JOIN operations ON operation_id = operations.id
          WHERE tenant_id = $1 AND name = $2 AND operation_steps.state <> 'pending'",

@@ -1,13 +1,22 @@
 //! Provisioning: templates, cells, the worker's passes, killed workers, lost claims, failing stacks.
 
 mod app_changes;
+mod budget;
 mod cells;
+mod conditions;
+mod deletions;
+mod drift;
 mod exemptions;
 mod failures;
+mod faults;
 mod fencing;
+mod guarded;
 mod holdings;
 mod kills;
+mod least_privilege;
+mod rebuilds;
 pub(crate) mod rig;
+mod stacks;
 mod sweeps;
 mod templates;
 mod tenants;

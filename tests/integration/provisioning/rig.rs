@@ -19,7 +19,7 @@ use stepgate::{
         actor::{Actor, Role},
         app::{App, AppSettings},
         blockid::BlockIdConnection,
-        cell::{Architecture, Cell},
+        cell::{Architecture, Cell, CellAccess},
         operation::{Operation, Step},
         pool::PoolSettings,
         tenant::{Labels, Tenant},
@@ -51,13 +51,31 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start() -> Self {
-        let app = TestApp::start_without_cell().await;
-        let chance = IdSource::from_os();
+        Self::start_through(|_| None).await
+    }
+
+    /// Starts one whose cell is reached as `access` says, given the account that the service itself belongs to.
+    pub(crate) async fn start_through(access: impl FnOnce(&str) -> Option<CellAccess>) -> Self {
         // Nothing here runs the functions.
-        let artifacts = placeholder_artifacts(&chance.suffix(12));
-        let cell = apply(&app.context, &cell_request(&artifacts), &mut |_| {})
-            .await
-            .unwrap();
+        let artifacts = placeholder_artifacts(&IdSource::from_os().suffix(12));
+        Self::reached(TestApp::start_without_cell().await, artifacts, access).await
+    }
+
+    /// One on an API that runs, with a cell of these artifacts.
+    pub(crate) async fn on(app: TestApp, artifacts: PathBuf) -> Self {
+        Self::reached(app, artifacts, |_| None).await
+    }
+
+    async fn reached(
+        app: TestApp,
+        artifacts: PathBuf,
+        access: impl FnOnce(&str) -> Option<CellAccess>,
+    ) -> Self {
+        let request = CellRequest {
+            access: access(&app.account_id),
+            ..cell_request(&artifacts)
+        };
+        let cell = apply(&app.context, &request, &mut |_| {}).await.unwrap();
         let provider = Simulator::start(&blockid_sim::Options {
             config: blockid_sim::config::Config::seeded("simulated-secret"),
             http: Some(([127, 0, 0, 1], 0).into()),
@@ -73,7 +91,7 @@ impl Rig {
             request: partner(&app.context).await,
             artifacts,
             provider,
-            chance,
+            chance: IdSource::from_os(),
             app,
         }
     }
@@ -101,6 +119,7 @@ impl Rig {
         let new = NewTenant {
             name: name.to_owned(),
             cell_id: None,
+            region: None,
             external_id: None,
             labels: Labels::new(),
             blockid,
@@ -167,8 +186,26 @@ impl Rig {
 
     /// The real worker, as a process of its own.
     pub(crate) fn spawn_worker(&self) -> Process {
-        let child = Command::new(env!("CARGO_BIN_EXE_stepgate"))
-            .arg("worker")
+        self.spawn_worker_at(&required("STEPGATE_TEST_AWS_ENDPOINT_URL"))
+    }
+
+    /// The same, with AWS at this address.
+    pub(crate) fn spawn_worker_at(&self, aws: &str) -> Process {
+        let child = self
+            .stepgate(&["worker"])
+            .env("AWS_ENDPOINT_URL", aws)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Process(child)
+    }
+
+    /// The real binary, in this installation.
+    pub(crate) fn stepgate(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stepgate"));
+        command
+            .args(arguments)
             .env_clear()
             .env(
                 "STEPGATE_DATABASE_URL",
@@ -180,12 +217,8 @@ impl Rig {
             .env("AWS_ENDPOINT_URL", required("STEPGATE_TEST_AWS_ENDPOINT_URL"))
             .env("AWS_REGION", REGION)
             .env("AWS_ACCESS_KEY_ID", &self.account)
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        Process(child)
+            .env("AWS_SECRET_ACCESS_KEY", "test");
+        command
     }
 
     pub(crate) fn random(&self, below: u8) -> u8 {
@@ -212,6 +245,7 @@ pub(crate) fn cell_request(artifacts: &Path) -> CellRequest {
         architecture: architecture(),
         artifacts: artifacts.to_owned(),
         allowed_provider_networks: vec!["127.0.0.1/32".parse().unwrap()],
+        access: None,
     }
 }
 

@@ -10,7 +10,7 @@ fn templates_pass_cfn_lint() {
     let cfn_lint = Path::new(&required("STEPGATE_TEST_PYTHON")).with_file_name("cfn-lint");
     let output = Command::new(cfn_lint)
         .args(["--include-checks", "I", "--"])
-        .args(["tenant", "cell", "standalone"].map(|name| format!("{folder}/{name}.yaml")))
+        .args(["tenant", "cell", "standalone", "access"].map(|name| format!("{folder}/{name}.yaml")))
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -1,66 +1,14 @@
 //! The schema and the releases around it: what is pending is told, rows of earlier schemas survive, an older binary works on
 //! a newer schema, and two database users divide the rights.
 
-use super::{start_api, status};
+use super::{
+    scratch::{Scratch, run},
+    start_api, status,
+};
 use crate::installation::{self, Installation};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, migrate::Migrator};
 use std::path::Path;
-use url::Url;
-
-/// A database of this module, dropped with it.
-struct Scratch {
-    name: String,
-    admin: Url,
-    url: Url,
-}
-
-impl Scratch {
-    async fn make(installation: &Installation, what: &str) -> Self {
-        let admin = Url::parse(installation.database_url()).expect("a URL");
-        let name = format!("{}_{what}", admin.path().trim_start_matches('/'));
-        let mut url = admin.clone();
-        url.set_path(&name);
-        let scratch = Self { name, admin, url };
-        scratch
-            .administrate(&format!("CREATE DATABASE {}", scratch.name))
-            .await;
-        scratch
-    }
-
-    async fn administrate(&self, statement: &str) {
-        let mut connection = PgConnection::connect(self.admin.as_str())
-            .await
-            .expect("the server");
-        run(&mut connection, statement).await.expect(statement);
-    }
-
-    async fn connect(&self) -> PgConnection {
-        PgConnection::connect(self.url.as_str())
-            .await
-            .expect("the database")
-    }
-
-    /// The same database for another user.
-    fn url_of(&self, user: &str, password: &str) -> String {
-        let mut url = self.url.clone();
-        url.set_username(user).expect("a URL with a user");
-        url.set_password(Some(password)).expect("a URL with a password");
-        url.to_string()
-    }
-
-    async fn drop(self) {
-        self.administrate(&format!("DROP DATABASE {} WITH (FORCE)", self.name))
-            .await;
-    }
-}
-
-async fn run(connection: &mut PgConnection, statement: &str) -> sqlx::Result<()> {
-    sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
-        .execute(connection)
-        .await
-        .map(drop)
-}
 
 /// Runs `stepgate migrate --check`: whether it is content, and what it prints.
 fn check(installation: &Installation, url: &str) -> (bool, Value) {

@@ -7,12 +7,12 @@ use serde_json::json;
 use std::{net::TcpListener, ops::Deref, sync::Arc, time::Duration};
 use stepgate::{
     Context, api,
-    aws::Aws,
+    aws::{Aws, Patience},
     clock::SteppedClock,
-    config::{Config, EventsConfig, LogConfig, WorkerConfig},
+    config::{Config, ConsoleConfig, DriftConfig, EventsConfig, GraceConfig, LogConfig, WorkerConfig},
     domain::{
         actor::OperatorScope,
-        cell::{Architecture, Artifact, Artifacts, Cell, CellState},
+        cell::{Architecture, Artifact, Artifacts, Cell, CellState, Quotas},
     },
     encryption::EncryptionKeys,
     ids::{CellId, IdSource},
@@ -60,13 +60,19 @@ impl TestApp {
 
     /// Starts one with an operator key, configured otherwise.
     pub(crate) async fn start_with(adjust: impl FnOnce(&mut Config)) -> Self {
+        let account_id = fresh_account();
+        let aws = aws_of(&env::required("STEPGATE_TEST_AWS_ENDPOINT_URL"), &account_id).await;
+        Self::start_on(aws, account_id, adjust).await
+    }
+
+    /// Starts one with an operator key on this AWS.
+    pub(crate) async fn start_on(aws: Aws, account_id: String, adjust: impl FnOnce(&mut Config)) -> Self {
         // An error means that another test of this process was first.
         drop(rustls::crypto::ring::default_provider().install_default());
         let database = TestDatabase::create().await;
         let clock = Arc::new(SteppedClock::new(
             DateTime::from_timestamp(1_767_607_200, 0).unwrap(),
         ));
-        let account_id = format!("7{}", digits(11));
         let mut config = Config {
             database: database.config(),
             listen: ([127, 0, 0, 1], 0).into(),
@@ -79,17 +85,28 @@ impl TestApp {
                 concurrency: 4,
             },
             events: EventsConfig { retention_days: 30 },
+            drift: DriftConfig {
+                interval: Duration::from_secs(3600),
+                checks_per_min: 1000,
+            },
+            grace: GraceConfig {
+                tenant_days: 30,
+                sandbox_days: 1,
+            },
             worker_listen: None,
+            metrics_listen: None,
+            metrics_tenants: std::collections::BTreeSet::new(),
             rate_limit_per_min: 0,
             trusted_issuers: Vec::new(),
             dev_insecure_loopback: true,
             encryption_keys: Arc::new(EncryptionKeys::parse([ENCRYPTION_KEY]).unwrap()),
             allowed_webhook_networks: vec!["127.0.0.1/32".parse().unwrap()],
+            console: ConsoleConfig::default(),
         };
         adjust(&mut config);
         let context = Context {
             db: storage::Database::connect(&config.database).await.unwrap(),
-            aws: Arc::new(aws(&env::required("STEPGATE_TEST_AWS_ENDPOINT_URL"), &account_id).await),
+            aws: Arc::new(aws),
             clock: clock.clone(),
             ids: Arc::new(IdSource::seeded(1)),
             trust: Arc::new(Trust::new(config.trusted_issuers.clone(), true).unwrap()),
@@ -139,6 +156,9 @@ impl TestApp {
                 verify: artifact("verify"),
                 forwarder: None,
             },
+            release_id: None,
+            quotas: Quotas::default(),
+            access: None,
             allowed_provider_networks: vec!["127.0.0.1/32".parse().unwrap()],
             created_at: now,
             updated_at: now,
@@ -234,7 +254,7 @@ impl TestApp {
     /// The same service with AWS out of reach.
     pub(crate) async fn context_without_aws(&self) -> Context {
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let aws = Arc::new(aws(&format!("http://{closed}"), &self.account_id).await);
+        let aws = Arc::new(aws_of(&format!("http://{closed}"), &self.account_id).await);
         Context {
             aws,
             ..self.context.clone()
@@ -250,6 +270,7 @@ impl Drop for TestApp {
 }
 
 /// A partner, as its administrator.
+#[derive(Clone)]
 pub(crate) struct Partner {
     pub(crate) id: String,
     pub(crate) admin: Caller,
@@ -276,12 +297,24 @@ impl Partner {
     }
 }
 
-async fn aws(endpoint: &str, account_id: &str) -> Aws {
+/// AWS at this address, as an account of its own.
+pub(crate) async fn aws_of(endpoint: &str, account_id: &str) -> Aws {
+    let credentials = Credentials::new(account_id, "test", None, None, "test");
+    aws_at(endpoint, credentials, &Patience::default()).await
+}
+
+/// AWS at an address, as somebody.
+pub(crate) async fn aws_at(endpoint: &str, credentials: Credentials, patience: &Patience) -> Aws {
     let loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
         .endpoint_url(endpoint)
         .region(aws_config::Region::new(REGION))
-        .credentials_provider(Credentials::new(account_id, "test", None, None, "test"));
-    Aws::from_loader(loader).await
+        .credentials_provider(credentials);
+    Aws::patient(loader, patience).await
+}
+
+/// 12 digits that nobody else uses on the emulator.
+pub(crate) fn fresh_account() -> String {
+    format!("7{}", digits(11))
 }
 
 /// Random digits: accounts must differ between processes that share an emulator.

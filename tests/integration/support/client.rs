@@ -16,6 +16,11 @@ impl Caller {
         Self { http, base_url, key }
     }
 
+    /// Where the API is.
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
     /// The same connection with another key, or none.
     pub(crate) fn with_key(&self, key: Option<String>) -> Self {
         Self { key, ..self.clone() }

@@ -10,6 +10,7 @@ pub(crate) fn tenant(name: &str) -> Value {
     json!({
         "name": name,
         "cell_id": null,
+        "region": null,
         "external_id": null,
         "labels": {"plan": "gold"},
         "blockid": {

@@ -11,7 +11,7 @@ use stepgate::{
     provisioning::pass::Outcome,
     storage::webhook_outbox,
     usecases::{self, idempotency::Once, policies::Content, webhooks::NewWebhook},
-    worker::jobs::deliver_webhooks,
+    worker::jobs::{deliver_webhooks, find_drift},
 };
 
 async fn webhook(rig: &Rig, receiver: &Receiver, events: &[EventType]) {
@@ -125,6 +125,52 @@ async fn a_tenant_that_is_given_up_is_told_once_with_the_reason() {
             .as_str()
             .is_some_and(|text| !text.is_empty())
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drift_is_told_once_and_again_only_when_something_else_differs() {
+    let rig = Rig::start().await;
+    let receiver = Receiver::start().await;
+    webhook(&rig, &receiver, &[EventType::TenantDrifted]).await;
+    let (tenant, _) = rig.tenant("Acme", PoolSettings::default()).await;
+    rig.run_worker().await;
+    let check = async || {
+        usecases::drift::ask(&rig.context, &rig.request, tenant.id)
+            .await
+            .unwrap();
+        find_drift::check_due(&rig.context).await.unwrap();
+        told(&rig, &receiver).await
+    };
+    assert!(check().await.is_empty(), "nothing differs");
+    let pool_id = rig.read(tenant.id).await.user_pool_id.unwrap();
+    let cognito = rig.context.aws.cognito(crate::support::REGION);
+    let by_hand = stepgate::aws::cognito::ClientSettings::closed("made-by-hand".into());
+    let foreign = cognito.create_client(&pool_id, &by_hand).await.unwrap().value;
+    let path = format!("app_clients/{foreign}");
+    let events = check().await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    let data = &events[0]["data"];
+    assert_eq!(events[0]["type"], "dev.stepgate.tenant.drifted");
+    assert_eq!(
+        (&data["mode"], &data["appeared"]),
+        (&json!("report"), &json!([path]))
+    );
+    assert_eq!(data["findings"][0]["severity"], "critical");
+    assert_eq!(data["findings"][0]["observed"], json!({"name": "made-by-hand"}));
+    assert_eq!(check().await.len(), 1, "the same is not told again");
+
+    let second = cognito.create_client(&pool_id, &by_hand).await.unwrap().value;
+    let events = check().await;
+    assert_eq!(events.len(), 2);
+    assert_eq!(
+        events[1]["data"]["appeared"],
+        json!([format!("app_clients/{second}")])
+    );
+    assert_eq!(events[1]["data"]["findings_total"], 2);
+    for client in [&foreign, &second] {
+        cognito.delete_client(&pool_id, client).await.unwrap();
+    }
+    assert_eq!(check().await.len(), 2, "what is gone is not told");
 }
 
 #[tokio::test]

@@ -190,9 +190,12 @@ fn every_event_is_documented() {
         EventType::TenantReady,
         EventType::TenantFailed,
         EventType::TenantDrifted,
+        EventType::TenantDeleted,
+        EventType::TenantPurged,
         EventType::RotationDone,
         EventType::PolicyChanged,
-        EventType::FailureRateAlarm,
+        EventType::AlarmRaised,
+        EventType::AlarmCleared,
     ] {
         let row = format!("| `{event}` | `dev.stepgate.{event}` |");
         assert!(page.contains(&row), "docs/webhooks.md has no row `{row}`");

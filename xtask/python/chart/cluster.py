@@ -73,7 +73,8 @@ class Cluster:
                 if value.startswith(f"{path}/"):
                     value = str(folder / value.removeprefix(f"{path}/"))
             # The pod's own address becomes a port on loopback.
-            environment[variable["name"]] = value.replace("0.0.0.0:8080", f"127.0.0.1:{port}")
+            value = value.replace("0.0.0.0:8080", f"127.0.0.1:{port}")
+            environment[variable["name"]] = value.replace("0.0.0.0:9090", f"127.0.0.1:{free_port()}")
         return {**environment, **self._keys(spec), **self.variables}
 
     def _keys(self, spec: dict) -> dict[str, str]:

@@ -55,6 +55,11 @@ MUTANTS = {
     "ingress to nowhere": (
         lambda d: _kind(d, "Ingress")["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"].update(name="x"), "no service"),
     "route to nowhere": (lambda d: _kind(d, "HTTPRoute")["spec"]["rules"][0]["backendRefs"][0].update(name="x"), "no service"),
+    "ingress to the metrics": (
+        lambda d: _kind(d, "Ingress")["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"].update(name="stepgate-serve-metrics"),
+        "reached from outside"),
+    "metrics on a balancer": (lambda d: next(s for s in d if s["kind"] == "Service" and s["metadata"]["name"].endswith("-worker-metrics"))["spec"].pop("clusterIP"),
+        "reached from outside"),
     "mount of nothing": (lambda d: _pod(d).pop("volumes"), "which are not there"),
     "pod without policy": (lambda d: _serve(d)["spec"]["template"]["metadata"]["labels"].update({"app.kubernetes.io/name": "x"}), "no policy covers"),
     "open direction": (lambda d: _kind(d, "NetworkPolicy")["spec"].update(policyTypes=["Ingress"]), "direction open"),

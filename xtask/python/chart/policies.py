@@ -189,7 +189,29 @@ def shape(documents: list[dict]) -> Iterator[str]:
         seen.add(where)
 
 
-POLICIES = [pod_security, images, resources, secrets, probes_and_stop, references, network, shape]
+def metrics_inside(documents: list[dict]) -> Iterator[str]:
+    """What leads to the port of the metrics is for the cluster alone, and only headless services do."""
+    inside = set()
+    for document in documents:
+        if document["kind"] != "Service":
+            continue
+        spec, name = document["spec"], document["metadata"]["name"]
+        if any(port.get("targetPort") in ("metrics", 9090) for port in spec["ports"]):
+            inside.add(name)
+            if spec.get("clusterIP") != "None":
+                yield f"Service/{name}: the metrics can be reached from outside"
+    for document in documents:
+        spec, where = document.get("spec", {}), f"{document['kind']}/{document['metadata']['name']}"
+        backends = []
+        if document["kind"] == "Ingress":
+            backends = [path["backend"]["service"]["name"] for rule in spec["rules"] for path in rule["http"]["paths"]]
+        elif document["kind"] == "HTTPRoute":
+            backends = [backend["name"] for rule in spec["rules"] for backend in rule["backendRefs"]]
+        if inside & set(backends):
+            yield f"{where}: leads to the metrics, which can be reached from outside"
+
+
+POLICIES = [pod_security, images, resources, secrets, probes_and_stop, references, network, metrics_inside, shape]
 
 
 def complaints(documents: list[dict]) -> list[str]:

@@ -3,12 +3,14 @@
 pub(crate) mod artifacts;
 pub(crate) mod attacks;
 pub(crate) mod bench;
+pub(crate) mod chaos;
 pub(crate) mod chart;
 pub(crate) mod demo;
 pub(crate) mod fuzz;
 pub(crate) mod fuzz_api;
 pub(crate) mod image;
 pub(crate) mod lint;
+pub(crate) mod load_events;
 pub(crate) mod openapi_lint;
 pub(crate) mod package;
 pub(crate) mod services;

@@ -119,6 +119,12 @@ impl Processes {
             }
             command
         };
+        // Cargo told us about our own package. Handed on to another cargo, that is a change of the environment to build
+        // scripts that ask for such variables, and everything above them would be built anew.
+        let names = std::env::vars_os().map(|(name, _)| name);
+        for name in names.filter(|name| is_of_a_package(&name.to_string_lossy())) {
+            command.env_remove(name);
+        }
         command
             .process_group(0)
             .env(MARKER, &self.marker)
@@ -205,6 +211,11 @@ fn end_marked(marker: &str) {
     }
 }
 
+/// Whether it is a variable by which cargo tells a program about the package that it is of.
+fn is_of_a_package(name: &str) -> bool {
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+}
+
 fn find_setpriv() -> Option<PathBuf> {
     if !cfg!(target_os = "linux") {
         return None;
@@ -261,6 +272,21 @@ mod tests {
             serde_json::to_vec(&record).unwrap(),
         )
         .unwrap();
+    }
+
+    #[test]
+    fn children_are_not_told_which_package_we_are() {
+        assert!(std::env::var_os("CARGO_PKG_NAME").is_some(), "cargo told us");
+        let state = folder("package");
+        let processes = Processes::open(&state, "clone").unwrap();
+        let output = processes.command("env").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            text.contains("PATH=") && !text.lines().any(is_of_a_package),
+            "{text}"
+        );
+        drop(processes);
+        fs::remove_dir_all(state).unwrap();
     }
 
     #[test]

@@ -94,6 +94,23 @@ impl Processes {
         self.write_record()
     }
 
+    /// Kills a service as a crash would (SIGKILL, its whole group) and forgets it.
+    pub(crate) fn kill(&self, name: &str) {
+        let mut services = self.services.borrow_mut();
+        while let Some(place) = services.iter().position(|service| service.name == name) {
+            let mut killed = services.remove(place);
+            let _no_group_left = killpg(pid(killed.child.id()), Signal::SIGKILL);
+            let _reaped_before = killed.child.wait();
+        }
+    }
+
+    /// Whether a service does not run: it has ended, or was never started.
+    pub(crate) fn has_ended(&self, name: &str) -> bool {
+        let mut services = self.services.borrow_mut();
+        let found = services.iter_mut().find(|service| service.name == name);
+        found.is_none_or(|service| !matches!(service.child.try_wait(), Ok(None)))
+    }
+
     /// Fails when a service has ended by itself, with the end of its log.
     pub(crate) fn check_services(&self) -> anyhow::Result<()> {
         for service in self.services.borrow_mut().iter_mut() {

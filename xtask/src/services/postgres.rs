@@ -5,9 +5,10 @@ use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use nix::sys::signal::Signal;
 
 use crate::context::Context;
@@ -19,6 +20,10 @@ use crate::tools::postgres_binaries::PostgresBinaries;
 use crate::ui::Progress;
 
 const NAME: &str = "Postgres";
+/// How long a killed server may take to come back, how often it is asked in one try, and the pause between.
+const RECOVERED_WITHIN: Duration = Duration::from_secs(60);
+const LOOKS: u32 = 100;
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
 const SUPERUSER: &str = "postgres";
 /// Nothing here survives a restart, so nothing has to reach the disk.
 const SETTINGS: [&str; 9] = [
@@ -53,13 +58,31 @@ impl Postgres {
         progress.detail("initdb");
         make_cluster(context, binaries, &home, &data, &password, progress)?;
         let port = ports.choose(Listener::Postgres)?;
+        let postgres = Self {
+            port,
+            password,
+            psql: binaries.bin.join("psql"),
+        };
+        postgres.run(context, binaries)?;
+        progress.detail("waiting until it answers");
+        context
+            .processes
+            .wait_ready(NAME, Duration::from_secs(30), || postgres.answers())?;
+        progress.set_note(format!("{} on 127.0.0.1:{port}", binaries.version));
+        Ok(postgres)
+    }
+
+    /// Starts the server on its cluster, as it was left.
+    fn run(&self, context: &Context, binaries: &PostgresBinaries) -> anyhow::Result<()> {
+        let home = PostgresHome::open(context)?;
+        let data = home.folder.join("data");
         let mut command = context
             .processes
             .command_as(binaries.bin.join("postgres"), home.user, "INT");
         command
             .arg("-D")
             .arg(&data)
-            .args(["-p", &port.to_string()])
+            .args(["-p", &self.port.to_string()])
             .current_dir(&home.folder);
         for setting in SETTINGS {
             command.args(["-c", setting]);
@@ -72,22 +95,39 @@ impl Postgres {
             log,
             stop_signal,
             stop_within,
-        })?;
-        let postgres = Self {
-            port,
-            password,
-            psql: binaries.bin.join("psql"),
-        };
-        progress.detail("waiting until it answers");
-        context.processes.wait_ready(NAME, Duration::from_secs(30), || {
-            postgres
-                .psql("postgres")
-                .args(["-c", "select 1"])
-                .output()
-                .is_ok_and(|output| output.status.success())
-        })?;
-        progress.set_note(format!("{} on 127.0.0.1:{port}", binaries.version));
-        Ok(postgres)
+        })
+    }
+
+    fn answers(&self) -> bool {
+        self.psql("postgres")
+            .args(["-c", "select 1"])
+            .output()
+            .is_ok_and(|output| output.status.success())
+    }
+
+    /// Kills the server as a crash would, and starts it again on the same port until it has recovered.
+    pub(crate) fn kill_and_restart(
+        &self,
+        context: &Context,
+        binaries: &PostgresBinaries,
+    ) -> anyhow::Result<()> {
+        context.processes.kill(NAME);
+        let begun = Instant::now();
+        while begun.elapsed() < RECOVERED_WITHIN {
+            // Its children notice the end by themselves; until the last has gone a new server does not start.
+            self.run(context, binaries)?;
+            for _ in 0..LOOKS {
+                thread::sleep(LOOK_PAUSE);
+                if self.answers() {
+                    return Ok(());
+                }
+                if context.processes.has_ended(NAME) {
+                    break;
+                }
+            }
+            context.processes.kill(NAME);
+        }
+        bail!("Postgres did not recover within {} s", RECOVERED_WITHIN.as_secs())
     }
 
     /// URL of a database for the superuser.

@@ -1,4 +1,5 @@
-//! `promtool`: from the PATH, or out of Debian's package, which is unpacked and not installed: installed, it would start a server.
+//! `promtool`, and Prometheus itself: from the PATH, or out of Debian's package, which is unpacked and not installed:
+//! installed, it would start a server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,6 +54,24 @@ pub(crate) fn find(context: &Context, progress: &Progress) -> anyhow::Result<Opt
         .processes
         .run("dpkg-deb", unpack, &context.log("promtool"), progress)?;
     Ok(is_executable(&program).then_some(program))
+}
+
+/// The server that comes with it, as tests find it.
+pub(crate) fn test_environment(
+    context: &Context,
+    progress: &Progress,
+) -> anyhow::Result<Option<(&'static str, String)>> {
+    let server = find_on_path("prometheus").or_else(|| {
+        let beside = context.state().join("promtool/usr/bin/prometheus");
+        is_executable(&beside).then_some(beside)
+    });
+    let server = match server {
+        Some(server) => Some(server),
+        None => find(context, progress)?
+            .map(|promtool| promtool.with_file_name("prometheus"))
+            .filter(|server| is_executable(server)),
+    };
+    Ok(server.map(|server| ("STEPGATE_TEST_PROMETHEUS", server.display().to_string())))
 }
 
 fn apt_get(context: &Context, folder: &Path, arguments: &[&str]) -> anyhow::Result<bool> {

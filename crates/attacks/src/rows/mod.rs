@@ -8,6 +8,9 @@ mod answers;
 mod assurance;
 mod canary;
 mod connections;
+mod console;
+mod drift;
+mod forwarder;
 mod id_tokens;
 mod isolation;
 mod links;
@@ -16,8 +19,10 @@ mod partners;
 mod password;
 mod paths;
 mod refresh;
+mod reports;
 mod reset;
 mod urls;
+mod webhooks;
 
 use crate::bench::Bench;
 use crate::outcome::Outcome;
@@ -70,7 +75,7 @@ catalogue! {
     "A03" "plain password flows" { password::a03, needs AwsAdmin }
     "A04" "plain password flows, opened by hand" { paths::a04, needs AwsAdmin Api }
     "A05" "first password change" { paths::a05, needs AwsAdmin Api }
-    "A06" "native TOTP and other paths past define" { paths::a06, needs AwsAdmin }
+    "A06" "native TOTP and other paths past define" { paths::a06, needs AwsAdmin Api }
     "A07" "somebody else's step-up" { answers::a07, needs AwsAdmin ProviderFaults }
     "A08" "code of an earlier challenge" { answers::a08, needs AwsAdmin ProviderFaults }
     "A09" "the same answer twice" { answers::a09, needs AwsAdmin ProviderFaults }
@@ -88,7 +93,7 @@ catalogue! {
     "A21" "user names that break the authorize URL" { urls::a21, needs AwsAdmin Node }
     "A22" "foreign roles ask for secrets and records" { isolation::a22, needs AwsAdmin Iam }
     "A23" "secrets in logs, templates, parameters, answers" { canary::a23, needs AwsAdmin Api ProviderFaults }
-    "A24" "one partner reaches for another's tenants" { partners::a24, needs Api OtherPartner }
+    "A24" "one partner reaches for another's tenants" { partners::a24, needs AwsAdmin Api OtherPartner }
     "A25" "session proofs that prove nothing" { actions::a25, needs AwsAdmin Api ProviderFaults }
     "A26" "password alone after a genuine step-up" { paths::a26, needs AwsAdmin Api ProviderFaults }
     "A27" "rules that rest on what the user can write" { links::a27, needs AwsAdmin Api }
@@ -96,6 +101,6 @@ catalogue! {
     "A29" "stale authentications" { id_tokens::a29, needs AwsAdmin Api ProviderFaults }
     "A30" "password reset by mailbox, then a code by mail" { reset::a30, needs AwsAdmin Api ProviderFaults }
     "A31" "re-pointing a tenant to another provider" { connections::a31, needs AwsAdmin Api ProviderFaults }
-    "A32" "foreign pools and forged events" { isolation::a32, needs AwsAdmin }
-    "A33" "forged callers of API and console" { partners::a33, needs Api }
+    "A32" "foreign pools and forged events" { isolation::a32, needs AwsAdmin Iam }
+    "A33" "forged callers of API and console, webhooks that lead elsewhere" { partners::a33, needs Api }
 }

@@ -1,5 +1,6 @@
 //! Another partner of the same installation, and callers who are not who they say.
 
+use super::{reports, webhooks::Hooks};
 use crate::bench::Bench;
 use crate::outcome::{Outcome, Trials};
 use crate::stepgate::{ApiAnswer, Stepgate};
@@ -20,7 +21,10 @@ const INVENTED: &str = "01jd7v0p3h8s5k2m4n6q9r1t0w";
 /// show any of this partner's.
 pub(super) async fn a24(bench: &Bench) -> anyhow::Result<Outcome> {
     let (own, foreign) = (bench.api()?, &bench.other_partner()?);
-    let ids = victim(bench, own).await?;
+    let mut hooks = Hooks::make(bench, own, foreign).await?;
+    let mut ids = victim(bench, own).await?;
+    ids.extend(hooks.told(own).await?);
+    ids.extend(reports::own_event(bench, own).await?);
     let document = own.get("/openapi.json").await?;
     let mut trials = Trials::new();
     let paths = document["paths"]
@@ -55,6 +59,8 @@ pub(super) async fn a24(bench: &Bench) -> anyhow::Result<Outcome> {
     anyhow::ensure!(walked >= 20, "only {walked} operations were walked");
     cursor(own, foreign, &ids, &mut trials).await?;
     idempotency_key(own, foreign, &ids, &mut trials).await?;
+    reports::figures_and_streams(bench, own, foreign, &ids, &mut trials).await?;
+    hooks.afterwards(own, foreign, &mut trials).await?;
     // Nothing of it had an effect.
     let tenant = own.get(&format!("/v1/tenants/{}", ids["tenant_id"])).await?;
     trials.holds(
@@ -62,9 +68,7 @@ pub(super) async fn a24(bench: &Bench) -> anyhow::Result<Outcome> {
         tenant["suspension"].is_null(),
         "unchanged",
     );
-    Ok(trials
-        .outcome()
-        .but_not_built("webhooks, event streams and metrics"))
+    Ok(trials.outcome())
 }
 
 /// Ids of this partner, by the names that paths give them.
@@ -79,6 +83,7 @@ async fn victim(bench: &Bench, own: &Stepgate) -> anyhow::Result<BTreeMap<String
         &format!("victim-{}", crate::bench::random_letters(8)),
     )
     .await?;
+    own.wait(&made["operation"]).await?;
     let keys = own.get(&format!("/v1/partners/{partner_id}/keys")).await?;
     Ok(BTreeMap::from([
         ("app_id".to_owned(), text(&made["app"]["id"])?),
@@ -204,7 +209,8 @@ async fn idempotency_key(
     Ok(())
 }
 
-/// A33: callers by tokens that nobody signed, or that were signed with what everybody knows.
+/// A33: callers by tokens that nobody signed, or that were signed with what everybody knows; and webhooks that are
+/// lured elsewhere.
 pub(super) async fn a33(bench: &Bench) -> anyhow::Result<Outcome> {
     let api = bench.api()?;
     let mut trials = Trials::new();
@@ -259,5 +265,7 @@ pub(super) async fn a33(bench: &Bench) -> anyhow::Result<Outcome> {
             trials.holds(&format!("{what} at {path}"), answer.status == 401, "401");
         }
     }
-    Ok(trials.outcome().but_not_built("console and webhooks"))
+    super::webhooks::lured(bench, &mut trials).await?;
+    super::console::forge_visitors(bench, &mut trials).await?;
+    Ok(trials.outcome())
 }

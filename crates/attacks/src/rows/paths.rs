@@ -1,5 +1,6 @@
 //! Paths on which Cognito mints tokens without asking *define*: the gate stands there.
 
+use super::drift::is_reported;
 use crate::bench::{App, Bench, User, now_ms};
 use crate::cognito::Step;
 use crate::functions::Trigger;
@@ -8,7 +9,6 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use step_up::reason::Reason;
 
-const DRIFT: &str = "the drift report";
 /// A grant may be used again for 10 s after its first use: Cognito's own retries.
 const AFTER_REUSE: Duration = Duration::from_secs(11);
 
@@ -76,7 +76,8 @@ pub(super) async fn a04(bench: &Bench) -> anyhow::Result<Outcome> {
         .await?;
     let reason = bench.reason(&step, Trigger::Gate, &user, since).await?;
     trials.by_reason("USER_PASSWORD_AUTH", &step, reason, &[Reason::NoGrant]);
-    Ok(trials.outcome().but_not_built(DRIFT))
+    is_reported(bench, &mut trials, &flows_of(&app), "critical").await?;
+    Ok(trials.outcome())
 }
 
 /// Sets the first password of a user on a path without *define*, and returns what Cognito answers.
@@ -137,7 +138,33 @@ pub(super) async fn a06(bench: &Bench) -> anyhow::Result<Outcome> {
         trials.holds(source, invoked.failed, "an error, so no tokens");
         trials.reason(source, reason, &[expected]);
     }
-    Ok(trials.outcome().but_not_built(DRIFT))
+    let on = json!({ "MfaConfiguration": "OPTIONAL", "SoftwareTokenMfaConfiguration": { "Enabled": true } });
+    set_native_mfa(bench, on).await?;
+    let reported = async {
+        is_reported(bench, &mut trials, "user_pool/native_mfa", "critical").await?;
+        is_reported(bench, &mut trials, "user_pool/native_totp", "critical").await
+    }
+    .await;
+    // Whatever came of it, other rows need the pool as it was.
+    let off = json!({ "MfaConfiguration": "OFF", "SoftwareTokenMfaConfiguration": { "Enabled": false } });
+    set_native_mfa(bench, off).await?;
+    reported?;
+    Ok(trials.outcome())
+}
+
+/// Switches Cognito's own second factor of the pool, by hand.
+async fn set_native_mfa(bench: &Bench, mut settings: Value) -> anyhow::Result<()> {
+    settings["UserPoolId"] = json!(bench.target.user_pool_id);
+    bench
+        .aws()?
+        .must("cognito-idp", "SetUserPoolMfaConfig", &settings)
+        .await?;
+    Ok(())
+}
+
+/// Where the report names the opened flows of an app.
+fn flows_of(app: &App) -> String {
+    format!("app_clients/{}/auth_flows", app.id)
 }
 
 /// The reason in a failed function's payload.
@@ -182,6 +209,14 @@ pub(super) async fn a26(bench: &Bench) -> anyhow::Result<Outcome> {
         .await?;
     let reason = bench.reason(&step, Trigger::Gate, &user, since).await?;
     trials.by_reason("app client made by hand", &step, reason, &[Reason::UnknownClient]);
+    is_reported(bench, &mut trials, &flows_of(&app), "critical").await?;
+    is_reported(
+        bench,
+        &mut trials,
+        &format!("app_clients/{client_id}"),
+        "critical",
+    )
+    .await?;
     let gone = json!({ "UserPoolId": bench.target.user_pool_id, "ClientId": client_id });
     bench
         .aws()?
@@ -202,5 +237,5 @@ pub(super) async fn a26(bench: &Bench) -> anyhow::Result<Outcome> {
     let step = first_password(bench, &app, &user, &new).await?;
     let reason = bench.reason(&step, Trigger::Gate, &user, since).await?;
     trials.by_reason("password change", &step, reason, &[Reason::FirstPasswordSet]);
-    Ok(trials.outcome().but_not_built(DRIFT))
+    Ok(trials.outcome())
 }

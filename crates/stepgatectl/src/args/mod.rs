@@ -1,8 +1,14 @@
 //! The command line. Its help is written to be read from top to bottom by somebody who has never used it.
 
+mod alarms;
 mod connections;
+mod rollouts;
+mod tenants;
 
+pub(crate) use alarms::Alarms;
 pub(crate) use connections::{BlockId, Rotate, StepUp};
+pub(crate) use rollouts::{NewRollout, Rollout};
+pub(crate) use tenants::{Export, ExportFormat, Purge, Tenant};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -65,6 +71,11 @@ pub(crate) enum Command {
     Status(Status),
     /// List tenants.
     Tenants,
+    /// Show what AWS has of a tenant other than wanted; exit code 1 when there is something.
+    Drift(Drift),
+    /// The end of a tenant: deleted, restored, its users exported, purged.
+    #[command(subcommand)]
+    Tenant(Tenant),
     /// Apps of a tenant.
     #[command(subcommand)]
     Apps(Apps),
@@ -79,6 +90,12 @@ pub(crate) enum Command {
     /// What became of step-ups.
     #[command(subcommand)]
     StepUp(StepUp),
+    /// Rollouts: bring tenants to another release, wave by wave. For operators.
+    #[command(subcommand)]
+    Rollout(Rollout),
+    /// What tenants are watched for, and what was raised.
+    #[command(subcommand)]
+    Alarms(Alarms),
     /// Accepted work and how far it is.
     #[command(subcommand)]
     Operations(Operations),
@@ -147,6 +164,15 @@ pub(crate) struct Status {
     /// Wait for what is being done, and show its steps as they change.
     #[arg(long, short)]
     pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Drift {
+    /// Tenant.
+    pub(crate) tenant: String,
+    /// Have it compared now, and wait for that.
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, Subcommand)]

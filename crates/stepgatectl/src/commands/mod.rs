@@ -1,14 +1,18 @@
 //! The commands, one file each.
 
+mod alarms;
 mod apps;
 mod blockid;
 mod call;
+mod drift;
 mod onboard;
 mod operations;
 mod policy;
+mod rollout;
 mod rotate;
 mod status;
 mod step_up;
+mod tenant;
 
 use crate::{
     args::{Arguments, Command},
@@ -39,11 +43,15 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Onboard(onboard) => onboard::run(&client, &print, &onboard).await,
         Command::Status(status) => status::run(&client, &print, &status).await,
         Command::Tenants => status::list(&client, &print).await,
+        Command::Drift(asked) => drift::run(&client, &print, &asked).await,
+        Command::Tenant(command) => tenant::run(&client, &print, command).await,
         Command::Apps(command) => apps::run(&client, &print, command).await,
         Command::Policy(command) => policy::run(&client, &print, command).await,
         Command::Rotate(rotate) => rotate::run(&client, &print, &rotate).await,
         Command::BlockId(command) => blockid::run(&client, &print, command).await,
         Command::StepUp(command) => step_up::run(&client, &print, command).await,
+        Command::Rollout(command) => rollout::run(&client, &print, command).await,
+        Command::Alarms(command) => alarms::run(&client, &print, command).await,
         Command::Operations(command) => operations::run(&client, &print, command).await,
         Command::Template { tenant } => template(&client, &print, tenant.as_deref()).await,
         Command::Call {

@@ -7,7 +7,7 @@ use crate::{
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::process::ExitCode;
-use stepgate_client::{Client, error::Confirmation};
+use stepgate_client::Client;
 
 pub(super) async fn run(client: &Client, print: &Print, asked: &Rotate) -> anyhow::Result<ExitCode> {
     let secret = super::read_secret(&asked.client_secret_file)?;
@@ -17,12 +17,7 @@ pub(super) async fn run(client: &Client, print: &Print, asked: &Rotate) -> anyho
     body["client_secret"] = json!(secret);
     let mut made = match client.put_connection(&asked.tenant, &body).await {
         Ok(made) => made,
-        Err(error) => {
-            if let Some(confirmation) = error.problem().and_then(|problem| problem.confirmation.as_ref()) {
-                eprintln!("{}", explanation(confirmation));
-            }
-            return Err(error.into());
-        }
+        Err(error) => return Err(output::refused(error)),
     };
     if !asked.no_wait {
         made.operation = client.wait(&made.operation.id, output::progress).await?;
@@ -66,14 +61,6 @@ fn wanted(blockid: &Value, asked: &Rotate) -> Option<Value> {
     Some(body)
 }
 
-/// What a refusal asks of whoever typed the command.
-fn explanation(confirmation: &Confirmation) -> String {
-    format!(
-        "This change loses {}. Nothing was changed yet. If it is meant, give the same command again with\n  --confirm {}",
-        confirmation.loses, confirmation.confirm
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,15 +95,5 @@ mod tests {
                     "extra_ca_pem": "PEM", "confirm": "c0ffee" })
         );
         assert_eq!(wanted(&json!({ "community": "default" }), &asked()), None);
-    }
-
-    #[test]
-    fn the_explanation_says_what_is_lost_and_what_to_repeat() {
-        let text = explanation(&Confirmation {
-            confirm: "c0ffee".into(),
-            loses: "links and evidence of every user".into(),
-        });
-        assert!(text.contains("loses links and evidence of every user"), "{text}");
-        assert!(text.ends_with("--confirm c0ffee"), "{text}");
     }
 }

@@ -27,6 +27,7 @@ pub(super) async fn run(client: &Client, print: &Print, asked: &Status) -> anyho
         if let Some(failure) = &tenant.last_error {
             lines.push(format!("  last error: {} ({})", failure.message, failure.code));
         }
+        lines.extend(conditions(&tenant));
         for app in &apps.items {
             let client_id = app.client_id.as_deref().unwrap_or("no client yet");
             lines.push(format!(
@@ -38,6 +39,31 @@ pub(super) async fn run(client: &Client, print: &Print, asked: &Status) -> anyho
         lines.join("\n")
     })?;
     Ok(code)
+}
+
+/// What is out of the ordinary: conditions that hold and need somebody's eye.
+fn conditions(tenant: &Tenant) -> Vec<String> {
+    let conditions = tenant.rest.get("conditions").and_then(|all| all.as_array());
+    let worth = ["Failing", "Drifted", "RotationPending", "Suspended"];
+    let text = |condition: &serde_json::Value, name: &str| {
+        let text = condition[name].as_str().unwrap_or_default();
+        text.to_owned()
+    };
+    conditions
+        .into_iter()
+        .flatten()
+        .filter(|one| one["status"] == "True" && worth.contains(&text(one, "type").as_str()))
+        .map(|one| {
+            let line = format!(
+                "  {} since {}: {} {}",
+                text(one, "type"),
+                text(one, "last_transition_time"),
+                text(one, "reason"),
+                text(one, "message")
+            );
+            line.trim_end().to_owned()
+        })
+        .collect()
 }
 
 /// Operations of a tenant that have not ended, oldest first.
@@ -79,4 +105,35 @@ fn line(tenant: &Tenant) -> String {
         "{}  {}  {}, {ready}  {pool}",
         tenant.id, tenant.name, tenant.state
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_needs_an_eye_is_shown() {
+        let condition = |kind: &str, status: &str, message: &str| {
+            json!({ "type": kind, "status": status, "reason": "Why", "message": message,
+                "last_transition_time": "2026-01-05T10:00:00Z" })
+        };
+        let tenant: Tenant = serde_json::from_value(json!({
+            "id": "tnt_x", "name": "Acme", "state": "active", "ready": true, "generation": 1,
+            "observed_generation": 1, "user_pool_id": null, "region": "eu-central-1", "last_error": null,
+            "conditions": [
+                condition("Ready", "True", ""),
+                condition("Drifted", "True", "2 differences"),
+                condition("Suspended", "False", ""),
+                condition("RotationPending", "True", ""),
+            ],
+        }))
+        .unwrap();
+        assert_eq!(
+            conditions(&tenant),
+            [
+                "  Drifted since 2026-01-05T10:00:00Z: Why 2 differences",
+                "  RotationPending since 2026-01-05T10:00:00Z: Why"
+            ]
+        );
+    }
 }

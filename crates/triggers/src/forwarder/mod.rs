@@ -118,7 +118,7 @@ impl Forwarder {
         let Some(batch) = unpack(payload)? else {
             return Ok(summary);
         };
-        let of_stream = tenant_of_stream(&batch.log_stream);
+        let writer = Writer::of(&batch.log_stream);
         let mut events: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for message in &batch.messages {
             match read_line(message) {
@@ -126,10 +126,12 @@ impl Forwarder {
                 Line::Malformed => summary.malformed += 1,
                 Line::Event(event) => {
                     let said = event["tenant_id"].as_str().unwrap_or_default().to_owned();
-                    match (&of_stream, self.recognise) {
-                        (Some(tenant_id), _) if said != *tenant_id => summary.other_tenant += 1,
-                        (None, Recognise::ByStream) => summary.foreign_stream += 1,
-                        (Some(_), _) | (None, Recognise::ByLine) => {
+                    match (&writer, self.recognise) {
+                        (Writer::Tenant(tenant_id), _) if said != *tenant_id => summary.other_tenant += 1,
+                        (Writer::Foreign, _) | (Writer::Unnamed, Recognise::ByStream) => {
+                            summary.foreign_stream += 1
+                        }
+                        (Writer::Tenant(_), _) | (Writer::Unnamed, Recognise::ByLine) => {
                             events.entry(said).or_default().push(event);
                         }
                     }
@@ -147,9 +149,44 @@ impl Forwarder {
     }
 }
 
-/// The tenant whose function writes to a stream: `2026/01/05/stepgate-{ulid}-verify[$LATEST]{instance}`.
-pub fn tenant_of_stream(stream: &str) -> Option<String> {
-    let (name, _) = stream.rsplit('/').next()?.split_once('[')?;
+/// Who writes to a log stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Writer {
+    /// A function of this tenant (`tnt_…`).
+    Tenant(String),
+    /// A function that the stream does not name: an emulator's.
+    Unnamed,
+    /// Anything else.
+    Foreign,
+}
+
+impl Writer {
+    /// Reads `2026/01/05/stepgate-{ulid}-verify[$LATEST]{instance}`, or `2026/01/05/[$LATEST]{instance}` where no
+    /// function is named.
+    ///
+    /// Nothing may stand before the date or after the function but its version: a role's permission is a pattern that
+    /// the name of its own function satisfies anywhere in the name of a stream, and whoever has the role may make
+    /// streams of any name.
+    pub fn of(stream: &str) -> Self {
+        let parts: Vec<&str> = stream.split('/').collect();
+        let [year, month, day, writer] = parts.as_slice() else {
+            return Self::Foreign;
+        };
+        let number = |text: &str, digits: usize| {
+            text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        if !(number(year, 4) && number(month, 2) && number(day, 2)) {
+            return Self::Foreign;
+        }
+        match writer.split_once('[') {
+            Some(("", _)) => Self::Unnamed,
+            Some((function, _)) => tenant_of_function(function).map_or(Self::Foreign, Self::Tenant),
+            None => Self::Foreign,
+        }
+    }
+}
+
+fn tenant_of_function(name: &str) -> Option<String> {
     let ulid = name.strip_prefix("stepgate-")?;
     let ulid = ulid
         .strip_suffix("-challenge")
@@ -197,19 +234,39 @@ mod tests {
         let ulid = "01jd7v0p3h8s5k2m4n6q9r1t0w";
         for function in ["challenge", "verify"] {
             let stream = format!("2026/01/05/stepgate-{ulid}-{function}[$LATEST]0123456789abcdef");
-            assert_eq!(tenant_of_stream(&stream), Some(format!("tnt_{ulid}")));
+            assert_eq!(Writer::of(&stream), Writer::Tenant(format!("tnt_{ulid}")));
         }
         for stream in [
             String::new(),
-            "2026/01/05/[$LATEST]0123".to_owned(),
             format!("2026/01/05/stepgate-{ulid}-other[$LATEST]0123"),
             format!("2026/01/05/stepgate-{ulid}-verify"),
             format!("2026/01/05/stepgate-{}-verify[$LATEST]0", &ulid[1..]),
             format!("2026/01/05/stepgate-{}-verify[$LATEST]0", ulid.to_uppercase()),
             format!("stepgate-{ulid}-verify[x]/2026/01/05/another[$LATEST]0"),
             format!("2026/01/05/x-stepgate-{ulid}-verify[$LATEST]0"),
+            format!("05/stepgate-{ulid}-verify[$LATEST]0"),
         ] {
-            assert_eq!(tenant_of_stream(&stream), None, "{stream}");
+            assert_eq!(Writer::of(&stream), Writer::Foreign, "{stream}");
         }
+        assert_eq!(Writer::of("2026/01/05/[$LATEST]0123"), Writer::Unnamed);
+    }
+
+    #[test]
+    fn a_stream_that_ones_own_role_may_write_to_is_not_anothers() {
+        let (own, other) = ("01jd7v0p3h8s5k2m4n6q9r1t0w", "01jd7v0p3h8s5k2m4n6q9r1t0x");
+        // Each of them satisfies the pattern `*/stepgate-{own}-verify[*` of the role.
+        for stream in [
+            format!("2026/01/05/stepgate-{own}-verify[/stepgate-{other}-verify[$LATEST]0"),
+            format!(
+                "2026/01/05/stepgate-{own}-verify[$LATEST]0/2026/01/05/stepgate-{other}-verify[$LATEST]0"
+            ),
+            format!("x/stepgate-{own}-verify[/05/stepgate-{other}-verify[$LATEST]0"),
+            format!("x/stepgate-{own}-verify[x/05/[$LATEST]0"),
+        ] {
+            assert_eq!(Writer::of(&stream), Writer::Foreign, "{stream}");
+        }
+        // What follows the function's own name names nobody.
+        let stream = format!("2026/01/05/stepgate-{own}-verify[stepgate-{other}-verify[$LATEST]0");
+        assert_eq!(Writer::of(&stream), Writer::Tenant(format!("tnt_{own}")));
     }
 }

@@ -159,6 +159,20 @@ async fn in_development_a_stream_without_a_name_may_be_any_tenants() {
     // A stream that has a name is believed all the same.
     let summary = forwarder.handle(&delivery(&stream(), &lines)).await.unwrap();
     assert_eq!((summary.forwarded, summary.other_tenant), (1, 1));
+    // One that names somebody else is nobody's, also here.
+    let foreign = delivery("2026/01/05/another-function[$LATEST]0123", &lines);
+    let summary = forwarder.handle(&foreign).await.unwrap();
+    assert_eq!((summary.forwarded, summary.foreign_stream), (0, 2));
+}
+
+#[tokio::test]
+async fn a_stream_made_by_one_tenants_role_is_not_taken_for_anothers() {
+    // The role may write to streams that its own function's name stands in, wherever that is.
+    let own = "01jd7v0p3h8s5k2m4n6q9r1t0x";
+    let stream = format!("2026/01/05/stepgate-{own}-verify[/stepgate-{ULID}-verify[$LATEST]0123456789abcdef");
+    let (summary, bodies) = forward(&stream, &[event(1).to_string()]).await;
+    assert_eq!((summary.foreign_stream, summary.forwarded), (1, 0));
+    assert!(bodies.is_empty());
 }
 
 #[tokio::test]

@@ -295,6 +295,31 @@ mod tests {
     }
 
     #[test]
+    fn every_alert_says_what_it_is_and_leads_to_what_to_do() {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+        let page = fs::read_to_string(root.join("docs/alerts.md")).unwrap();
+        let mut names = Vec::new();
+        for file in files_in(&root.join(RULES), "yaml").unwrap() {
+            let text = fs::read_to_string(file).unwrap();
+            for alert in text.split("- alert: ").skip(1) {
+                let name = alert.lines().next().unwrap();
+                let runbook = format!("runbook_url: RUNBOOK_URL#{}", name.to_lowercase());
+                for wanted in ["severity: ", "summary: ", "description: ", &runbook] {
+                    assert!(alert.contains(wanted), "{name} has no `{wanted}`");
+                }
+                names.push(name.to_owned());
+            }
+        }
+        let sections = page.lines().filter_map(|line| line.strip_prefix("### "));
+        assert_eq!(
+            sections.collect::<Vec<_>>(),
+            names,
+            "sections of docs/alerts.md, in the order of the rules"
+        );
+        assert!(names.len() > 20, "{names:?}");
+    }
+
+    #[test]
     fn every_rule_file_has_a_test() {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
         let rules = files_in(&root.join(RULES), "yaml").unwrap();

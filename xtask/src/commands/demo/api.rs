@@ -48,6 +48,17 @@ impl ApiClient {
         read(answer, "POST", path)
     }
 
+    /// A POST that may be repeated under the same key.
+    pub(crate) fn post_once(&self, path: &str, key: &str, body: &Value) -> anyhow::Result<Value> {
+        let answer = self
+            .agent
+            .post(self.url(path))
+            .header("authorization", self.authorization())
+            .header("idempotency-key", key)
+            .send_json(body);
+        read(answer, "POST", path)
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base_url)
     }

@@ -38,7 +38,7 @@ pub(super) fn run(
     } = onboard(context, system, true, report)?;
     let password = format!("Demo-{}", random_hex(8)?);
     report.step(context, "user", |progress| {
-        create_user(context, system, &user_pool_id, &password)?;
+        create_users(context, system, &user_pool_id, &[(USERNAME, &password)])?;
         progress.set_note(USERNAME);
         Ok(())
     })?;
@@ -102,36 +102,19 @@ pub(super) fn onboard(
 
     let partner = ApiClient::new(&system.api_url, &api_key);
     let (tenant_id, user_pool_id) = report.step(context, "tenant", |progress| {
-        let body = json!({
-            "name": "Acme",
-            "blockid": {
-                "tenant_dns": system.blockid_host, "community": BLOCKID_COMMUNITY,
-                "client_id": BLOCKID_CLIENT_ID, "client_secret": system.blockid_client_secret,
-            },
-            "pool": { "self_sign_up": self_sign_up },
-        });
-        let accepted = partner.post("/v1/tenants", &body)?;
-        let tenant_id = text(&accepted, "/tenant/id")?;
-        partner.watch(context, &text(&accepted, "/operation/id")?, progress)?;
-        let tenant = partner.get(&format!("/v1/tenants/{tenant_id}"))?;
-        let user_pool_id = text(&tenant, "/user_pool_id")?;
-        progress.set_note(format!("{tenant_id}, pool {user_pool_id}"));
-        Ok((tenant_id, user_pool_id))
+        make_tenant(context, system, &partner, ("Acme", self_sign_up), progress)
     })?;
     report.tenant_id = Some(tenant_id.clone());
     report.user_pool_id = Some(user_pool_id.clone());
 
     let (app_id, client_id) = report.step(context, "app", |progress| {
-        let accepted = partner.post(
-            &format!("/v1/tenants/{tenant_id}/apps"),
+        make_app(
+            context,
+            &partner,
+            &tenant_id,
             &json!({"name": "Portal"}),
-        )?;
-        let app_id = text(&accepted, "/app/id")?;
-        partner.watch(context, &text(&accepted, "/operation/id")?, progress)?;
-        let app = partner.get(&format!("/v1/tenants/{tenant_id}/apps/{app_id}"))?;
-        let client_id = text(&app, "/client_id")?;
-        progress.set_note(format!("{app_id}, client {client_id}"));
-        Ok((app_id, client_id))
+            progress,
+        )
     })?;
     report.app_id = Some(app_id);
     report.client_id = Some(client_id.clone());
@@ -142,18 +125,55 @@ pub(super) fn onboard(
             "name": "Acme Bank", "action_step_up": true, "allowed_origins": [origin],
             "return_url": app::return_url(system.page_port),
         });
-        let accepted = partner.post(&format!("/v1/tenants/{tenant_id}/apps"), &body)?;
-        let app_id = text(&accepted, "/app/id")?;
-        partner.watch(context, &text(&accepted, "/operation/id")?, progress)?;
-        let app = partner.get(&format!("/v1/tenants/{tenant_id}/apps/{app_id}"))?;
-        let client_id = text(&app, "/client_id")?;
-        progress.set_note(format!("{app_id}, client {client_id}"));
+        let (_, client_id) = make_app(context, &partner, &tenant_id, &body, progress)?;
         Ok(client_id)
     })?);
     Ok(Onboarded {
         user_pool_id,
         client_id,
     })
+}
+
+/// Onboards a customer and waits until it is ready; its id and its pool's.
+pub(super) fn make_tenant(
+    context: &Context,
+    system: &System,
+    partner: &ApiClient,
+    (name, self_sign_up): (&str, bool),
+    progress: &Progress,
+) -> anyhow::Result<(String, String)> {
+    let body = json!({
+        "name": name,
+        "blockid": {
+            "tenant_dns": system.blockid_host, "community": BLOCKID_COMMUNITY,
+            "client_id": BLOCKID_CLIENT_ID, "client_secret": system.blockid_client_secret,
+        },
+        "pool": { "self_sign_up": self_sign_up },
+    });
+    let accepted = partner.post("/v1/tenants", &body)?;
+    let tenant_id = text(&accepted, "/tenant/id")?;
+    partner.watch(context, &text(&accepted, "/operation/id")?, progress)?;
+    let tenant = partner.get(&format!("/v1/tenants/{tenant_id}"))?;
+    let user_pool_id = text(&tenant, "/user_pool_id")?;
+    progress.set_note(format!("{tenant_id}, pool {user_pool_id}"));
+    Ok((tenant_id, user_pool_id))
+}
+
+/// Adds an app and waits until it can be signed in to; its id and its client's.
+pub(super) fn make_app(
+    context: &Context,
+    partner: &ApiClient,
+    tenant_id: &str,
+    app: &Value,
+    progress: &Progress,
+) -> anyhow::Result<(String, String)> {
+    let accepted = partner.post(&format!("/v1/tenants/{tenant_id}/apps"), app)?;
+    let app_id = text(&accepted, "/app/id")?;
+    partner.watch(context, &text(&accepted, "/operation/id")?, progress)?;
+    let app = partner.get(&format!("/v1/tenants/{tenant_id}/apps/{app_id}"))?;
+    let client_id = text(&app, "/client_id")?;
+    progress.set_note(format!("{app_id}, client {client_id}"));
+    Ok((app_id, client_id))
 }
 
 /// Shows what happened.
@@ -163,18 +183,28 @@ pub(super) fn tell_all(ui: &Ui, story: &[(&'static str, String)], logged: &[(Str
 }
 
 /// As the customer's own administrator would: with the AWS SDK, not through Stepgate.
-fn create_user(context: &Context, system: &System, user_pool_id: &str, password: &str) -> anyhow::Result<()> {
+pub(super) fn create_users(
+    context: &Context,
+    system: &System,
+    user_pool_id: &str,
+    users: &[(&str, &str)],
+) -> anyhow::Result<()> {
     let mut command = context.processes.command(system.venv.python());
-    command.arg(context.root.join("xtask/python/create_user.py"));
+    command.arg(context.root.join("xtask/python/create_users.py"));
     system.point_to_aws(&mut command);
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    let email = format!("{USERNAME}@acme.example");
-    let wanted =
-        json!({"user_pool_id": user_pool_id, "username": USERNAME, "password": password, "email": email});
+    let users: Vec<Value> = users
+        .iter()
+        .map(|(username, password)| {
+            let email = format!("{username}@acme.example");
+            json!({"username": username, "password": password, "email": email})
+        })
+        .collect();
+    let wanted = json!({"user_pool_id": user_pool_id, "users": users});
     child
         .stdin
         .take()
@@ -183,7 +213,7 @@ fn create_user(context: &Context, system: &System, user_pool_id: &str, password:
     let output = child.wait_with_output()?;
     if !output.status.success() {
         bail!(
-            "the user could not be made: {}",
+            "users could not be made: {}",
             String::from_utf8_lossy(&output.stderr).trim()
         );
     }
@@ -279,6 +309,13 @@ pub(super) fn print_what_next(ui: &Ui, report: &Report) {
     }
     if let Some(url) = &report.demo_url {
         ui.line(Tone::Bold, "\nopen this in a browser, and sign in yourself");
+        ui.line(Tone::Good, &format!("  {url}"));
+    }
+    if let Some(url) = &report.console_url {
+        ui.line(
+            Tone::Bold,
+            "\nand this: the operator's console (the link signs in once, within half an hour)",
+        );
         ui.line(Tone::Good, &format!("  {url}"));
     }
     ui.line(Tone::Bold, "\nto go on with");

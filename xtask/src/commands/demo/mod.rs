@@ -5,6 +5,7 @@
 //! - [`sign_in`]: signs a user in as a client SDK and a browser would.
 //! - [`app`]: starts the app with the page.
 //! - [`report`]: what `--json` writes.
+//! - [`traffic`]: signs users in all the time, with `--traffic`.
 //!
 //! [`attacked`] starts the same system for the attack catalogue, [`ApiAlone`] the API for what fuzzes or measures it.
 //!
@@ -16,7 +17,8 @@ mod cognito;
 mod job;
 mod report;
 mod sign_in;
-mod system;
+pub(crate) mod system;
+mod traffic;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,6 +51,12 @@ pub(crate) struct Options {
     /// Fixed ports instead of free ones: API here, then BlockID simulator, MiniStack, Postgres, the app.
     #[arg(long, value_name = "PORT")]
     port_base: Option<u16>,
+    /// Onboard two more customers and sign their users in all the time, so many a minute: with all methods, failures and people who
+    /// give up. Everything goes the way of real sign-ins, and the figures that the API reports are shown. With `--once` it ends after
+    /// some sign-ins whose figures arrived.
+    #[arg(long, value_name = "PER_MINUTE", num_args = 0..=1, default_missing_value = "40",
+          value_parser = clap::value_parser!(u16).range(1..=120))]
+    traffic: Option<u16>,
     /// Forget all tools and state in `.stepgate/` first.
     #[arg(long)]
     reset: bool,
@@ -66,24 +74,28 @@ pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCo
     let mut report = Report::default();
     let done = prepare_and_do(context, options, &mut report);
     if done.as_ref().is_err_and(anyhow::Error::is::<Interrupted>) {
-        return done.map(|()| ExitCode::FAILURE);
+        return done.map(|_| ExitCode::FAILURE);
     }
     report.ok = done.is_ok();
     if let Some(file) = &options.json {
         report.write(file)?;
     }
-    done.context("the demonstration did not reach its end; logs are in .stepgate/logs")?;
+    let system = done.context("the demonstration did not reach its end; logs are in .stepgate/logs")?;
     job::print_what_next(&context.ui, &report);
+    if let Some(per_minute) = options.traffic {
+        traffic::run(context, &system, &mut report, per_minute, options.once)?;
+    } else if !options.once {
+        context.ui.line(Tone::Bold, "\nup until Ctrl-C");
+        context.processes.wait_for_signal()?;
+    }
     if options.once {
         return Ok(ExitCode::SUCCESS);
     }
-    context.ui.line(Tone::Bold, "\nup until Ctrl-C");
-    context.processes.wait_for_signal()?;
     context.ui.line(Tone::Dim, "ending every process");
     Ok(ExitCode::SUCCESS)
 }
 
-fn prepare_and_do(context: &Context, options: &Options, report: &mut Report) -> anyhow::Result<()> {
+fn prepare_and_do(context: &Context, options: &Options, report: &mut Report) -> anyhow::Result<System> {
     let system = System::start(context, &Ports::from_base(options.port_base), report)?;
     job::run(context, &system, report, |story, logged| {
         job::tell_all(&context.ui, story, logged);
@@ -98,7 +110,7 @@ fn prepare_and_do(context: &Context, options: &Options, report: &mut Report) -> 
             .ui
             .line(Tone::Warn, &format!("warning: {hint}: {error:#}"));
     }
-    Ok(())
+    Ok(system)
 }
 
 /// The same system for the browser tests, around services that run; writes what they need to know to `file`.

@@ -32,6 +32,8 @@ pub(super) struct Report {
     pub(super) bank_client_id: Option<String>,
     /// Where the page is.
     pub(super) demo_url: Option<String>,
+    /// Page of the console that signs an operator in, once and for half an hour.
+    pub(super) console_url: Option<String>,
     pub(super) username: Option<String>,
     pub(super) password: Option<String>,
     pub(super) steps: Vec<Step>,
@@ -117,7 +119,7 @@ mod tests {
         keys.sort_unstable();
         assert_eq!(
             keys.join(" "),
-            "api_key api_url app_id aws_endpoint_url aws_region bank_client_id blockid_url client_id demo_url id_token_claims ok operator_key \
+            "api_key api_url app_id aws_endpoint_url aws_region bank_client_id blockid_url client_id console_url demo_url id_token_claims ok operator_key \
              partner_id password steps tenant_id user_pool_id username"
         );
         assert_eq!(

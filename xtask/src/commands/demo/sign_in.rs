@@ -46,7 +46,7 @@ impl SignIn<'_> {
     }
 
     /// `InitiateAuth` and the password's proof; ends with the step-up challenge.
-    fn prove_password(
+    pub(super) fn prove_password(
         &self,
         cognito: &CognitoClient,
         story: &mut Vec<(&'static str, String)>,
@@ -111,17 +111,7 @@ impl SignIn<'_> {
             .first()
             .context("BlockID's authorize page offers no method")?;
         story.push(("BlockID", format!("its page offers: {}", methods.join(", "))));
-        let request = json!({
-            "authorize_url": authorize_url, "username": self.username, "method": method, "outcome": "success",
-        });
-        let mut done = agent
-            .post(format!("{}/sim/step-ups", self.blockid_url))
-            .send_json(&request)?;
-        let text = done.body_mut().read_to_string()?;
-        if !done.status().is_success() {
-            bail!("the step-up was answered with {}: {text}", done.status());
-        }
-        let answer: Value = serde_json::from_str(&text).context("the step-up was not answered with JSON")?;
+        let answer = self.complete(challenge, method, &[])?;
         let code = answer["code"]
             .as_str()
             .with_context(|| format!("the step-up gave no code: {answer}"))?;
@@ -139,8 +129,29 @@ impl SignIn<'_> {
         Ok(answer)
     }
 
+    /// Has the simulator complete a step-up as a person would, with what goes wrong with it; ends with what the page posts.
+    pub(super) fn complete(
+        &self,
+        challenge: &Answer,
+        method: &str,
+        faults: &[Value],
+    ) -> anyhow::Result<Value> {
+        let request = json!({
+            "authorize_url": parameter(challenge, "authorize_url")?, "username": self.username, "method": method,
+            "outcome": "success", "faults": faults,
+        });
+        let mut done = http::agent(Duration::from_secs(20))
+            .post(format!("{}/sim/step-ups", self.blockid_url))
+            .send_json(&request)?;
+        let text = done.body_mut().read_to_string()?;
+        if !done.status().is_success() {
+            bail!("the step-up was answered with {}: {text}", done.status());
+        }
+        serde_json::from_str(&text).context("the step-up was not answered with JSON")
+    }
+
     /// The challenge's answer; ends with tokens.
-    fn answer_step_up(
+    pub(super) fn answer_step_up(
         &self,
         cognito: &CognitoClient,
         challenge: &Answer,

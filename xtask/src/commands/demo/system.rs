@@ -85,10 +85,11 @@ impl System {
             context,
             program: context.target().join("debug/stepgate"),
             postgres,
-            ministack,
             database: DATABASE,
             encryption_key: random_base64(32)?,
             api_port,
+            aws_endpoint_url: ministack.url(),
+            aws_access_key_id: AWS_ACCESS_KEY_ID.to_owned(),
         };
         report.step(context, "migrations", |progress| service.migrate(progress))?;
         report.step(context, "API", |progress| service.start_api(&api_url, progress))?;
@@ -98,7 +99,10 @@ impl System {
         })?;
         let operator_key = report.step(context, "operator key", |_| service.bootstrap_operator_key())?;
 
+        let console_path = report.step(context, "console link", |_| service.console_link())?;
+
         report.api_url = Some(api_url.clone());
+        report.console_url = Some(format!("{api_url}{console_path}"));
         report.operator_key = Some(operator_key.clone());
         report.aws_endpoint_url = Some(ministack.url());
         report.aws_region = Some(AWS_REGION.to_owned());
@@ -140,10 +144,11 @@ impl<'a> ApiAlone<'a> {
             context,
             program,
             postgres: &services.postgres,
-            ministack: &services.ministack,
             database,
             encryption_key: random_base64(32)?,
             api_port: Ports::free().choose(Listener::Api)?,
+            aws_endpoint_url: services.ministack.url(),
+            aws_access_key_id: AWS_ACCESS_KEY_ID.to_owned(),
         };
         progress.detail("migrating");
         service.migrate(progress)?;
@@ -174,7 +179,7 @@ impl<'a> ApiAlone<'a> {
     }
 }
 
-fn start_simulator(
+pub(crate) fn start_simulator(
     context: &Context,
     ports: &Ports,
     client_secret: &str,
@@ -209,19 +214,20 @@ fn start_simulator(
 }
 
 /// The program `stepgate` and what it is configured with.
-struct ServiceProgram<'a> {
-    context: &'a Context,
-    program: PathBuf,
-    postgres: &'a Postgres,
-    ministack: &'a MiniStack,
-    database: &'static str,
+pub(crate) struct ServiceProgram<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) program: PathBuf,
+    pub(crate) postgres: &'a Postgres,
+    pub(crate) database: &'static str,
     /// The database lives as long as this.
-    encryption_key: String,
-    api_port: u16,
+    pub(crate) encryption_key: String,
+    pub(crate) api_port: u16,
+    pub(crate) aws_endpoint_url: String,
+    pub(crate) aws_access_key_id: String,
 }
 
 impl ServiceProgram<'_> {
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         self.configured(&self.program, arguments)
     }
 
@@ -235,20 +241,26 @@ impl ServiceProgram<'_> {
                 command.env_remove(&name);
             }
         }
-        point_to_aws(&mut command, &self.ministack.url());
+        point_to_aws(&mut command, &self.aws_endpoint_url);
         command
+            .env("AWS_ACCESS_KEY_ID", &self.aws_access_key_id)
             .env("STEPGATE_DATABASE_URL", self.postgres.url(self.database))
             .env("STEPGATE_LISTEN", format!("127.0.0.1:{}", self.api_port))
             .env("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
             .env("STEPGATE_WORKER_POLL_MS", "250")
             .env("STEPGATE_ENCRYPTION_KEY", &self.encryption_key)
             .env("STEPGATE_ALLOWED_WEBHOOK_NETWORKS", "127.0.0.1/32")
+            .env(
+                "STEPGATE_CONSOLE_ORIGIN",
+                format!("http://127.0.0.1:{}", self.api_port),
+            )
+            .env("STEPGATE_CONSOLE_DEMO_LINK", "1")
             .current_dir(&self.context.root)
             .args(arguments);
         command
     }
 
-    fn migrate(&self, progress: &Progress) -> anyhow::Result<()> {
+    pub(crate) fn migrate(&self, progress: &Progress) -> anyhow::Result<()> {
         self.postgres.create_database(self.context, self.database)?;
         let log = self.context.fresh_log("migrate")?;
         self.context
@@ -273,7 +285,7 @@ impl ServiceProgram<'_> {
         Ok(())
     }
 
-    fn start(&self, name: &'static str, command: Command, log: &str) -> anyhow::Result<()> {
+    pub(crate) fn start(&self, name: &'static str, command: Command, log: &str) -> anyhow::Result<()> {
         let log = self.context.log(log);
         let (stop_signal, stop_within) = (Signal::SIGTERM, Duration::from_secs(15));
         self.context.processes.start(Service {
@@ -286,7 +298,7 @@ impl ServiceProgram<'_> {
     }
 
     /// The cell's shared stack in the emulator, and the trigger artifacts in its bucket.
-    fn bootstrap_cell(&self, progress: &Progress) -> anyhow::Result<()> {
+    pub(crate) fn bootstrap_cell(&self, progress: &Progress) -> anyhow::Result<()> {
         let artifacts = self.context.state().join("artifacts").display().to_string();
         let architecture = artifacts::architecture_of_host();
         let command = self.command(&[
@@ -311,7 +323,21 @@ impl ServiceProgram<'_> {
         Ok(())
     }
 
-    fn bootstrap_operator_key(&self) -> anyhow::Result<String> {
+    /// Path of a page that signs an operator in to the console, once.
+    fn console_link(&self) -> anyhow::Result<String> {
+        let text = self
+            .context
+            .processes
+            .text("stepgate console link", &mut self.command(&["console", "link"]))?;
+        let answer: Value =
+            serde_json::from_str(&text).context("`stepgate console link` did not print JSON")?;
+        Ok(answer["path"]
+            .as_str()
+            .context("`stepgate console link` printed no path")?
+            .to_owned())
+    }
+
+    pub(crate) fn bootstrap_operator_key(&self) -> anyhow::Result<String> {
         let text = self.context.processes.text(
             "stepgate keys bootstrap",
             &mut self.command(&["keys", "bootstrap"]),

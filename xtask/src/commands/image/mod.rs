@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
+use crate::artifacts;
 use crate::commands::package;
 use crate::context::Context;
 use crate::tools::find_on_path;
@@ -146,7 +147,11 @@ fn write_files(
     }
     let root = folder.join("root");
     put(&root.join("stepgate"), &executable, 0o755)?;
-    for file in ["manifest.json", "challenge.zip", "verify.zip"] {
+    let zips = artifacts::FUNCTIONS.map(|function| format!("{function}.zip"));
+    for file in ["manifest.json"]
+        .into_iter()
+        .chain(zips.iter().map(String::as_str))
+    {
         let bytes = fs::read(triggers.join(file)).with_context(|| format!("no {file} among the triggers"))?;
         put(&root.join("artifacts/arm64").join(file), &bytes, 0o644)?;
     }

@@ -28,6 +28,11 @@ impl Executable {
     pub(crate) fn package(&self) -> &str {
         &self.package
     }
+
+    /// Whether it is the package's test target of this name.
+    pub(crate) fn is_test(&self, package: &str, target: &str) -> bool {
+        self.package == package && self.target == format!("test {target}")
+    }
 }
 
 #[derive(Deserialize)]
@@ -199,7 +204,8 @@ pub(super) fn run_reporter(
     Ok(())
 }
 
-fn prepare(
+/// The command that runs an executable's tests.
+pub(crate) fn prepare(
     context: &Context,
     executable: &Executable,
     options: &Options,

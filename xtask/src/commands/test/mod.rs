@@ -2,6 +2,7 @@
 
 mod events;
 pub(crate) mod executables;
+mod previous;
 pub(crate) mod tally;
 mod web;
 
@@ -12,12 +13,12 @@ use clap::Args;
 
 use self::tally::{Budget, Tally};
 use crate::artifacts;
-use crate::commands::{chart, fuzz_api, lint, openapi_lint};
+use crate::commands::{chaos, chart, fuzz_api, lint, openapi_lint};
 use crate::context::Context;
 use crate::process::Interrupted;
 use crate::services::ports::Ports;
 use crate::services::{Services, lock};
-use crate::tools::Tools;
+use crate::tools::{Tools, promtool};
 use crate::ui::{Progress, Tone, tail};
 
 /// What `test` may be told.
@@ -32,6 +33,9 @@ pub(crate) struct Options {
     /// Leave out formatting, clippy and the template checks.
     #[arg(long)]
     no_lint: bool,
+    /// Build the service of this commit or tag too, and let the update tests go from it to this one and back.
+    #[arg(long, value_name = "REVISION")]
+    upgrade_from: Option<String>,
 }
 
 impl Options {
@@ -41,6 +45,7 @@ impl Options {
             filter: Some(filter.to_owned()),
             package: Vec::new(),
             no_lint: true,
+            upgrade_from: None,
         }
     }
 
@@ -103,12 +108,32 @@ fn run_stages(context: &Context, options: &Options, tally: &mut Tally) -> anyhow
     stages.run("build triggers", Budget::Build, |_, progress| {
         artifacts::build_for_host(context, progress)
     })?;
+    let previous = match &options.upgrade_from {
+        Some(revision) => Some(
+            stages.run("build previous release", Budget::Build, |_, progress| {
+                previous::build(context, revision, progress)
+            })?,
+        ),
+        None => None,
+    };
     let web = stages.run("web tools", Budget::Build, |_, progress| {
         web::Tools::ready(context, &tools.venv, progress)
     })?;
     let services = Services::start(context, &tools, &Ports::free())?;
     let mut environment = services.test_environment(context, &tools);
     environment.extend(web.test_environment());
+    environment.extend(previous.map(|program| (previous::VARIABLE, program)));
+    environment.extend(stages.run("Prometheus", Budget::Build, |tally, progress| {
+        let found = promtool::test_environment(context, progress)?;
+        if found.is_none() {
+            progress.set_note("skipped: no prometheus");
+            tally.miss(
+                "the dashboards against a live Prometheus",
+                promtool::INSTALL_COMMAND,
+            );
+        }
+        Ok(found)
+    })?);
     stages.run("tests", Budget::Test, |tally, progress| {
         context.fresh_log("tests")?;
         for executable in &executables {
@@ -126,6 +151,9 @@ fn run_stages(context: &Context, options: &Options, tally: &mut Tally) -> anyhow
             fuzz_api::bounded(context, &tools.venv, &services, tally, progress)
         })?;
         deployment(context, &tools, &services, &mut stages)?;
+        stages.run("chaos", Budget::Test, |tally, progress| {
+            chaos::bounded(context, &tools, &services, tally, progress)
+        })?;
     }
     if options.package.is_empty() {
         stages.run("web tests", Budget::Test, |tally, progress| {

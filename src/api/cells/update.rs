@@ -1,0 +1,58 @@
+//! `PATCH /v1/cells/{cell_id}`
+
+use super::Cell;
+use crate::{
+    Context,
+    api::{
+        extract::{AsOperator, Body, Caller, PathIds, RequestBody},
+        respond::{Answer, ok},
+    },
+    domain::{
+        cell::{CellState, Quotas},
+        object::objects_only,
+    },
+    ids::CellId,
+    usecases::cells,
+};
+use actix_web::{patch, web::Data};
+use serde::Deserialize;
+
+/// A change of a cell; what is absent stays.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+#[schema(example = json!({"state": "closed"}))]
+pub struct CellChange {
+    /// `closed` keeps the tenants that are there and takes no more.
+    pub state: Option<CellState>,
+    /// AWS quotas, in place of those that were given before: what is absent in it is AWS's default.
+    pub quotas: Option<Quotas>,
+}
+
+objects_only!(CellChange);
+
+impl RequestBody for CellChange {}
+
+/// Close or open a cell, or tell its quotas.
+///
+/// For operators. Everything else of a cell is changed by `stepgate cell apply`. Nothing of it depends on what it was
+/// before, so there is no `If-Match`.
+#[utoipa::path(
+    operation_id = "updateCell", tag = "cells",
+    params(("cell_id" = CellId, Path, description = "The cell")),
+    request_body = CellChange,
+    responses((status = 200, description = "The cell", body = Cell))
+)]
+#[patch("/v1/cells/{cell_id}")]
+pub(crate) async fn update_cell(
+    caller: Caller<AsOperator>,
+    context: Data<Context>,
+    id: PathIds<CellId>,
+    body: Body<CellChange>,
+) -> Answer {
+    let change = cells::CellChange {
+        state: body.0.state,
+        quotas: body.0.quotas,
+    };
+    let roomy = cells::update(&context, &caller.request, id.0, change).await?;
+    Ok(ok(&Cell::from(roomy)))
+}

@@ -1,0 +1,283 @@
+//! A budget for calls: every try of a call takes a token first, so that all workers together stay under what AWS allows.
+//!
+//! The one place that every call passes is the HTTP connection: [`BudgetedHttp`] reads from the signed request what it asks
+//! for, waits for a token of its [`Bucket`], and tells the source of tokens when AWS throttles all the same. Tokens are taken
+//! a few at a time and kept for a moment, so that a call does not cost a question to the database.
+//!
+//! To budget another operation: a line in [`bucket`].
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
+use std::{
+    collections::HashMap,
+    fmt::Debug,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// Longest wait for a token. Shorter than the time for a try, so that running out of budget is told from a lost answer.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// How long tokens are good after they were taken.
+const KEPT_FOR: Duration = Duration::from_millis(200);
+/// Answers of errors are read up to this size to see whether AWS throttles.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
+
+/// A future of a source of tokens.
+pub type Answering<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where tokens come from.
+pub trait Tokens: Debug + Send + Sync {
+    /// Takes up to what the bucket gives at once; none and a pause when it is empty.
+    fn take<'a>(&'a self, scope: &'a str, bucket: Bucket) -> Answering<'a, Granted>;
+    /// AWS refused a call as one too many.
+    fn throttled<'a>(&'a self, scope: &'a str, bucket: Bucket) -> Answering<'a, ()>;
+}
+
+/// Operations that AWS counts together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bucket {
+    /// Name of the operation or of the group.
+    pub name: &'static str,
+    /// Calls a second that AWS allows by its documentation; where it documents none, a cautious guess that adapts.
+    pub limit_per_s: f64,
+}
+
+/// Tokens that were taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Granted {
+    /// How many.
+    pub tokens: u32,
+    /// When to ask again if there were none.
+    pub pause: Duration,
+}
+
+/// The budget ran out for longer than a call can wait.
+#[derive(Debug, thiserror::Error)]
+#[error("the budget for {0} is used up")]
+pub struct BudgetUsedUp(pub &'static str);
+
+/// The bucket of an operation; `None` for what AWS does not limit in a way that matters here.
+pub fn bucket(operation: &str) -> Option<Bucket> {
+    let (service, name) = operation.split_once(':')?;
+    let of = |name, limit_per_s| Some(Bucket { name, limit_per_s });
+    match service {
+        // Quotas of Amazon Cognito, by category of operations: 15 requests a second each.
+        "cognito-idp" => match name {
+            "DescribeUserPool" => of("cognito-idp:UserPoolRead", 15.0),
+            "AddCustomAttributes" | "UpdateUserPool" => of("cognito-idp:UserPoolUpdate", 15.0),
+            "DescribeUserPoolClient" | "ListUserPoolClients" => of("cognito-idp:UserPoolClientRead", 15.0),
+            "CreateUserPoolClient" | "DeleteUserPoolClient" | "UpdateUserPoolClient" => {
+                of("cognito-idp:UserPoolClientUpdate", 15.0)
+            }
+            _ => None,
+        },
+        // Not documented.
+        "cloudformation" if name.starts_with("Describe") => of("cloudformation:Describe", 10.0),
+        "cloudformation" => of("cloudformation:Change", 5.0),
+        // Quotas of AWS Secrets Manager: 50 changes a second; reads are far from theirs.
+        "secretsmanager" if name.starts_with("Get") || name.starts_with("Describe") => None,
+        "secretsmanager" => of("secretsmanager:Change", 50.0),
+        // Quotas of AWS Lambda: 100 reads of functions a second; invocations are limited by concurrency.
+        "lambda" if name == "GetFunctionConfiguration" => of("lambda:GetFunction", 100.0),
+        "dynamodb" if name == "UpdateTable" => of("dynamodb:UpdateTable", 10.0),
+        _ => None,
+    }
+}
+
+/// Connections on which every call is within the budget.
+#[derive(Debug)]
+pub struct BudgetedHttp {
+    inner: SharedHttpClient,
+    gate: Arc<Gate>,
+}
+
+impl BudgetedHttp {
+    /// Calls of one scope through `inner`, with tokens of `source`.
+    pub fn new(inner: SharedHttpClient, source: Arc<dyn Tokens>, scope: &str) -> Self {
+        let gate = Gate {
+            source,
+            scope: scope.to_owned(),
+            purses: Mutex::new(HashMap::new()),
+        };
+        Self {
+            inner,
+            gate: Arc::new(gate),
+        }
+    }
+}
+
+impl HttpClient for BudgetedHttp {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(Connector {
+            inner: self.inner.http_connector(settings, components),
+            gate: Arc::clone(&self.gate),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Connector {
+    inner: SharedHttpConnector,
+    gate: Arc<Gate>,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let Some(bucket) = operation_of(&request).as_deref().and_then(bucket) else {
+            return self.inner.call(request);
+        };
+        let (inner, gate) = (self.inner.clone(), Arc::clone(&self.gate));
+        HttpConnectorFuture::new(async move {
+            gate.pass(bucket).await?;
+            let mut response = inner.call(request).await?;
+            if is_throttling(&mut response).await? {
+                gate.source.throttled(&gate.scope, bucket).await;
+            }
+            Ok(response)
+        })
+    }
+}
+
+/// Tokens at hand, one purse a bucket. Whoever holds a purse's lock asks for all who wait behind.
+#[derive(Debug)]
+struct Gate {
+    source: Arc<dyn Tokens>,
+    scope: String,
+    purses: Mutex<HashMap<&'static str, Arc<tokio::sync::Mutex<Purse>>>>,
+}
+
+#[derive(Debug)]
+struct Purse {
+    tokens: u32,
+    good_until: Instant,
+}
+
+impl Gate {
+    async fn pass(&self, bucket: Bucket) -> Result<(), ConnectorError> {
+        let used_up = || ConnectorError::other(Box::new(BudgetUsedUp(bucket.name)), None);
+        let taken = tokio::time::timeout(LONGEST_WAIT, self.take(bucket)).await;
+        taken.map_err(|_| {
+            tracing::warn!(
+                bucket = bucket.name,
+                scope = self.scope,
+                "no budget for a call in time"
+            );
+            used_up()
+        })
+    }
+
+    async fn take(&self, bucket: Bucket) {
+        let purse = {
+            let mut purses = self.purses.lock().unwrap_or_else(PoisonError::into_inner);
+            let empty = || {
+                Arc::new(tokio::sync::Mutex::new(Purse {
+                    tokens: 0,
+                    good_until: Instant::now(),
+                }))
+            };
+            Arc::clone(purses.entry(bucket.name).or_insert_with(empty))
+        };
+        let mut purse = purse.lock().await;
+        loop {
+            if purse.tokens > 0 && Instant::now() < purse.good_until {
+                purse.tokens -= 1;
+                return;
+            }
+            // Good from when they were asked for: the database counted from then.
+            let asked_at = Instant::now();
+            let granted = self.source.take(&self.scope, bucket).await;
+            *purse = Purse {
+                tokens: granted.tokens,
+                good_until: asked_at + KEPT_FOR,
+            };
+            if granted.tokens == 0 {
+                tokio::time::sleep(granted.pause).await;
+            }
+        }
+    }
+}
+
+/// Service and operation of a signed request.
+fn operation_of(request: &HttpRequest) -> Option<String> {
+    let headers = request.headers();
+    // Credential=KEY/DATE/REGION/SERVICE/aws4_request
+    let scope = headers.get("authorization")?.split("Credential=").nth(1)?;
+    let service = scope.split('/').nth(3)?;
+    let name = if let Some(target) = headers.get("x-amz-target") {
+        target.rsplit('.').next()?.to_owned()
+    } else if service == "lambda" {
+        let path = request.uri().split('?').next()?;
+        let reads = request.method() == "GET" && path.ends_with("/configuration");
+        if reads {
+            "GetFunctionConfiguration"
+        } else {
+            "Other"
+        }
+        .to_owned()
+    } else {
+        let body = std::str::from_utf8(request.body().bytes()?).ok()?;
+        body.split('&')
+            .find_map(|pair| pair.strip_prefix("Action="))?
+            .to_owned()
+    };
+    Some(format!("{service}:{name}"))
+}
+
+/// Whether AWS refused a call as one too many. The body is read for it and put back.
+async fn is_throttling(response: &mut HttpResponse) -> Result<bool, ConnectorError> {
+    if response.status().is_success() {
+        return Ok(false);
+    }
+    let body = std::mem::replace(response.body_mut(), SdkBody::taken());
+    let bytes = ByteStream::new(body).collect().await;
+    let bytes = bytes
+        .map_err(|error| ConnectorError::io(Box::new(error)))?
+        .into_bytes();
+    let says = |text: &str| {
+        ["Throttl", "TooManyRequests", "RequestLimitExceeded", "SlowDown"]
+            .iter()
+            .any(|word| text.contains(word))
+    };
+    let told = response.headers().get("x-amzn-errortype").is_some_and(says);
+    let start = bytes.get(..bytes.len().min(MAX_ERROR_BYTES)).unwrap_or_default();
+    let written = says(&String::from_utf8_lossy(start));
+    *response.body_mut() = SdkBody::from(bytes);
+    Ok(told || written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_that_aws_counts_together_share_a_bucket() {
+        let name = |operation| bucket(operation).map(|bucket| bucket.name);
+        assert_eq!(
+            name("cognito-idp:UpdateUserPoolClient"),
+            name("cognito-idp:CreateUserPoolClient")
+        );
+        assert_ne!(
+            name("cognito-idp:UpdateUserPool"),
+            name("cognito-idp:UpdateUserPoolClient")
+        );
+        assert_eq!(
+            name("cloudformation:DescribeStacks"),
+            Some("cloudformation:Describe")
+        );
+        assert_eq!(name("dynamodb:GetItem"), None);
+        assert_eq!(name("nonsense"), None);
+    }
+}

@@ -1,0 +1,15 @@
+//! The pages, one a file: read by use cases, shown by a template beside it.
+
+pub(super) mod app;
+pub(super) mod audit;
+pub(super) mod cells;
+pub(super) mod journey;
+pub(super) mod operation;
+pub(super) mod operations;
+pub(super) mod overview;
+pub(super) mod policy_version;
+pub(super) mod sign_in;
+pub(super) mod suspension;
+pub(super) mod tenant;
+pub(super) mod tenants;
+pub(super) mod users;

@@ -1,0 +1,208 @@
+//! `/console`: everything that the visitor may see, at a glance.
+
+use crate::{
+    Context, Result,
+    api::respond::Answer,
+    console::{
+        charts,
+        layout::{self, Section},
+        params::Params,
+        session::Visitor,
+        words,
+    },
+    ids::TenantId,
+    reporting::report::{Figures, GroupBy, GroupFigures},
+    storage::{PageRequest, step_up_events::Sought},
+    usecases::{
+        step_up_reports::{self, Answered},
+        tenant_overview::{self, TenantOverview},
+        tenants,
+    },
+};
+use actix_web::{routes, web::Data};
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+use std::cmp::Reverse;
+
+/// Tenants in a list of the first.
+const SHOWN: usize = 8;
+
+/// A tenant among the first, with its name.
+struct Ranked {
+    id: TenantId,
+    name: String,
+    provider: String,
+    figures: Figures,
+}
+
+#[routes]
+#[get("")]
+#[get("/")]
+pub(in crate::console) async fn show(visitor: Visitor, context: Data<Context>, params: Params) -> Answer {
+    let now = context.clock.now();
+    let range = params.range(now);
+    let request = &visitor.request;
+    let overview = tenant_overview::get(&context, request).await?;
+    let report = step_up_reports::of_all(&context, request, range.question(None)).await?;
+    let by_tenant = step_up_reports::of_all(&context, request, range.question(Some(GroupBy::Tenant))).await?;
+    let mut busiest = by_tenant.groups.clone();
+    busiest.sort_by_key(|group| Reverse(group.figures.started));
+    let mut slowest = by_tenant.groups;
+    slowest.retain(|group| group.figures.time_to_complete_p95_ms.is_some());
+    slowest.sort_by_key(|group| Reverse(group.figures.time_to_complete_p95_ms));
+    let busiest = named(&context, &visitor, busiest).await?;
+    let slowest = named(&context, &visitor, slowest).await?;
+    let newest = newest_event(&context, &visitor).await?;
+    let body = html! {
+        div class="head" {
+            h1 { "Overview" }
+            (layout::ranges("/console", &params, range))
+        }
+        div class="cards" {
+            section class="card third" aria-labelledby="tenants" { (conditions(&overview)) }
+            section class="card two-thirds" aria-labelledby="step-ups" { (step_ups(&report, newest, now)) }
+            @if !overview.troubled.is_empty() {
+                section class="card" aria-labelledby="attention" { (attention(&overview)) }
+            }
+            section class="card" aria-labelledby="over-time" {
+                h2 id="over-time" { "Outcomes over time" }
+                (charts::outcomes(range, &report.rows))
+            }
+            section class="card half" aria-labelledby="busiest" {
+                h2 id="busiest" { "Busiest tenants" }
+                (ranking("Busiest tenants", &busiest))
+            }
+            section class="card half" aria-labelledby="slowest" {
+                h2 id="slowest" { "Slowest providers" }
+                (ranking("Slowest providers", &slowest))
+            }
+        }
+    };
+    Ok(layout::answer(&visitor, "Overview", Section::Overview, &body))
+}
+
+/// The first of these groups by name. A tenant that was removed meanwhile has none and is left out.
+async fn named(context: &Context, visitor: &Visitor, groups: Vec<GroupFigures>) -> Result<Vec<Ranked>> {
+    let mut ranked = Vec::new();
+    for group in groups.into_iter().take(SHOWN) {
+        let Ok(id) = group.group.parse() else { continue };
+        if let Ok(tenant) = tenants::get(context, &visitor.request, id).await {
+            ranked.push(Ranked {
+                id,
+                name: tenant.name,
+                provider: tenant.blockid.tenant_dns,
+                figures: group.figures,
+            });
+        }
+    }
+    Ok(ranked)
+}
+
+async fn newest_event(context: &Context, visitor: &Visitor) -> Result<Option<DateTime<Utc>>> {
+    let page = PageRequest {
+        limit: 1,
+        after: None,
+    };
+    let found = step_up_reports::events(context, &visitor.request, &Sought::default(), &page).await?;
+    Ok(found.items.first().map(|event| event.at))
+}
+
+fn conditions(overview: &TenantOverview) -> Markup {
+    html! {
+        h2 id="tenants" { "Tenants" }
+        @if overview.total() == 0 {
+            p { "There are no tenants yet. A partner makes one with " code { "POST /v1/tenants" } "; " a href="/docs/" { "the API" } " says what it takes." }
+        } @else {
+            table {
+                thead { tr { th scope="col" { "Condition" } th scope="col" class="number" { "Tenants" } } }
+                tbody {
+                    @for (condition, tenants) in &overview.counts {
+                        tr {
+                            th scope="row" { (words::condition(*condition)) }
+                            td class="number" data-figure={ "tenants-" (condition.as_str()) } { (words::count(*tenants)) }
+                        }
+                    }
+                }
+            }
+            p { a href="/console/tenants" { "All tenants" } }
+        }
+    }
+}
+
+fn step_ups(report: &Answered, newest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Markup {
+    let total = &report.total;
+    html! {
+        h2 id="step-ups" { "Step-ups" }
+        dl class="figures" {
+            div { dt { "Started" } dd data-figure="started" { (words::count(total.started)) } }
+            div { dt { "Succeeded" } dd data-figure="succeeded" { (words::count(total.succeeded)) } }
+            div { dt { "Success rate" } dd data-figure="success-rate" { (words::percent(total.success_rate)) } }
+            div { dt { "Abandoned" } dd data-figure="abandoned" { (words::count_or_none(total.abandoned)) } }
+            div { dt { "Tokens refused" } dd data-figure="refused-tokens" { (words::count(total.refused_tokens)) } }
+            div { dt { "Half take less than" } dd data-figure="p50" { (words::duration(total.time_to_complete_p50_ms)) } }
+            div { dt { "95 % take less than" } dd data-figure="p95" { (words::duration(total.time_to_complete_p95_ms)) } }
+            div { dt { "Newest event" } dd class="small" {
+                @if let Some(at) = newest { (words::ago(at, now)) br; span class="quiet" { (words::time(at)) } }
+                @else { "none yet" }
+            } }
+        }
+        @if newest.is_none() {
+            p class="quiet" { "Events come when users sign in, within seconds: triggers print them, the cell's forwarder carries them, a worker counts them." }
+        }
+    }
+}
+
+fn attention(overview: &TenantOverview) -> Markup {
+    let table = html! {
+        table {
+            thead { tr { th scope="col" { "Tenant" } th scope="col" { "Condition" } th scope="col" { "Why" } } }
+            tbody {
+                @for tenant in &overview.troubled {
+                    tr {
+                        th scope="row" { a href={ "/console/tenants/" (tenant.id) } { (tenant.name) } }
+                        td { (words::condition(tenant.condition)) }
+                        td { (tenant.why.as_deref().unwrap_or(words::NONE)) }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        h2 id="attention" { "Somebody should look" }
+        (layout::scroll("Tenants that somebody should look at", &table))
+    }
+}
+
+fn ranking(label: &str, ranked: &[Ranked]) -> Markup {
+    if ranked.is_empty() {
+        return html! { p { "Nothing in this time. Choose a longer one above." } };
+    }
+    let most = ranked
+        .iter()
+        .map(|tenant| tenant.figures.started)
+        .max()
+        .unwrap_or_default();
+    let table = html! {
+        table {
+            thead { tr {
+                th scope="col" { "Tenant" } th scope="col" class="number" { "Started" } th scope="col" class="number" { "Success" }
+                th scope="col" class="number" { "95 % below" }
+            } }
+            tbody {
+                @for tenant in ranked {
+                    tr data-tenant=(tenant.id) {
+                        th scope="row" {
+                            a href={ "/console/tenants/" (tenant.id) } { (tenant.name) }
+                            br; span class="quiet" { (tenant.provider) }
+                            (charts::bar(charts::share(tenant.figures.started, most), "accent"))
+                        }
+                        td class="number" { (words::count(tenant.figures.started)) }
+                        td class="number" { (words::percent(tenant.figures.success_rate)) }
+                        td class="number" { (words::duration(tenant.figures.time_to_complete_p95_ms)) }
+                    }
+                }
+            }
+        }
+    };
+    layout::scroll(label, &table)
+}

@@ -1,0 +1,105 @@
+//! Budgets of AWS calls: token buckets that all workers share.
+//!
+//! Time is the database's own here, the one clock that all workers have in common. A bucket fills with three quarters
+//! of its rate and holds a tenth of it, so that what several workers took and have not used yet stays within the rest.
+
+use crate::{Result, domain::actor::OperatorScope};
+use sqlx::PgConnection;
+
+/// Tokens that were taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Taken {
+    /// How many.
+    pub tokens: f64,
+    /// Seconds until there is one, if there was none.
+    pub pause_s: f64,
+}
+
+/// A bucket as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Budget {
+    /// Service and operation, or group.
+    pub operation: String,
+    /// Calls a second that AWS allows.
+    pub limit_per_s: f64,
+    /// Calls a second that are made at present.
+    pub rate_per_s: f64,
+}
+
+/// Takes what the bucket holds. The bucket is made with `default_limit_per_s` unless the cell of the region has a
+/// limit of its own; a limit that was changed holds from the next call on.
+pub async fn take(
+    db: &mut PgConnection,
+    _scope: &OperatorScope,
+    region: &str,
+    operation: &str,
+    default_limit_per_s: f64,
+) -> Result<Taken> {
+    // A new bucket begins at its limit, whatever that is.
+    sqlx::query!(
+        "INSERT INTO aws_call_budgets (scope, operation, limit_per_s, rate_per_s, tokens, refilled_at)
+         VALUES ($1, $2, $3, 1e9, 0, clock_timestamp()) ON CONFLICT DO NOTHING",
+        region,
+        operation,
+        default_limit_per_s
+    )
+    .execute(&mut *db)
+    .await?;
+    let taken = sqlx::query!(
+        r#"WITH limits AS (
+               SELECT coalesce(min((aws_call_limits ->> $2)::double precision), $3) AS allowed FROM cells WHERE region = $1
+           ), held AS (
+               SELECT tokens, rate_per_s, extract(epoch FROM clock_timestamp() - refilled_at)::double precision AS passed_s
+               FROM aws_call_budgets WHERE scope = $1 AND operation = $2 FOR UPDATE
+           ), grown AS (
+               SELECT allowed, least(allowed, rate_per_s + allowed * 0.05 * passed_s) AS rate, tokens, passed_s FROM held, limits
+           ), filled AS (
+               SELECT allowed, rate, least(greatest(1, rate * 0.1), tokens + rate * 0.75 * passed_s) AS filled_to FROM grown
+           ), taken AS (
+               SELECT allowed, rate, filled_to, floor(filled_to) AS granted FROM filled
+           )
+           UPDATE aws_call_budgets SET limit_per_s = allowed, rate_per_s = rate, tokens = filled_to - granted,
+                                       refilled_at = clock_timestamp()
+           FROM taken WHERE scope = $1 AND operation = $2
+           RETURNING granted AS "granted!", (1 - (filled_to - granted)) / (rate * 0.75) AS "pause_s!""#,
+        region,
+        operation,
+        default_limit_per_s
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(Taken {
+        tokens: taken.granted,
+        pause_s: taken.pause_s,
+    })
+}
+
+/// AWS throttled: the rate is halved, once for all refusals of half a second, and never below a twentieth of the limit.
+pub async fn throttled(
+    db: &mut PgConnection,
+    _scope: &OperatorScope,
+    region: &str,
+    operation: &str,
+) -> Result<()> {
+    sqlx::query!(
+        "UPDATE aws_call_budgets
+         SET rate_per_s = greatest(limit_per_s * 0.05, rate_per_s * 0.5), tokens = 0, throttled_at = clock_timestamp()
+         WHERE scope = $1 AND operation = $2
+           AND (throttled_at IS NULL OR throttled_at < clock_timestamp() - interval '500 milliseconds')",
+        region,
+        operation
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The buckets of a region.
+pub async fn list(db: &mut PgConnection, _scope: &OperatorScope, region: &str) -> Result<Vec<Budget>> {
+    let budgets = sqlx::query_as!(
+        Budget,
+        "SELECT operation, limit_per_s, rate_per_s FROM aws_call_budgets WHERE scope = $1 ORDER BY operation",
+        region
+    );
+    Ok(budgets.fetch_all(db).await?)
+}

@@ -1,0 +1,301 @@
+//! Every call of the worker fails once, before and after it took effect; what comes of it in the end is the same.
+//!
+//! A [`Flow`] is something a partner asks for. It is run once without a fault for the state that it leaves, and then
+//! again and again, with the first, the second, … call failing, until there is no further call. The SDK does not
+//! try again here, so that each fault reaches the reconciler. To add a flow: a variant, and what it asks for in
+//! [`Stage::ask`].
+
+use super::{
+    holdings::{assert_account_holds, assert_nothing_doubled, fingerprint},
+    rig::{Rig, placeholder_artifacts},
+};
+use crate::support::{TestApp, aws_at, env::required, examples, fresh_account};
+use aws_credential_types::Credentials;
+use chrono::TimeDelta;
+use fault_proxy::{Fault, Plan, Proxy};
+use secrecy::SecretString;
+use std::{path::PathBuf, time::Duration};
+use stepgate::{
+    aws::Patience,
+    domain::{
+        app::{App, AppChange},
+        pool::{PoolChange, PoolSettings},
+        tenant::Tenant,
+    },
+    ids::IdSource,
+    usecases::{self, connections::Wanted, policies::Content, tenants::TenantChange},
+};
+
+/// Passes after which a fault must be forgotten.
+const PASSES: usize = 12;
+
+/// Something that a partner asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    /// A tenant with two apps.
+    Onboarding,
+    /// Pool, app and policy are changed, there and back.
+    Update,
+    /// The client secret is rotated.
+    Rotation,
+    /// An app is deleted.
+    AppDeletion,
+}
+
+struct Stage {
+    rig: Rig,
+    proxy: Proxy,
+    tenants: usize,
+}
+
+impl Stage {
+    async fn set(flow: Flow, patience: &Patience) -> Self {
+        let upstream = required("STEPGATE_TEST_AWS_ENDPOINT_URL").parse().unwrap();
+        let proxy = Proxy::start(&upstream).await.unwrap();
+        let account = fresh_account();
+        let credentials = Credentials::new(&account, "test", None, None, "test");
+        let aws = aws_at(&proxy.url(), credentials, patience).await;
+        let app = TestApp::start_on(aws, account, |_| {}).await;
+        // Only a rotation runs a function.
+        let artifacts = if flow == Flow::Rotation {
+            PathBuf::from(required("STEPGATE_TEST_ARTIFACTS_DIR"))
+        } else {
+            placeholder_artifacts(&IdSource::from_os().suffix(12))
+        };
+        Self {
+            rig: Rig::on(app, artifacts).await,
+            proxy,
+            tenants: 0,
+        }
+    }
+
+    async fn onboard(&mut self) -> (Tenant, Vec<App>) {
+        self.tenants += 1;
+        let (tenant, _) = self.rig.tenant("Acme", PoolSettings::default()).await;
+        let mut apps = Vec::new();
+        for name in ["Portal", "Admin"] {
+            apps.push(self.rig.app(tenant.id, name).await.0);
+        }
+        (tenant, apps)
+    }
+
+    /// Asks for what the flow is about; rounds alternate between two states.
+    async fn ask(
+        &mut self,
+        flow: Flow,
+        present: Option<(Tenant, Vec<App>)>,
+        round: usize,
+    ) -> (Tenant, Vec<App>) {
+        let (tenant, apps) = match present {
+            Some(present) => present,
+            None => self.onboard().await,
+        };
+        let rig = &self.rig;
+        match flow {
+            Flow::Onboarding => {}
+            Flow::Update => {
+                let pool = PoolChange {
+                    self_sign_up: Some(round.is_multiple_of(2)),
+                    ..PoolChange::default()
+                };
+                rig.update(
+                    tenant.id,
+                    TenantChange {
+                        pool: Some(pool),
+                        ..TenantChange::default()
+                    },
+                )
+                .await;
+                let app = rig.read_app(&apps[0]).await;
+                let minutes = if round.is_multiple_of(2) { 7 } else { 9 };
+                let change = AppChange {
+                    session_validity_min: Some(minutes),
+                    ..AppChange::default()
+                };
+                let id = (tenant.id, app.id);
+                let changed =
+                    usecases::apps::update(&rig.context, &rig.request, id, app.revision, change).await;
+                changed.unwrap();
+                let mut policy = examples::policy();
+                policy["default"]["attempts"] = (2 + round % 2).into();
+                let says = Content::Document(&policy);
+                let put =
+                    usecases::policies::put(&rig.context, &rig.request, id, app.policy_version, says).await;
+                put.unwrap();
+            }
+            Flow::Rotation => {
+                let wanted = Wanted {
+                    blockid: rig.connection(),
+                    client_secret: Some(SecretString::from("simulated-secret")),
+                    issuer: None,
+                    confirm: None,
+                    reason: None,
+                };
+                usecases::connections::put(&rig.context, &rig.request, tenant.id, wanted)
+                    .await
+                    .unwrap();
+            }
+            Flow::AppDeletion => {
+                let brief = rig.app(tenant.id, "Brief").await.0;
+                self.to_the_end(&tenant, "an app to delete").await;
+                let id = (tenant.id, brief.id);
+                usecases::apps::delete(&rig.context, &rig.request, id)
+                    .await
+                    .unwrap();
+            }
+        }
+        (tenant, apps)
+    }
+
+    /// Lets the worker go on until the tenant is as asked.
+    async fn to_the_end(&self, tenant: &Tenant, what: &str) {
+        for _ in 0..PASSES {
+            self.rig.run_worker().await;
+            let now = self.rig.read(tenant.id).await;
+            if now.ready() {
+                return;
+            }
+            // More than the pause after the first failures.
+            self.rig.clock.advance(TimeDelta::seconds(40));
+        }
+        panic!(
+            "{what}: never ready: {:?}",
+            self.rig.read(tenant.id).await.last_error
+        );
+    }
+}
+
+fn impatient() -> Patience {
+    Patience {
+        attempts: 1,
+        backoff: Duration::from_millis(1),
+        ..Patience::default()
+    }
+}
+
+/// Fails each call in turn with each of `faults`.
+async fn every_call_fails_once(flow: Flow, faults: &[Fault]) {
+    let mut stage = Stage::set(flow, &impatient()).await;
+    // Without a fault: a tenant, and the states that the rounds leave.
+    let mut present = stage.onboard().await;
+    stage.to_the_end(&present.0, "set-up").await;
+    let mut left = Vec::new();
+    for round in 0..2 {
+        let begun = if flow == Flow::Onboarding {
+            None
+        } else {
+            Some(present)
+        };
+        present = stage.ask(flow, begun, round).await;
+        stage.to_the_end(&present.0, "without a fault").await;
+        left.push(fingerprint(&stage.rig, present.0.id, &present.1).await);
+    }
+    let mut round = 2;
+    for fault in faults {
+        let mut call = 0;
+        loop {
+            let begun = if flow == Flow::Onboarding {
+                None
+            } else {
+                Some(present)
+            };
+            present = stage.ask(flow, begun, round).await;
+            let what = format!("{flow:?}, {fault:?} at call {call}");
+            stage.proxy.follow(Plan::Nth(call, *fault));
+            stage.to_the_end(&present.0, &what).await;
+            let seen = stage.proxy.seen();
+            stage.proxy.follow(Plan::Nothing);
+            let struck = seen
+                .iter()
+                .find(|seen| seen.fault.is_some())
+                .map(|seen| seen.operation.clone());
+            let now = fingerprint(&stage.rig, present.0.id, &present.1).await;
+            assert_eq!(now, left[round % 2], "{what} ({struck:?})");
+            assert_nothing_doubled(&stage.rig, &present.0, &present.1).await;
+            round += 1;
+            if struck.is_none() {
+                break;
+            }
+            call += 1;
+        }
+        println!("{flow:?}: {call} calls failed by {fault:?}");
+        assert!(call > 5, "{flow:?} makes {call} calls only");
+    }
+    assert_account_holds(&stage.rig, stage.tenants).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_of_onboarding_fails_before_it_took_effect() {
+    every_call_fails_once(Flow::Onboarding, &[Fault::Throttle]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_of_onboarding_loses_its_answer() {
+    every_call_fails_once(Flow::Onboarding, &[Fault::CutAfter]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_of_an_update_fails_before_and_after() {
+    every_call_fails_once(Flow::Update, &[Fault::ServerError, Fault::CutAfter]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_of_a_rotation_fails_before_and_after() {
+    every_call_fails_once(Flow::Rotation, &[Fault::CutBefore, Fault::CutAfter]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_of_the_deletion_of_an_app_fails_before_and_after() {
+    every_call_fails_once(Flow::AppDeletion, &[Fault::Throttle, Fault::CutAfter]).await;
+}
+
+/// Old answers, slow stacks, calls that are never answered, and everything else at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn old_answers_slow_stacks_and_silence_change_nothing_in_the_end() {
+    let patience = Patience {
+        attempt: Duration::from_secs(2),
+        ..impatient()
+    };
+    let mut stage = Stage::set(Flow::Onboarding, &patience).await;
+    let (tenant, apps) = stage.onboard().await;
+    stage.to_the_end(&tenant, "without a fault").await;
+    let wanted = fingerprint(&stage.rig, tenant.id, &apps).await;
+    stage.proxy.slow_stacks(3);
+    let mut faults = 0;
+    for (per_mille, kinds) in [
+        (250, vec![Fault::Stale]),
+        (30, vec![Fault::Silence]),
+        (
+            150,
+            vec![
+                Fault::Throttle,
+                Fault::ServerError,
+                Fault::CutBefore,
+                Fault::CutAfter,
+                Fault::Stale,
+            ],
+        ),
+    ] {
+        for seed in 1..4 {
+            let (tenant, apps) = stage.onboard().await;
+            stage.proxy.follow(Plan::Share {
+                seed,
+                per_mille,
+                faults: kinds.clone(),
+            });
+            let what = format!("{kinds:?}, seed {seed}");
+            stage.to_the_end(&tenant, &what).await;
+            faults += stage
+                .proxy
+                .seen()
+                .iter()
+                .filter(|seen| seen.fault.is_some())
+                .count();
+            stage.proxy.follow(Plan::Nothing);
+            assert_eq!(fingerprint(&stage.rig, tenant.id, &apps).await, wanted, "{what}");
+            assert_nothing_doubled(&stage.rig, &tenant, &apps).await;
+        }
+    }
+    assert!(faults > 20, "{faults} faults only");
+    assert_account_holds(&stage.rig, stage.tenants).await;
+}
