@@ -19,7 +19,6 @@ use sqlx::PgPool;
 use std::fmt::Write as _;
 use std::time::Instant;
 use stepgate::aws::sqs::Message;
-use stepgate::clock::Clock as _;
 use stepgate::config::Config;
 use stepgate::domain::{actor::OperatorScope, cell::Cell};
 use stepgate::reporting::batch::{self, EventRow};
