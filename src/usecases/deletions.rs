@@ -147,7 +147,8 @@ async fn count_users(context: &Context, request: &Request, id: TenantId) -> Resu
     let (TenantState::Deleting { .. }, Some(pool_id)) = (&tenant.state, &tenant.user_pool_id) else {
         return Ok(0);
     };
-    let pool = asked(context.aws.cognito(&tenant.region).pool(pool_id)).await?;
+    let aws = context.aws.within(tenant.access.as_ref()).await;
+    let pool = asked(aws.cognito(&tenant.region).pool(pool_id)).await?;
     Ok(pool.map_or(0, |pool| i64::from(pool.estimated_users)))
 }
 

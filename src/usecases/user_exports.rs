@@ -66,7 +66,11 @@ impl Export {
             request: request.clone(),
             scope,
             tenant_id,
-            cognito: context.aws.cognito(&tenant.region),
+            cognito: context
+                .aws
+                .within(tenant.access.as_ref())
+                .await
+                .cognito(&tenant.region),
             pool_id,
             custom_attributes: attributes
                 .map(|attribute| format!("custom:{}", attribute.name))

@@ -26,6 +26,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
             "cloudformation:DescribeStackResources",
             "cloudformation:DescribeStacks",
             "cloudformation:ExecuteChangeSet",
+            "cloudformation:GetTemplate",
             "cloudformation:UpdateTerminationProtection",
         ],
         resources: &["arn:{partition}:cloudformation:{region}:{account}:stack/stepgate-*/*"],
@@ -34,7 +35,8 @@ pub(super) const STATEMENTS: &[Statement] = &[
     Statement {
         sid: "BoundedRoles",
         document: Document::WorkerStacks,
-        why: "Roles of functions get policies only within the boundary.",
+        why: "Roles of functions get policies only within the boundary, also when drift is written back.",
+        calls: &["iam:DeleteRolePolicy", "iam:PutRolePolicy"],
         on_behalf: &[
             (
                 "AWS::IAM::Role",
@@ -54,7 +56,15 @@ pub(super) const STATEMENTS: &[Statement] = &[
     Statement {
         sid: "Roles",
         document: Document::WorkerStacks,
-        why: "Roles of functions are read, described and deleted.",
+        why: "Roles of functions are read, described and deleted, and rid of what somebody attached to them.",
+        calls: &[
+            "iam:DetachRolePolicy",
+            "iam:GetRole",
+            "iam:GetRolePolicy",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListRolePolicies",
+            "iam:UpdateAssumeRolePolicy",
+        ],
         on_behalf: &[
             (
                 "AWS::IAM::Role",
@@ -89,7 +99,11 @@ pub(super) const STATEMENTS: &[Statement] = &[
         sid: "Functions",
         document: Document::WorkerStacks,
         why: "Functions of tenants, and the forwarder.",
-        calls: &["lambda:GetFunctionConfiguration"],
+        calls: &[
+            "lambda:GetFunctionConfiguration",
+            "lambda:UpdateFunctionCode",
+            "lambda:UpdateFunctionConfiguration",
+        ],
         on_behalf: &[
             (
                 "AWS::Lambda::Function",
@@ -123,7 +137,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
         sid: "Tables",
         document: Document::WorkerStacks,
         why: "Tables of tenants, without what is in them.",
-        calls: &["dynamodb:UpdateTable"],
+        calls: &["dynamodb:DeleteTable", "dynamodb:UpdateTable"],
         on_behalf: &[(
             "AWS::DynamoDB::Table",
             &[

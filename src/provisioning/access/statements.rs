@@ -8,6 +8,7 @@ pub const WITHOUT_PERMISSION: &[&str] = &["sts:GetCallerIdentity"];
 const CREDENTIALS: &str = "arn:{partition}:secretsmanager:{region}:{account}:secret:stepgate/*/credentials-*";
 const SETTINGS: &str = "arn:{partition}:secretsmanager:{region}:{account}:secret:stepgate/*/settings-*";
 const VERIFY: &str = "arn:{partition}:lambda:{region}:{account}:function:stepgate-*-verify";
+const CHALLENGE: &str = "arn:{partition}:lambda:{region}:{account}:function:stepgate-*-challenge";
 const POOLS: &str = "arn:{partition}:cognito-idp:{region}:{account}:userpool/*";
 const POLICIES: &str = "arn:{partition}:dynamodb:{region}:{account}:table/stepgate-*-policies";
 const RECORDS: &str = "arn:{partition}:dynamodb:{region}:{account}:table/stepgate-*-records";
@@ -55,10 +56,11 @@ pub(super) const STATEMENTS: &[Statement] = &[
     Statement {
         sid: "HelpUsers",
         document: Document::Serve,
-        why: "Users are found, looked at and signed out. A pool's id is Cognito's: every pool of the account is in reach.",
+        why: "Users are found, looked at, counted, exported and signed out. A pool's id is Cognito's: every pool of the account is in reach.",
         calls: &[
             "cognito-idp:AdminGetUser",
             "cognito-idp:AdminUserGlobalSignOut",
+            "cognito-idp:DescribeUserPool",
             "cognito-idp:ListUsers",
         ],
         resources: &[POOLS],
@@ -80,10 +82,13 @@ pub(super) const STATEMENTS: &[Statement] = &[
         calls: &[
             "cognito-idp:AddCustomAttributes",
             "cognito-idp:CreateUserPoolClient",
+            "cognito-idp:DeleteUserPool",
             "cognito-idp:DeleteUserPoolClient",
             "cognito-idp:DescribeUserPool",
             "cognito-idp:DescribeUserPoolClient",
+            "cognito-idp:GetUserPoolMfaConfig",
             "cognito-idp:ListUserPoolClients",
+            "cognito-idp:SetUserPoolMfaConfig",
             "cognito-idp:UpdateUserPool",
             "cognito-idp:UpdateUserPoolClient",
         ],
@@ -107,7 +112,10 @@ pub(super) const STATEMENTS: &[Statement] = &[
         why: "What the functions must know of a tenant, the client secret apart.",
         calls: &[
             "secretsmanager:CreateSecret",
+            "secretsmanager:DeleteResourcePolicy",
+            "secretsmanager:DeleteSecret",
             "secretsmanager:DescribeSecret",
+            "secretsmanager:GetResourcePolicy",
             "secretsmanager:GetSecretValue",
             "secretsmanager:PutSecretValue",
         ],
@@ -132,16 +140,21 @@ pub(super) const STATEMENTS: &[Statement] = &[
         sid: "Policies",
         document: Document::WorkerData,
         why: "Policies of apps, where the functions read them.",
-        calls: &["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"],
+        calls: &[
+            "dynamodb:DeleteItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Scan",
+        ],
         resources: &[POLICIES],
         ..EMPTY
     },
     Statement {
         sid: "TrySecrets",
         document: Document::WorkerData,
-        why: "A new client secret is tried by verify before it is put in force.",
+        why: "A new client secret is tried by verify before it is put in force, and both functions are asked whether a new release answers.",
         calls: &["lambda:InvokeFunction"],
-        resources: &[VERIFY],
+        resources: &[VERIFY, CHALLENGE],
         ..EMPTY
     },
     Statement {

@@ -99,9 +99,9 @@ impl Look<'_> {
         });
     }
 
-    /// Whether the functions and roles are made by the template that this program carries.
+    /// Whether the functions and roles are made by the template that the tenant is to have.
     fn template_is_known(&self) -> bool {
-        self.outputs.parameters.get("TemplateDigest") == Some(&template::tenant().digest)
+        self.outputs.parameters.get("TemplateDigest") == Some(&template::of(self.desired).digest)
     }
 
     async fn stack(&mut self) -> Result<(), AwsError> {

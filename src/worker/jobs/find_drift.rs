@@ -80,7 +80,8 @@ async fn check(context: &Context, claim: &CheckClaim) -> crate::Result<()> {
         let mut db = context.db.begin(&scope).await?;
         storage::reconcile::look(&mut db, &scope.into(), claim.tenant_id).await?
     };
-    let looked = tokio::time::timeout(TIMEOUT, drift::look(context, &desired)).await;
+    let there = context.in_cell(desired.cell.access.as_ref()).await;
+    let looked = tokio::time::timeout(TIMEOUT, drift::look(&there, &desired)).await;
     let error = match looked {
         Ok(Ok(looked)) => {
             let interval = context.config.drift.interval;

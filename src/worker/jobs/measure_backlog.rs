@@ -144,7 +144,8 @@ pub async fn measure_queues(context: &Context) -> Result<()> {
         let Some(queue_url) = &cell.event_queue_url else {
             continue;
         };
-        match context.aws.sqs(&cell.region).waiting(queue_url).await {
+        let aws = context.aws.within(cell.access.as_ref()).await;
+        match aws.sqs(&cell.region).waiting(queue_url).await {
             Ok(waiting) => depth.set([cell.id.to_string().into()], waiting as f64),
             Err(error) => {
                 tracing::warn!(cell = %cell.id, %error, "the event queue of a cell cannot be counted at the moment");
