@@ -24,6 +24,11 @@ impl Aws {
         if let Some(known) = self.known(access) {
             return known;
         }
+        // Boxed: rarely done, and its future is large.
+        Box::pin(self.enter(access)).await
+    }
+
+    async fn enter(&self, access: &CellAccess) -> Arc<Self> {
         let mut role = AssumeRoleProvider::builder(&access.role_arn)
             .configure(&self.base)
             .session_name(SESSION_NAME);

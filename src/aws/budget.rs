@@ -95,14 +95,14 @@ pub(super) fn bucket(operation: &str) -> Option<Bucket> {
 
 /// Connections on which every call is within the budget.
 #[derive(Debug)]
-pub struct BudgetedHttp {
+pub(super) struct BudgetedHttp {
     inner: SharedHttpClient,
     gate: Arc<Gate>,
 }
 
 impl BudgetedHttp {
     /// Calls of one scope through `inner`, with tokens of `source`.
-    pub fn new(inner: SharedHttpClient, source: Arc<dyn Tokens>, scope: &str) -> Self {
+    pub(super) fn new(inner: SharedHttpClient, source: Arc<dyn Tokens>, scope: &str) -> Self {
         let gate = Gate {
             source,
             scope: scope.to_owned(),

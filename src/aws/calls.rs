@@ -95,7 +95,9 @@ impl Intercept for Observe {
             if result != "ok" {
                 span.record("otel.status_code", "error");
             }
-            let headers = context.response().map(|response| response.headers());
+            let headers = context
+                .response()
+                .map(aws_smithy_runtime_api::http::Response::headers);
             if let Some(id) = headers.and_then(|headers| headers.get("x-amzn-requestid")) {
                 span.record("aws.request_id", id);
             }
@@ -135,7 +137,7 @@ fn result(context: &FinalizerInterceptorContextRef<'_>) -> &'static str {
         None => return "not_sent",
     };
     let connector = error.as_connector_error();
-    if error.is_timeout_error() || connector.is_some_and(|error| error.is_timeout()) {
+    if error.is_timeout_error() || connector.is_some_and(aws_sdk_sts::error::ConnectorError::is_timeout) {
         return "timeout";
     }
     let Some(response) = context.response().filter(|_| connector.is_none()) else {

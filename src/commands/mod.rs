@@ -86,7 +86,7 @@ async fn observed(command: Command) -> anyhow::Result<ExitCode> {
     };
     let traces = traces.inspect_err(|_| logging::install(&LogConfig::load(), &Traces::default()))?;
     logging::install(&LogConfig::load(), &traces);
-    let result = dispatch(command).await;
+    let result = Box::pin(dispatch(command)).await;
     traces.end().await;
     result
 }

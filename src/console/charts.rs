@@ -13,8 +13,11 @@ const BOTTOM: f64 = 22.0;
 /// Labels under a chart at most.
 const LABELS: usize = 7;
 
-/// What is drawn of a slice, from the bottom up: class and name.
-const SERIES: [(&str, &str, fn(&Figures) -> i64); 4] = [
+/// Class, name, and how many of it there are.
+type Series = (&'static str, &'static str, fn(&Figures) -> i64);
+
+/// What is drawn of a slice, from the bottom up.
+const SERIES: [Series; 4] = [
     ("succeeded", "Succeeded", |figures| figures.succeeded),
     ("failed", "Refused answers", |figures| figures.failed),
     ("abandoned", "Abandoned", |figures| {

@@ -136,16 +136,16 @@ impl DriftChange {
         let mut change = Self::default();
         for finding in found {
             let before = known.remove(&finding.path);
-            let one = match before.filter(|before| before.finding.observed == finding.observed) {
-                Some(before) => KnownFinding { finding, ..before },
-                None => {
-                    change.appeared.push(finding.path.clone());
-                    KnownFinding {
-                        finding,
-                        found_at: now,
-                        operation_id: None,
-                        healing: false,
-                    }
+            let before = before.filter(|before| before.finding.observed == finding.observed);
+            let one = if let Some(before) = before {
+                KnownFinding { finding, ..before }
+            } else {
+                change.appeared.push(finding.path.clone());
+                KnownFinding {
+                    finding,
+                    found_at: now,
+                    operation_id: None,
+                    healing: false,
                 }
             };
             change.now.push(one);

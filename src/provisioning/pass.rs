@@ -245,15 +245,14 @@ impl Pass<'_> {
         let now = self.context.clock.now();
         let mut tx = self.context.db.begin(&OperatorScope::worker()).await?;
         let ending = announcements::ending(&mut tx, &self.desired, generation).await?;
-        let held = match &self.desired.purging {
-            Some(deletion) => removal::end(&mut tx, self, generation, deletion, now).await?,
-            None => {
-                let held = reconcile::converged(&mut tx, self.claim, generation, now).await?;
-                if held {
-                    announcements::converged(&mut tx, self.context, &self.desired, &ending, now).await?;
-                }
-                held
+        let held = if let Some(deletion) = &self.desired.purging {
+            removal::end(&mut tx, self, generation, deletion, now).await?
+        } else {
+            let held = reconcile::converged(&mut tx, self.claim, generation, now).await?;
+            if held {
+                announcements::converged(&mut tx, self.context, &self.desired, &ending, now).await?;
             }
+            held
         };
         tx.commit().await?;
         Ok(if held {

@@ -179,12 +179,11 @@ async fn look_at(
 }
 
 async fn read(context: &Context, cell: &Cell, id: TenantId, stack: &Stack) -> anyhow::Result<FoundTenant> {
-    let outputs = match stack_outputs(stack, stack.parameters.clone()) {
-        Ok(outputs) => outputs,
-        Err(_) => bail!(
+    let Ok(outputs) = stack_outputs(stack, stack.parameters.clone()) else {
+        bail!(
             "its stack is in state {} and has no outputs: it never came up",
             stack.status_text
-        ),
+        );
     };
     let parameter = |name: &str| {
         let value = stack.parameters.get(name).cloned();

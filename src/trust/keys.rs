@@ -85,12 +85,11 @@ impl KeyCache {
 
     async fn fetch(&self) -> anyhow::Result<HashMap<String, CoreJsonWebKey>> {
         let deadline = Instant::now() + FETCH_TIMEOUT;
-        let url = match &self.jwks_url {
-            Some(url) => url.clone(),
-            None => {
-                let metadata = Metadata::read(&self.client, &self.issuer, deadline).await?;
-                metadata.text("jwks_uri")?.to_owned()
-            }
+        let url = if let Some(url) = &self.jwks_url {
+            url.clone()
+        } else {
+            let metadata = Metadata::read(&self.client, &self.issuer, deadline).await?;
+            metadata.text("jwks_uri")?.to_owned()
         };
         let set = fetch_jwks(&self.client, &url, deadline).await?;
         let set: CoreJsonWebKeySet = serde_json::from_value(set)?;

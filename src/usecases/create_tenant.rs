@@ -104,19 +104,19 @@ async fn reserve(
     new: &mut NewTenant,
 ) -> Result<(reservations::Taken, Cell)> {
     let mut tx = context.db.begin(scope).await?;
-    let placed = match storage::cells::of_reservation(&mut tx, scope, &new.name).await? {
+    let reserved = storage::cells::of_reservation(&mut tx, scope, &new.name).await?;
+    let placed = if let Some(cell) = reserved {
         // It has its place already, whatever became of the cell meanwhile.
-        Some(cell) => Ok(cell),
-        None => {
-            let wish = cell::Wish {
-                cell_id: new.cell_id,
-                region: new.region.clone(),
-            };
-            cell::place(
-                storage::cells::open_for_placement(&mut tx, context.clock.now()).await?,
-                &wish,
-            )
-        }
+        Ok(cell)
+    } else {
+        let wish = cell::Wish {
+            cell_id: new.cell_id,
+            region: new.region.clone(),
+        };
+        cell::place(
+            storage::cells::open_for_placement(&mut tx, context.clock.now()).await?,
+            &wish,
+        )
     };
     let mut problems = Problems::new();
     problems.name("/name", &new.name, NAME_MAX_CHARS);

@@ -121,12 +121,11 @@ async fn find_cells(
     scope: &OperatorScope,
     new: &NewRollout,
 ) -> Result<Vec<(CellId, ReleaseId)>> {
-    let asked = match &new.cell_ids {
-        Some(ids) => ids.clone(),
-        None => {
-            let cells = storage::cells::list(tx, scope).await?;
-            cells.into_iter().map(|cell| cell.id).collect()
-        }
+    let asked = if let Some(ids) = &new.cell_ids {
+        ids.clone()
+    } else {
+        let cells = storage::cells::list(tx, scope).await?;
+        cells.into_iter().map(|cell| cell.id).collect()
     };
     let mut found = Vec::new();
     let mut problems = Vec::new();

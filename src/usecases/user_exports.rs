@@ -22,6 +22,13 @@ use crate::{
 };
 use serde_json::{Value, json};
 
+/// Where an export goes on.
+enum Next {
+    First,
+    After(String),
+    End,
+}
+
 /// An export under way.
 pub struct Export {
     context: Context,
@@ -32,8 +39,7 @@ pub struct Export {
     pool_id: String,
     /// Names of the attributes that its pool has beside Cognito's own, `custom:…`.
     pub custom_attributes: Vec<String>,
-    /// Where the next page begins; `None` at the end.
-    from: Option<Option<String>>,
+    next: Next,
     users: i64,
 }
 
@@ -75,20 +81,24 @@ impl Export {
             custom_attributes: attributes
                 .map(|attribute| format!("custom:{}", attribute.name))
                 .collect(),
-            from: Some(None),
+            next: Next::First,
             users: 0,
         })
     }
 
     /// The next users; `None` at the end, which makes the export a complete one.
     pub async fn next(&mut self) -> Result<Option<Vec<UserRecord>>> {
-        let Some(from) = self.from.take() else {
-            self.end().await?;
-            return Ok(None);
+        let from = match std::mem::replace(&mut self.next, Next::End) {
+            Next::First => None,
+            Next::After(token) => Some(token),
+            Next::End => {
+                self.end().await?;
+                return Ok(None);
+            }
         };
         let (users, next) = asked(self.cognito.user_records(&self.pool_id, from)).await?;
         self.users += i64::try_from(users.len()).unwrap_or_default();
-        self.from = next.map(Some);
+        self.next = next.map_or(Next::End, Next::After);
         Ok(Some(users))
     }
 

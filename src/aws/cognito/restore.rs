@@ -74,7 +74,7 @@ impl Cognito {
         let messages = VerificationMessageTemplateType::builder()
             .default_email_option(DefaultEmailOptionType::ConfirmWithCode)
             .build();
-        let updates = UserAttributeUpdateSettingsType::builder()
+        let checks = UserAttributeUpdateSettingsType::builder()
             .set_attributes_require_verification_before_update(verified(&settings.verified_before_update))
             .build();
         let updated = self
@@ -88,7 +88,7 @@ impl Cognito {
             .lambda_config(triggers(settings).map_err(|error| incomplete(OPERATION, &error))?)
             .set_auto_verified_attributes(verified(&settings.verified_attributes))
             .verification_message_template(messages)
-            .user_attribute_update_settings(updates)
+            .user_attribute_update_settings(checks)
             .mfa_configuration(UserPoolMfaType::from(settings.native_mfa.as_str()))
             .email_configuration(email(settings))
             .set_user_pool_tags(tags)

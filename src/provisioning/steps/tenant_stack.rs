@@ -3,7 +3,7 @@
 use super::super::{
     failure::{StepError, StepFailure},
     pass::{Done, Pass},
-    stacks::{EnsureError, Stacks, WantedStack},
+    stacks::{EnsureError, Stacks},
     template, wanted,
 };
 use super::known;

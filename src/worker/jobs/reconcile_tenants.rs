@@ -60,12 +60,12 @@ pub async fn run_until_idle(context: &Context, owner: &str) -> crate::Result<Vec
             return Ok(outcomes);
         };
         outcomes.push(
-            guarded_pass(
+            Box::pin(guarded_pass(
                 context,
                 &claim,
                 CancellationToken::new(),
                 CancellationToken::new(),
-            )
+            ))
             .await,
         );
     }
@@ -95,7 +95,7 @@ async fn claim_some(
             for claim in claims {
                 let (context, stop, abandon) = (context.clone(), stop.clone(), abandon.clone());
                 passes.spawn(async move {
-                    guarded_pass(&context, &claim, stop, abandon).await;
+                    Box::pin(guarded_pass(&context, &claim, stop, abandon)).await;
                 });
             }
         }

@@ -129,7 +129,7 @@ impl Forwarder {
                     match (&writer, self.recognise) {
                         (Writer::Tenant(tenant_id), _) if said != *tenant_id => summary.other_tenant += 1,
                         (Writer::Foreign, _) | (Writer::Unnamed, Recognise::ByStream) => {
-                            summary.foreign_stream += 1
+                            summary.foreign_stream += 1;
                         }
                         (Writer::Tenant(_), _) | (Writer::Unnamed, Recognise::ByLine) => {
                             events.entry(said).or_default().push(event);
