@@ -45,7 +45,7 @@ fn every_failure_code_is_in_the_runbook() {
         .flat_map(|opening| literals(&text, opening))
         .filter(is_code)
         .collect();
-    let causes = text.split("fn root_cause").nth(1).unwrap();
+    let causes = text.split("fn root_cause(reason").nth(1).unwrap();
     codes.extend(
         literals(causes, "(")
             .filter(|code| causes.contains(&format!("(\"{code}\", ")))
