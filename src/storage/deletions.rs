@@ -98,7 +98,7 @@ pub async fn purged(
     sqlx::query!(
         "UPDATE tenants
          SET state = 'deleted', deletion = $2, observed = '{}', observed_generation = generation, methods = '{}',
-             labels = '{}', event_hash_key = '', blockid_check = NULL, blockid_extra_ca_pem = NULL,
+             labels = '{}', drift = '{}', event_hash_key = '', blockid_check = NULL, blockid_extra_ca_pem = NULL,
              suspended_at = NULL, suspension_reason = NULL, last_error = NULL, failed_passes = 0, lease_owner = NULL,
              lease_expires_at = NULL, updated_at = $3
          WHERE id = $1",
@@ -136,6 +136,16 @@ async fn delete_rows(tx: &mut PgConnection, id: TenantId) -> Result<DeletedRows>
     )
     .execute(&mut *tx)
     .await?;
+    // What was found of it and what it was watched for is not worth a figure in the report.
+    sqlx::query!("DELETE FROM drift_findings WHERE tenant_id = $1", id as TenantId)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query!("DELETE FROM alarms WHERE tenant_id = $1", id as TenantId)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query!("DELETE FROM alarm_settings WHERE tenant_id = $1", id as TenantId)
+        .execute(&mut *tx)
+        .await?;
     let versions = sqlx::query!(
         "DELETE FROM policy_versions USING apps WHERE app_id = apps.id AND tenant_id = $1",
         id as TenantId

@@ -194,8 +194,10 @@ async fn a_tenant_without_its_secret_or_being_deleted_cannot_be_changed() {
         acme.tenant("customers").await["id"].as_str().unwrap()
     );
     for state in ["awaiting_secret", "deleting"] {
-        sqlx::query("UPDATE tenants SET state = $1")
+        let deletion = json!({"since": "2026-01-05T10:00:00Z", "purge_from": "2026-02-04T10:00:00Z"});
+        sqlx::query("UPDATE tenants SET state = $1, deletion = $2")
             .bind(state)
+            .bind((state == "deleting").then_some(deletion))
             .execute(&app.owner)
             .await
             .unwrap();
