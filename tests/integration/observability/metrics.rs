@@ -92,6 +92,14 @@ fn requests_are_counted_by_operation_where_only_prometheus_looks() {
     });
 }
 
+/// A number as a word: types of events have no digits.
+fn letters(number: u8) -> String {
+    [number / 10, number % 10]
+        .map(|digit| char::from(b'a' + digit))
+        .iter()
+        .collect()
+}
+
 #[tokio::test]
 async fn a_flood_of_foreign_words_makes_no_new_series() {
     let rig = Rig::start().await;
@@ -107,7 +115,7 @@ async fn a_flood_of_foreign_words_makes_no_new_series() {
     }
     for number in 0..100 {
         let mut event = rig.event("failed", &rig.journey(at), Some(1), at);
-        event["type"] = json!(format!("type_{number}"));
+        event["type"] = json!(format!("type{}", letters(number)));
         events.push(event);
     }
     rig.send(events.chunks(25).map(|chunk| rig.body(chunk))).await;
@@ -126,7 +134,7 @@ async fn a_flood_of_foreign_words_makes_no_new_series() {
     );
     assert_eq!(step_ups.get([cell.clone(), "other".into(), "none".into()]), 100);
     assert_eq!(metrics().events.get([cell, "stored".into()]), 500);
-    for needle in [rig.tenant.as_str(), "method 7", "reason_7", "type_7"] {
+    for needle in [rig.tenant.as_str(), "method 7", "reason_7", "typeah"] {
         assert!(!text.contains(needle), "{needle} is a label");
     }
 }

@@ -75,7 +75,7 @@ fn a_request_is_a_tree_and_the_steps_of_the_worker_are_linked_to_it() {
         assert_eq!(root.process["service.instance.id"].len(), 20);
         let use_case = below(&spans, &root)
             .into_iter()
-            .find(|span| span.name == "create_tenant.create")
+            .find(|span| span.name == "create_tenant.create_once")
             .expect("the use case");
         assert_eq!(use_case.parent, root.id);
         let inside = below(&spans, use_case);

@@ -166,7 +166,8 @@ async fn a_call_that_gets_no_token_in_time_is_put_back() {
     let error = aws.describe("stepgate-nothing").await.unwrap_err();
     assert_eq!(
         (error.code.as_str(), error.kind()),
-        ("BudgetUsedUp", AwsErrorKind::Throttled)
+        ("BudgetUsedUp", AwsErrorKind::Throttled),
+        "{error:?}"
     );
     assert!(error.kind().passes_by_itself());
     assert!(proxy.seen().is_empty(), "AWS was asked all the same");

@@ -162,7 +162,7 @@ async fn what_may_pass_by_itself_is_never_given_up() {
 async fn a_function_that_runs_other_code_than_was_uploaded_is_noticed() {
     let rig = Rig::start().await;
     let (tenant, _) = rig.tenant("Acme", PoolSettings::default()).await;
-    rig.sql("UPDATE cells SET artifacts = jsonb_set(artifacts, '{verify,sha256_base64}', '\"AAAA\"')")
+    rig.sql("UPDATE releases SET artifacts = jsonb_set(artifacts, '{verify,sha256_base64}', '\"AAAA\"')")
         .await;
     assert_eq!(rig.run_worker().await, [Outcome::Failed]);
     let error = rig.read(tenant.id).await.last_error.unwrap();

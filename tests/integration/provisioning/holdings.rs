@@ -143,6 +143,9 @@ pub(crate) async fn fingerprint(rig: &Rig, tenant: TenantId, apps: &[App]) -> St
     settings["generation"] = serde_json::Value::Null;
     settings["event_hash_key"] = serde_json::Value::Null;
     settings["provider"]["fetched_at_unix_s"] = serde_json::Value::Null;
+    // Each has a name of its own, and its own time.
+    settings["registration"]["name"] = serde_json::Value::Null;
+    settings["registration"]["created_at"] = serde_json::Value::Null;
     parts.push(settings.to_string());
     let secrets: (String, String) = sqlx::query_as(
         "SELECT credentials_secret_arn, observed->>'settings_secret_arn' FROM tenants WHERE id = $1",
