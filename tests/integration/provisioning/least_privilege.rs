@@ -205,7 +205,8 @@ async fn the_whole_life_of_a_tenant_needs_every_statement_and_nothing_else() {
 async fn fails_without(guarded: &Guarded, statement: &Statement, made: &[(String, String)], ulid: &str) {
     let document = statement.document;
     let less = Evaluator::without(document, statement.sid);
-    if statement.calls.is_empty() {
+    // What is called of IAM writes back drift, which no life here has; CloudFormation needs the same statements.
+    if statement.calls.iter().all(|call| call.starts_with("iam:")) {
         // The emulator does not ask what CloudFormation may.
         let rest = if document == Document::WorkerStacks {
             Document::WorkerData
