@@ -49,9 +49,9 @@ async fn an_operation_shows_steps_and_outcome() {
         running["steps"],
         json!([
             {"name": "first", "state": "running", "attempts": 2, "detail": "CREATE_IN_PROGRESS", "error": null,
-             "aws_request_id": "req-1", "started_at": "2026-01-05T10:00:02Z", "finished_at": null},
+             "aws_request_id": "req-1", "started_at": "2026-01-05T10:00:02Z", "finished_at": null, "duration_ms": null},
             {"name": "second", "state": "pending", "attempts": 0, "detail": null, "error": null,
-             "aws_request_id": null, "started_at": null, "finished_at": null},
+             "aws_request_id": null, "started_at": null, "finished_at": null, "duration_ms": null},
         ])
     );
     run("UPDATE operations SET state = 'failed', finished_at = '2026-01-05T10:00:09Z',
