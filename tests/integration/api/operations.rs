@@ -50,7 +50,7 @@ async fn an_operation_shows_steps_and_outcome() {
         json!([
             {"name": "first", "state": "running", "attempts": 2, "detail": "CREATE_IN_PROGRESS", "error": null,
              "aws_request_id": "req-1", "started_at": "2026-01-05T10:00:02Z", "finished_at": null,
-             "duration_ms": null},
+              "duration_ms": null},
             {"name": "second", "state": "pending", "attempts": 0, "detail": null, "error": null,
              "aws_request_id": null, "started_at": null, "finished_at": null, "duration_ms": null},
         ])
