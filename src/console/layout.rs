@@ -19,6 +19,8 @@ pub(super) enum Section {
     Tenants,
     /// Operations.
     Operations,
+    /// Rollouts.
+    Rollouts,
     /// The audit log.
     Audit,
     /// Cells.
@@ -61,6 +63,7 @@ fn top(visitor: Option<&Visitor>, section: Section) -> Markup {
         (Section::Audit, "/console/audit", "Audit"),
     ];
     if visitor.reads_installation() {
+        sections.push((Section::Rollouts, "/console/rollouts", "Rollouts"));
         sections.push((Section::Cells, "/console/cells", "Cells"));
     }
     html! {

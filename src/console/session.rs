@@ -61,6 +61,11 @@ impl Visitor {
         self.request.actor.partner_admin().is_ok()
     }
 
+    /// Whether they may change the installation.
+    pub(super) fn operates(&self) -> bool {
+        self.request.actor.operator().is_ok()
+    }
+
     /// Whether they may read the installation.
     pub(super) fn reads_installation(&self) -> bool {
         self.request.actor.installation_reader().is_ok()

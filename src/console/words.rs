@@ -1,6 +1,12 @@
 //! Numbers, times and states in words for people.
 
-use crate::domain::tenant_overview::TenantCondition;
+use crate::domain::{
+    alarm::AlarmState,
+    condition::{Condition, ConditionStatus, ConditionType},
+    drift::Severity,
+    rollout::RolloutState,
+    tenant_overview::TenantCondition,
+};
 use chrono::{DateTime, SecondsFormat, Utc};
 use maud::{Markup, html};
 use step_up::reason::Reason;
@@ -29,6 +35,14 @@ pub(super) fn count(number: i64) -> Markup {
 /// A count that may not be known.
 pub(super) fn count_or_none(number: Option<i64>) -> Markup {
     number.map_or_else(|| html! { (NONE) }, count)
+}
+
+/// How many were found, where a list shows only the first.
+pub(super) fn first_of(shown: usize, are_more: bool) -> Markup {
+    html! {
+        @if are_more { "More than " (shown) }
+        @else { (count(i64::try_from(shown).unwrap_or(i64::MAX))) }
+    }
 }
 
 /// A share of one, with its value for programs.
@@ -99,6 +113,48 @@ pub(super) fn condition(condition: TenantCondition) -> Markup {
     badge(tone, condition.as_str())
 }
 
+/// Whether a condition holds, in the colour of what that means.
+pub(super) fn condition_status(condition: &Condition) -> Markup {
+    let tone = match (condition.kind, condition.status) {
+        (ConditionType::Ready, ConditionStatus::True) => "good",
+        (ConditionType::Failing | ConditionType::Drifted, ConditionStatus::True) => "bad",
+        (ConditionType::RotationPending | ConditionType::Suspended, ConditionStatus::True) => "warn",
+        (ConditionType::Reconciling, ConditionStatus::True) => "calm",
+        (_, ConditionStatus::False | ConditionStatus::Unknown) => "",
+    };
+    badge(tone, condition.status.as_str())
+}
+
+/// How bad a difference is.
+pub(super) fn severity(severity: Severity) -> Markup {
+    let tone = match severity {
+        Severity::Critical | Severity::High => "bad",
+        Severity::Medium => "warn",
+    };
+    badge(tone, severity.as_str())
+}
+
+/// Whether an alarm is on.
+pub(super) fn alarm_state(state: AlarmState) -> Markup {
+    let tone = match state {
+        AlarmState::Raised => "bad",
+        AlarmState::Cleared => "good",
+    };
+    badge(tone, state.as_str())
+}
+
+/// How far a rollout is.
+pub(super) fn rollout_state(state: RolloutState) -> Markup {
+    let tone = match state {
+        RolloutState::Running => "calm",
+        RolloutState::Paused | RolloutState::RollingBack => "warn",
+        RolloutState::Succeeded => "good",
+        RolloutState::RolledBack => "bad",
+        RolloutState::Cancelled => "",
+    };
+    badge(tone, state.as_str())
+}
+
 /// How far an operation, a step or a change is.
 pub(super) fn progress(state: &str) -> Markup {
     let tone = match state {
@@ -126,7 +182,8 @@ pub(super) fn tone_of(kind: &str) -> &'static str {
     }
 }
 
-fn badge(tone: &str, text: &str) -> Markup {
+/// A word on a coloured ground.
+pub(super) fn badge(tone: &str, text: &str) -> Markup {
     html! { span class={ "badge " (tone) } { (plain(text)) } }
 }
 

@@ -1,17 +1,21 @@
 //! `/console/cells`: where tenants live.
 
 use crate::{
-    Context,
+    Context, Result,
     api::respond::Answer,
     console::{
         layout::{self, Section},
         session::Visitor,
         words,
     },
+    domain::cell::QuotaName,
     usecases::cells::{self, Roomy},
 };
 use actix_web::{get, web::Data};
-use maud::html;
+use maud::{Markup, html};
+
+/// Cells that the overview shows.
+const SHOWN: usize = 8;
 
 #[get("/cells")]
 pub(in crate::console) async fn list(visitor: Visitor, context: Data<Context>) -> Answer {
@@ -46,4 +50,47 @@ pub(in crate::console) async fn list(visitor: Visitor, context: Data<Context>) -
         }
     };
     Ok(layout::answer(&visitor, "Cells", Section::Cells, &body))
+}
+
+/// The cells that have least room; `None` for whoever may not read the installation.
+pub(super) async fn tightest(context: &Context, visitor: &Visitor) -> Result<Option<Vec<Roomy>>> {
+    if !visitor.reads_installation() {
+        return Ok(None);
+    }
+    let mut cells = cells::list(context, &visitor.request).await?;
+    cells.sort_by_key(|cell| cell.head_room.free_permille);
+    cells.truncate(SHOWN);
+    Ok(Some(cells))
+}
+
+/// Their room, on the overview.
+pub(super) fn room(cells: &[Roomy]) -> Markup {
+    let number = |number: u64| words::count(i64::try_from(number).unwrap_or(i64::MAX));
+    let table = html! {
+        table {
+            thead { tr {
+                th scope="col" { "Cell" } th scope="col" class="number" { "Tenants" } th scope="col" class="number" { "Room for" }
+                @for name in QuotaName::ALL { th scope="col" class="number" { (words::sentence(name.as_str())) } }
+            } }
+            tbody {
+                @for Roomy { cell, head_room } in cells {
+                    tr data-cell=(cell.id) {
+                        th scope="row" { code { (cell.id) } br; span class="quiet" { (cell.region) } }
+                        td class="number" { (number(head_room.tenants)) }
+                        td class="number" {
+                            (number(head_room.free_tenants))
+                            @if let Some(spent) = head_room.spent() { " " (words::badge("bad", &format!("{} spent", spent.name))) }
+                        }
+                        @for quota in &head_room.quotas { td class="number" { (number(quota.used)) " of " (number(quota.limit)) } }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        h2 id="room" { "Room in the cells" }
+        p class="quiet" { "What of the quotas in AWS is used; those with the least left first." }
+        @if cells.is_empty() { p { "There is no cell, so no tenant can be made. " code { "stepgate cell apply" } " puts one up." } }
+        @else { (layout::scroll("Room in the cells", &table)) }
+    }
 }

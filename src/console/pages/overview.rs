@@ -6,6 +6,7 @@ use crate::{
     console::{
         charts,
         layout::{self, Section},
+        pages::{alarms, cells, drift},
         params::Params,
         session::Visitor,
         words,
@@ -53,6 +54,9 @@ pub(in crate::console) async fn show(visitor: Visitor, context: Data<Context>, p
     let busiest = named(&context, &visitor, busiest).await?;
     let slowest = named(&context, &visitor, slowest).await?;
     let newest = newest_event(&context, &visitor).await?;
+    let drifted = drift::drifted(&context, &visitor).await?;
+    let raised = alarms::raised(&context, &visitor).await?;
+    let tight = cells::tightest(&context, &visitor).await?;
     let body = html! {
         div class="head" {
             h1 { "Overview" }
@@ -64,6 +68,8 @@ pub(in crate::console) async fn show(visitor: Visitor, context: Data<Context>, p
             @if !overview.troubled.is_empty() {
                 section class="card" aria-labelledby="attention" { (attention(&overview)) }
             }
+            section class="card half" aria-labelledby="raised" { (alarms::raised_card(&raised)) }
+            section class="card half" aria-labelledby="drifted" { (drift::drifted_card(&drifted)) }
             section class="card" aria-labelledby="over-time" {
                 h2 id="over-time" { "Outcomes over time" }
                 (charts::outcomes(range, &report.rows))
@@ -76,6 +82,7 @@ pub(in crate::console) async fn show(visitor: Visitor, context: Data<Context>, p
                 h2 id="slowest" { "Slowest providers" }
                 (ranking("Slowest providers", &slowest))
             }
+            @if let Some(tight) = &tight { section class="card" aria-labelledby="room" { (cells::room(tight)) } }
         }
     };
     Ok(layout::answer(&visitor, "Overview", Section::Overview, &body))

@@ -6,19 +6,22 @@ use crate::{
     console::{
         charts,
         layout::{self, Section},
-        pages::operations,
+        pages::{alarms, conditions, drift, operations},
         params::{Params, Range},
         session::Visitor,
         words,
     },
-    domain::{app::App, tenant::Tenant},
+    domain::{
+        app::App,
+        tenant::{Tenant, TenantState},
+    },
     ids::TenantId,
     reporting::report::{GroupBy, GroupFigures},
     storage::{PageRequest, operations::OperationFilter},
     usecases::{
         apps,
         connections::{self, Connection},
-        operations as work,
+        drift as drift_reports, operations as work,
         step_up_reports::{self, Answered},
         tenants,
     },
@@ -51,6 +54,8 @@ pub(in crate::console) async fn show(
         .await?
         .items;
     let connection = connections::get(&context, request, id).await?;
+    let watch = alarms::of_tenant(&context, &visitor, id).await?;
+    let drift = drift_reports::get(&context, request, id).await?;
     let filter = OperationFilter {
         tenant_id: Some(id),
         ..OperationFilter::default()
@@ -68,6 +73,7 @@ pub(in crate::console) async fn show(
             (layout::ranges(&path, &params, range))
         }
         (notes(&tenant))
+        (conditions::deletion(&tenant))
         div class="cards" {
             section class="card half" aria-labelledby="funnel" { (funnel(&report)) }
             section class="card half" aria-labelledby="times" { (times(&report)) }
@@ -77,16 +83,19 @@ pub(in crate::console) async fn show(
             }
             section class="card half" aria-labelledby="methods" { (methods(&report)) }
             section class="card half" aria-labelledby="reasons" { (top_reasons(reasons)) }
+            section class="card half" aria-labelledby="conditions" { (conditions::card(&tenant)) }
+            section class="card half" aria-labelledby="alarms" { (alarms::card(id, &watch)) }
             section class="card" aria-labelledby="apps" { (app_table(&tenant, &apps, &by_app, range)) }
             section class="card half" aria-labelledby="connection" { (facts(&tenant, &connection)) }
             section class="card half" aria-labelledby="users" { (find_user(&visitor, id)) }
+            section class="card" aria-labelledby="drift" { (drift::card(&visitor, &tenant, &drift)) }
             section class="card" aria-labelledby="operations" {
                 h2 id="operations" { "Operations" }
                 @if operations.is_empty() { p { "Nothing was asked for yet." } }
                 @else { (operations::table(&operations)) }
                 p { a href={ "/console/operations?tenant_id=" (id) } { "All operations of this tenant" } }
             }
-            @if visitor.administers() { section class="card" aria-labelledby="suspension" { (suspension(&visitor, &tenant)) } }
+            @if visitor.administers() && matches!(tenant.state, TenantState::Active { .. }) { section class="card" aria-labelledby="suspension" { (suspension(&visitor, &tenant)) } }
         }
     };
     Ok(layout::answer(&visitor, &tenant.name, Section::Tenants, &body))
@@ -258,6 +267,10 @@ fn facts(tenant: &Tenant, connection: &Connection) -> Markup {
                 } @else { "never run" }
             }
             dt { "User pool" } dd { (tenant.user_pool_id.as_deref().unwrap_or("being made")) " in " (tenant.region) }
+            dt { "Release" } dd {
+                @if let Some(running) = &tenant.running_release { "runs " code { (running) } } @else { "runs none yet" }
+                @if let Some(wanted) = &tenant.wanted_release { ", is to run " code { (wanted) } }
+            }
             dt { "Generation" } dd { (tenant.observed_generation) " of " (tenant.generation) }
             dt { "Last rotation" } dd {
                 @if let Some(change) = &connection.change {

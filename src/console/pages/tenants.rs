@@ -9,7 +9,7 @@ use crate::{
         session::Visitor,
         words,
     },
-    domain::tenant::TenantFilter,
+    domain::{condition::ConditionType, tenant::TenantFilter},
     usecases::tenants,
 };
 use actix_web::{get, web::Data};
@@ -19,6 +19,9 @@ use maud::html;
 pub(in crate::console) async fn list(visitor: Visitor, context: Data<Context>, params: Params) -> Answer {
     let filter = TenantFilter {
         name_prefix: params.text("name").map(str::to_owned),
+        condition: params
+            .read("condition")
+            .map(|kind: ConditionType| kind.as_str().to_owned()),
         ..TenantFilter::default()
     };
     let page = tenants::list(&context, &visitor.request, &filter, &params.page()).await?;
@@ -43,10 +46,17 @@ pub(in crate::console) async fn list(visitor: Visitor, context: Data<Context>, p
         section class="card" aria-label="Tenants" {
             form class="fields row" action="/console/tenants" role="search" {
                 div { label for="name" { "Name begins with" } input id="name" name="name" value=(params.text("name").unwrap_or_default()) maxlength="100" autocomplete="off"; }
+                div {
+                    label for="condition" { "Condition" }
+                    select id="condition" name="condition" {
+                        option value="" { "any" }
+                        @for kind in ConditionType::ALL { option value=(kind) selected[filter.condition.as_deref() == Some(kind.as_str())] { (kind) } }
+                    }
+                }
                 div { button { "Search" } }
             }
-            @if page.items.is_empty() && filter.name_prefix.is_some() {
-                p { "No tenant's name begins so. Capital letters count; " a href="/console/tenants" { "all tenants" } "." }
+            @if page.items.is_empty() && filter != TenantFilter::default() {
+                p { "There is no such tenant. Capital letters of names count; " a href="/console/tenants" { "all tenants" } "." }
             } @else if page.items.is_empty() {
                 p { "There are no tenants yet. A partner makes one with " code { "POST /v1/tenants" } "; " a href="/docs/" { "the API" } " says what it takes." }
             } @else {
