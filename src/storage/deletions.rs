@@ -118,8 +118,9 @@ pub async fn purged(
         now,
         Json(&report) as _
     )
-    .execute(tx)
+    .execute(&mut *tx)
     .await?;
+    super::conditions::settle(tx, claim.tenant_id, now).await?;
     Ok(Some(report))
 }
 
