@@ -14,6 +14,10 @@
     clippy::print_stdout,
     reason = "a test that cannot go on must fail at once, and says what it was at"
 )]
+#![expect(
+    clippy::large_futures,
+    reason = "there are as many at a time as tests that run"
+)]
 
 mod api;
 mod attacks;

@@ -46,6 +46,7 @@ fn every_failure_code_is_in_the_runbook() {
         .filter(is_code)
         .collect();
     let causes = text.split("fn root_cause(reason").nth(1).unwrap();
+    let causes = causes.split("\n}\n").next().unwrap_or_default();
     codes.extend(
         literals(causes, "(")
             .filter(|code| causes.contains(&format!("(\"{code}\", ")))

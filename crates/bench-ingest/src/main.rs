@@ -75,12 +75,12 @@ async fn measure(options: &Options) -> anyhow::Result<Value> {
     for round in 0..=options.rounds {
         let ours = messages(&mut random, &tenants, options, context.clock.now());
         let theirs = messages(&mut random, &tenants, options, context.clock.now());
-        let copies = copies(&theirs, &tenants, context.clock.now())?;
+        let columns = copies(&theirs, &tenants, context.clock.now())?;
         let (events, begun) = (count(&ours), Instant::now());
         store(&context, cell, &ours).await?;
         let stored = f64::from(events) / begun.elapsed().as_secs_f64();
         let begun = Instant::now();
-        copy(&owner, copies).await?;
+        copy(&owner, columns).await?;
         let copy_rate = f64::from(events) / begun.elapsed().as_secs_f64();
         // The first round warms both up and is not counted.
         if round > 0 {

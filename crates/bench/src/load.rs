@@ -84,9 +84,9 @@ async fn connection(
             .put
             .get(sent % options.put.len().max(1))
             .map(String::as_str);
-        let began = if every.is_some() { due } else { Instant::now() };
+        let from = if every.is_some() { due } else { Instant::now() };
         etag = exchange(&mut stream, &request(options, path, body, etag.as_deref())).await?;
-        times.push(began.elapsed());
+        times.push(from.elapsed());
         sent += 1;
         if let Some(every) = every {
             due += every;

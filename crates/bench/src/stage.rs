@@ -74,14 +74,14 @@ impl Stage {
     }
 
     /// *define* after the password.
-    pub(crate) fn define(&self) -> Value {
+    pub(crate) fn define() -> Value {
         let mut event = event("DefineAuthChallenge_Authentication");
         event["request"]["session"] = password_passed();
         event
     }
 
     /// *create* after the password.
-    pub(crate) fn create(&self) -> Value {
+    pub(crate) fn create() -> Value {
         let mut event = event("CreateAuthChallenge_Authentication");
         event["request"]["challengeName"] = json!("CUSTOM_CHALLENGE");
         event["request"]["session"] = password_passed();

@@ -10,6 +10,9 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+/// A name, what to start, the event, and whether the answer is the right one.
+type Job = (&'static str, Vec<String>, Value, fn(&Value) -> bool);
+
 /// What the cold measurement is told.
 #[derive(Args)]
 pub(crate) struct Cold {
@@ -71,14 +74,14 @@ pub(crate) async fn cold(options: &Cold) -> anyhow::Result<Measured> {
     };
     let mut measured = Measured::default();
     for round in 0..=options.starts {
-        let jobs: [(&str, Vec<String>, Value, fn(&Value) -> bool); 4] = [
+        let jobs: [Job; 4] = [
             (
                 "challenge",
                 program(&options.functions.join("challenge")),
-                stage.create(),
+                Stage::create(),
                 offered,
             ),
-            ("challenge node", node("challenge.mjs"), stage.create(), offered),
+            ("challenge node", node("challenge.mjs"), Stage::create(), offered),
             (
                 "verify",
                 program(&options.functions.join("verify")),
@@ -120,13 +123,13 @@ pub(crate) async fn warm(options: &Warm) -> anyhow::Result<Measured> {
     let bare = Bare::new(&stage.address).await?;
     let mut measured = Measured::default();
     for call in 0..options.calls + WARM_UP {
-        let (_, nothing, _) = empty.invoke(&stage.define()).await?;
-        let (defined, define, _) = challenge.invoke(&stage.define()).await?;
+        let (_, nothing, _) = empty.invoke(&Stage::define()).await?;
+        let (defined, define, _) = challenge.invoke(&Stage::define()).await?;
         ensure!(
             defined["response"]["challengeName"] == "CUSTOM_CHALLENGE",
             "define answered {defined}"
         );
-        let (made, create, _) = challenge.invoke(&stage.create()).await?;
+        let (made, create, _) = challenge.invoke(&Stage::create()).await?;
         ensure!(offered(&made), "create answered {made}");
         let (judged, verified, _) = verify.invoke(&stage.verify(call)).await?;
         ensure!(passed(&judged), "verify answered {judged}");

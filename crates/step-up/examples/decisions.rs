@@ -64,7 +64,7 @@ fn person(rule: usize) -> BTreeMap<String, String> {
     } else {
         "cc-none".to_owned()
     };
-    let role = if rule % 5 == 4 {
+    let duty = if rule % 5 == 4 {
         format!("role-{rule}")
     } else {
         "role-none".to_owned()
@@ -81,7 +81,7 @@ fn person(rule: usize) -> BTreeMap<String, String> {
         ("email", format!("ada@{domain}")),
         ("custom:unit", unit),
         ("custom:cost_centre", centre),
-        ("custom:role", role),
+        ("custom:role", duty),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))

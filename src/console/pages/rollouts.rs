@@ -108,8 +108,8 @@ impl Settled {
 }
 
 /// Whether a rollout in this state does nothing more about a tenant at this stage.
-fn is_settled(state: RolloutState, stage: TenantStage) -> bool {
-    match state {
+fn is_settled(rollout: RolloutState, stage: TenantStage) -> bool {
+    match rollout {
         RolloutState::RollingBack | RolloutState::RolledBack => {
             !stage.is_touched() && stage != TenantStage::Returning
         }

@@ -170,15 +170,15 @@ mod tests {
             .position(|line| below(line) || !line.starts_with(' ') && !line.is_empty());
         let to = to.map_or(lines.len(), |length| from + 1 + length);
         let begins = format!("      {property}:");
-        match lines[from..to].iter().position(|line| line.starts_with(&begins)) {
-            Some(place) => lines[from + place].push_str(" other"),
-            None => {
-                let properties = lines[from..to]
-                    .iter()
-                    .position(|line| line == "    Properties:")
-                    .unwrap();
-                lines.insert(from + properties + 1, format!("{begins} other"));
-            }
+        let place = lines[from..to].iter().position(|line| line.starts_with(&begins));
+        if let Some(place) = place {
+            lines[from + place].push_str(" other");
+        } else {
+            let properties = lines[from..to]
+                .iter()
+                .position(|line| line == "    Properties:")
+                .unwrap();
+            lines.insert(from + properties + 1, format!("{begins} other"));
         }
         lines.join("\n")
     }

@@ -373,6 +373,7 @@ pub(super) async fn ask(asker: &Caller, ids: &Ids) -> String {
     exemption["id"].as_str().unwrap().to_owned()
 }
 
+#[expect(clippy::too_many_lines, reason = "one walk over everything")]
 async fn walk(by_token: bool) {
     let mut stage = set(by_token).await;
     let (app, ids, other) = (&stage.app, &mut stage.ids, &stage.other);

@@ -69,12 +69,12 @@ impl Browser {
 
     /// Signs in at an issuer, from the page that was asked for to the way back from it.
     pub(crate) async fn sign_in(&mut self, provider: &Provider) -> Page {
-        let back = self.to_and_from(provider).await;
+        let back = self.there_and_back(provider).await;
         self.open(&back).await
     }
 
     /// To the issuer and back to our door; returns the address that the issuer sends the browser to.
-    pub(crate) async fn to_and_from(&mut self, provider: &Provider) -> String {
+    pub(crate) async fn there_and_back(&mut self, provider: &Provider) -> String {
         let there = self
             .open(&format!("/console/sign-in/{}", provider.name))
             .await

@@ -39,7 +39,7 @@ impl Stage {
         app.add_cell("eu-central-1").await;
         let mut acme = app.partner("acme").await;
         app.rename_partner(&acme.id, PARTNER).await;
-        acme.id = PARTNER.to_owned();
+        PARTNER.clone_into(&mut acme.id);
         Self {
             app,
             staff,

@@ -179,7 +179,7 @@ async fn token(
     if request
         .headers()
         .get("authorization")
-        .map(|value| value.as_bytes())
+        .map(actix_web::http::header::HeaderValue::as_bytes)
         != Some(expected.as_bytes())
     {
         return refused("invalid_client");

@@ -120,23 +120,23 @@ async fn an_answer_is_good_once_in_the_browser_that_asked_and_for_ten_minutes() 
     let mut victim = Browser::new(&stage.app);
     // Signing somebody else in as the attacker: the victim's browser did not ask.
     let mut attacker = Browser::new(&stage.app);
-    let answer = attacker.to_and_from(&stage.staff).await;
+    let answer = attacker.there_and_back(&stage.staff).await;
     victim.open(&answer).await.expect(403);
     // It asked for something else.
-    victim.to_and_from(&stage.staff).await;
+    victim.there_and_back(&stage.staff).await;
     victim.open(&answer).await.expect(403);
     // Another state, none, none at all, an error in place of a code, two codes.
-    let own = victim.to_and_from(&stage.staff).await;
+    let own = victim.there_and_back(&stage.staff).await;
     let (path, query) = own.split_once('?').unwrap();
     let code = query.split('&').find(|pair| pair.starts_with("code=")).unwrap();
-    let state = query.split('&').find(|pair| pair.starts_with("state=")).unwrap();
+    let asked_for = query.split('&').find(|pair| pair.starts_with("state=")).unwrap();
     for query in [
         code.to_owned(),
         format!("{code}&state="),
         format!("{code}&state=AAAA"),
-        format!("{state}&error=access_denied"),
-        format!("{state}&code="),
-        format!("{state}&{code}&code=other"),
+        format!("{asked_for}&error=access_denied"),
+        format!("{asked_for}&code="),
+        format!("{asked_for}&{code}&code=other"),
         String::new(),
     ] {
         victim.open(&format!("{path}?{query}")).await.expect(403);
@@ -148,7 +148,7 @@ async fn an_answer_is_good_once_in_the_browser_that_asked_and_for_ten_minutes() 
     victim.cookies = held;
     victim.open(&own).await.expect(403);
     assert_eq!(stage.sessions().await, 1);
-    let late = victim.to_and_from(&stage.staff).await;
+    let late = victim.there_and_back(&stage.staff).await;
     stage.app.clock.advance(TimeDelta::minutes(10));
     victim.open(&late).await.expect(403);
     assert_eq!(stage.sessions().await, 1);

@@ -92,8 +92,7 @@ fn journey(rig: &Rig, tenant: &Tenant, number: usize, sent: &mut Sent) -> Vec<Va
         events.push(event);
     };
     let took_s = 2 + i64::try_from(number % 40).expect("small");
-    let method =
-        json!({ "method": METHODS[number % METHODS.len()], "fallback": number % METHODS.len() != 0 });
+    let method = json!({ "method": METHODS[number % METHODS.len()], "fallback": !number.is_multiple_of(METHODS.len()) });
     let reason = json!({ "reason": REASONS[number % REASONS.len()] });
     if number % 10 == 9 {
         add("skipped", None, 0, json!({}));

@@ -359,6 +359,10 @@ impl Guarded {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "nobody has another use for an answer"
+)]
 fn given(what: &str, status: u16, answer: Answer) -> Life<Value> {
     if answer.status.as_u16() == status {
         Ok(serde_json::from_str(&answer.text).unwrap_or_default())

@@ -86,7 +86,7 @@ impl TestApp {
             },
             events: EventsConfig { retention_days: 30 },
             drift: DriftConfig {
-                interval: Duration::from_secs(3600),
+                interval: Duration::from_hours(1),
                 checks_per_min: 1000,
             },
             grace: GraceConfig {

@@ -21,7 +21,7 @@ use crate::ui::Progress;
 
 const NAME: &str = "Postgres";
 /// How long a killed server may take to come back, how often it is asked in one try, and the pause between.
-const RECOVERED_WITHIN: Duration = Duration::from_secs(60);
+const RECOVERED_WITHIN: Duration = Duration::from_mins(1);
 const LOOKS: u32 = 100;
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 const SUPERUSER: &str = "postgres";

@@ -59,6 +59,7 @@ pub(crate) enum ExportFormat {
 The user pool stays in the cell's AWS account unless you say --delete-users, which wants the users exported since the tenant
 was deleted, or --without-export. A purge is refused at first, with exit code 3; the refusal says what is lost, and what
 --confirm must be.")]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(crate) struct Purge {
     /// Tenant.
     pub(crate) tenant: String,

@@ -200,7 +200,9 @@ impl Fleet {
                 .wrapping_add(u8::try_from(index % 256).unwrap());
             *stage = match (*stage, luck % 8) {
                 (stage, 0) => stage,
-                (TenantStage::Updating | TenantStage::Probing, 1) if fate % 4 == 0 => TenantStage::Failed,
+                (TenantStage::Updating | TenantStage::Probing, 1) if fate.is_multiple_of(4) => {
+                    TenantStage::Failed
+                }
                 (TenantStage::Starting, 1) => TenantStage::Skipped,
                 (TenantStage::Returning, 1) => TenantStage::ReturnFailed,
                 (TenantStage::Starting, _) => TenantStage::Updating,

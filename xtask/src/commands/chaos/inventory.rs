@@ -75,7 +75,7 @@ impl Inventory {
     /// Asks the emulator, past the proxy.
     pub(super) fn take(endpoint: &str, account: &str) -> anyhow::Result<Self> {
         let aws = Aws {
-            agent: http::agent(Duration::from_secs(60)),
+            agent: http::agent(Duration::from_mins(1)),
             endpoint: endpoint.to_owned(),
             account: account.to_owned(),
         };

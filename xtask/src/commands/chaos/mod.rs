@@ -143,7 +143,7 @@ fn rage(
 ) -> anyhow::Result<(Outcome, Found)> {
     let mut storm = Storm::prepare(context, tools, services, seed, progress)?;
     let begun = Instant::now();
-    let deadline = begun + Duration::from_secs(180) + Duration::from_secs(10) * u32::try_from(tenants)?;
+    let deadline = begun + Duration::from_mins(3) + Duration::from_secs(10) * u32::try_from(tenants)?;
     storm.onboard(tenants, deadline, progress)?;
     storm.until_ready(deadline, progress)?;
     let faults = storm.faults()?;

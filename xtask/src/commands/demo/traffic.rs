@@ -123,7 +123,7 @@ pub(super) fn run(
         password: &password,
         begun: AtomicU32::new(0),
         limit: if once { ONCE } else { u32::MAX },
-        pause: Duration::from_secs(60) * u32::from(THREADS) / u32::from(per_minute),
+        pause: Duration::from_mins(1) * u32::from(THREADS) / u32::from(per_minute),
     };
     let outcome = thread::scope(|scope| {
         let people: Vec<_> = (0..THREADS)
