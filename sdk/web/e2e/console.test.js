@@ -106,6 +106,16 @@ async function makeTraffic() {
   assert.fail("the events did not arrive in time");
 }
 
+/** A rollout to nobody: it is over at once, and another test that looks at it finds it again. */
+async function someRollout() {
+  const ask = (method, path, body) => api(method, path, body, system.operator_key);
+  const { items: known } = await ask("GET", "/v1/rollouts?limit=1");
+  if (known.length > 0) return known[0];
+  const { items: [cell] } = await ask("GET", "/v1/cells");
+  const { items: [release] } = await ask("GET", `/v1/cells/${cell.id}/releases`);
+  return ask("POST", "/v1/rollouts", { release: release.name, cell_ids: [cell.id], plan: { labels: { "console-test": "nobody" }, soak_s: 0 } });
+}
+
 /** Paths of every page, with something to show on each. */
 async function everyPage() {
   const { items: events } = await api("GET", `/v1/events?tenant_id=${system.tenant_id}&type=failed&limit=1`);
@@ -119,6 +129,9 @@ async function everyPage() {
     journey: `${tenant}/journeys/${events[0].journey_id}`,
     operations: "/console/operations",
     operation: `/console/operations/${operations[0].id}`,
+    rollouts: "/console/rollouts",
+    rollout: `/console/rollouts/${(await someRollout()).id}`,
+    drifted: "/console/tenants?condition=Drifted",
     audit: "/console/audit",
     cells: "/console/cells",
   };
@@ -203,6 +216,22 @@ test("the console: suspended and resumed with the keyboard, and progress shows i
     await page.getByRole("status").getByText("succeeded").waitFor({ timeout: 30_000 });
     assert.equal(await page.locator("[data-live]").count(), 0);
   }
+});
+
+test("the console: conditions are the API's, and a tenant is compared with AWS now", async (context) => {
+  const page = await visit(context, tenant);
+  const { conditions } = await api("GET", `/v1/tenants/${system.tenant_id}`);
+  const shown = await page.$$eval("[data-condition]", (all) => all.map((one) => one.dataset.condition));
+  assert.deepEqual(shown, conditions.map(({ type }) => type));
+  const before = await api("GET", `/v1/tenants/${system.tenant_id}/drift`);
+  await page.getByRole("button", { name: "Check now" }).click();
+  await page.getByRole("heading", { name: "Drift" }).waitFor();
+  for (let look = 0; look < 120; look += 1) {
+    const { checked_at } = await api("GET", `/v1/tenants/${system.tenant_id}/drift`);
+    if (checked_at && checked_at !== before.checked_at) return;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  assert.fail("nobody compared the tenant");
 });
 
 test("the console: complete without JavaScript", async (context) => {

@@ -78,12 +78,11 @@ pub(super) struct Settled {
 impl Settled {
     /// Of a wave, or of the whole.
     pub(super) fn of(progress: &Progress, wave: Option<u32>) -> Self {
-        let state = progress.rollout.state;
         let (mut done, mut all) = (0, 0);
         for (of, stage, tenants) in &progress.stages {
             if wave.is_none_or(|wave| wave == *of) {
                 all += i64::from(*tenants);
-                if is_settled(state, *stage) {
+                if is_settled(progress.rollout.state, *stage) {
                     done += i64::from(*tenants);
                 }
             }
@@ -130,9 +129,9 @@ mod tests {
 
     #[test]
     fn what_is_settled_depends_on_the_direction() {
-        let settled = |state| {
+        let settled = |rollout| {
             let all = TenantStage::ALL.into_iter();
-            all.filter(|stage| is_settled(state, *stage))
+            all.filter(|stage| is_settled(rollout, *stage))
                 .map(TenantStage::as_str)
                 .collect::<Vec<_>>()
         };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 pub(super) const WALKED: &str = "0-walk";
 
 /// Registers a release in a cell, as `stepgate cell apply` does. Returns its id.
-pub(super) async fn register(app: &TestApp, cell: &str, name: &str) -> String {
+pub(crate) async fn register(app: &TestApp, cell: &str, name: &str) -> String {
     let ulid = stepgate::ids::ReleaseId::generate(&app.context.ids, stepgate::clock::Clock::now(&*app.clock));
     let template = stepgate::provisioning::template::tenant();
     sqlx::query("INSERT INTO templates VALUES ($1, $2, now()) ON CONFLICT DO NOTHING")

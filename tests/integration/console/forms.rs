@@ -12,6 +12,7 @@ async fn everything(stage: &Stage) -> Vec<String> {
         "operations",
         "operation_steps",
         "console_sessions",
+        "rollouts",
     ] {
         let statement = format!("SELECT to_jsonb(t)::text FROM {table} t");
         let found: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
@@ -40,6 +41,7 @@ async fn no_form_is_taken_without_the_token_of_its_own_session() {
         ("by", "username"),
         ("wanted", "ada"),
         ("replaces", "1"),
+        ("tenants", "return"),
     ];
     let mut tried = 0;
     for route in routes("post") {
@@ -56,7 +58,7 @@ async fn no_form_is_taken_without_the_token_of_its_own_session() {
             tried += 1;
         }
     }
-    assert!(tried >= 35, "{tried}");
+    assert!(tried >= 55, "{tried}");
     assert_eq!(everything(&stage).await, before);
     // The control: with its own token, from its own page, the same form is taken.
     let taken = victim

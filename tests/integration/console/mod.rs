@@ -5,7 +5,9 @@ mod forms;
 mod links;
 mod provider;
 mod roles;
+mod rollouts;
 mod sign_in;
+mod watched;
 
 pub(crate) use browser::Browser;
 pub(crate) use provider::Provider;
@@ -100,6 +102,7 @@ fn filled(route: &str) -> String {
         .replace("{tenant_id}", &format!("tnt_{INVENTED}"))
         .replace("{app_id}", &format!("app_{INVENTED}"))
         .replace("{operation_id}", &format!("op_{INVENTED}"))
+        .replace("{rollout_id}", &format!("rlt_{INVENTED}"))
         .replace("{journey_id}", &format!("jrn_{INVENTED}"))
         .replace("{user_sub}", "f3b5a1c2-7d4e-4f60-9a1b-2c3d4e5f6071")
         .replace("{version}", "1")

@@ -250,6 +250,11 @@ async fn empty_pages_say_what_to_do() {
             "Every accepted change of a tenant opens one",
         ),
         ("/console/cells", "stepgate cell apply"),
+        ("/console", "No alarm is raised"),
+        ("/console", "Of no tenant AWS has anything other than wanted"),
+        ("/console", "There is no cell, so no tenant can be made"),
+        ("/console/rollouts", "There was no rollout yet"),
+        ("/console/tenants?condition=Drifted", "There is no such tenant"),
         ("/console/audit?actor=nobody", "There are no such entries"),
         ("/console/nothing", "begin at the overview"),
     ] {
