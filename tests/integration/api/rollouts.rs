@@ -194,7 +194,7 @@ async fn a_rollout_is_paused_resumed_and_ended_only_from_where_that_makes_sense(
     );
     call("cancel", back).await.problem(409, "rollout_state");
     // Nobody was taken up: the worker finds everybody as they were.
-    for _ in 0..2 {
+    for _ in 0..20 {
         stepgate::worker::jobs::advance_rollouts::look_at_all(&fleet.app.context, "test")
             .await
             .unwrap();
