@@ -28,7 +28,10 @@ pub use budget::{Answering, Bucket, BudgetUsedUp, Granted, Tokens};
 pub use error::AwsError;
 pub use kind::AwsErrorKind;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, retry::RetryConfig,
+    stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
+};
 use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use std::{
@@ -108,6 +111,8 @@ impl Aws {
         let base = loader
             .http_client(http)
             .timeout_config(timeouts)
+            // It takes a call that waits for its budget for one whose body does not flow. The times above bound both.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(retries)
             .load()
             .await;

@@ -62,12 +62,24 @@ pub async fn read(db: &mut PgConnection, _scope: &OperatorScope, now: DateTime<U
     })
 }
 
+/// The conditions that tenants are counted by.
+pub const CONDITIONS: [&str; 8] = [
+    "awaiting_secret",
+    "deleting",
+    "purging",
+    "deleted",
+    "failing",
+    "in_progress",
+    "suspended",
+    "ready",
+];
+
 /// How many tenants of a cell are in a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenants {
     /// The cell.
     pub cell_id: CellId,
-    /// One of `awaiting_secret`, `deleting`, `deleted`, `failing`, `in_progress`, `suspended`, `ready`; the first that applies.
+    /// One of [`CONDITIONS`]; the first that applies.
     pub condition: String,
     /// How many.
     pub count: i64,

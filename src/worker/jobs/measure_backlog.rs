@@ -94,8 +94,15 @@ fn note(backlog: &Backlog, tenants: &[Tenants], now: DateTime<Utc>) {
     metrics
         .audit_seal_lag_seconds
         .set([], age_s(backlog.unsealed.since));
-    // A condition that no tenant is in any more has no row.
+    // A condition that no tenant is in any more has no row; it is told as none.
     metrics.tenants.forget();
+    for Tenants { cell_id, .. } in tenants {
+        for condition in backlog::CONDITIONS {
+            metrics
+                .tenants
+                .set([cell_id.to_string().into(), condition.into()], 0.0);
+        }
+    }
     for Tenants {
         cell_id,
         condition,

@@ -265,7 +265,15 @@ async fn a_purge_keeps_the_users_unless_it_is_told_twice_that_they_go() {
         assert!(loses.contains("2 apps") && loses.contains("2 users"), "{loses}");
         let late = deletions::restore(&rig.context, &rig.request, tenant.id, "too late".to_owned()).await;
         assert_eq!(late.unwrap_err().code(), Code::TenantState);
-        assert_eq!(rig.run_worker().await, [Outcome::Converged]);
+        // What was refused may hold the tenant for a moment longer: its transaction ends behind its back.
+        let mut outcomes = rig.run_worker().await;
+        for _ in 0..100 {
+            if outcomes.is_empty() {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                outcomes = rig.run_worker().await;
+            }
+        }
+        assert_eq!(outcomes, [Outcome::Converged]);
         assert_gone(&rig, &tenant, &operation, fate).await;
         assert!(rig.run_worker().await.is_empty(), "there is nothing left to do");
 

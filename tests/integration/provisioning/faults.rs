@@ -263,7 +263,6 @@ async fn old_answers_slow_stacks_and_silence_change_nothing_in_the_end() {
     let (tenant, apps) = stage.onboard().await;
     stage.to_the_end(&tenant, "without a fault").await;
     let wanted = fingerprint(&stage.rig, tenant.id, &apps).await;
-    stage.proxy.slow_stacks(3);
     let mut faults = 0;
     for (per_mille, kinds) in [
         (250, vec![Fault::Stale]),
@@ -281,6 +280,7 @@ async fn old_answers_slow_stacks_and_silence_change_nothing_in_the_end() {
     ] {
         for seed in 1..4 {
             let (tenant, apps) = stage.onboard().await;
+            stage.proxy.slow_stacks(3);
             stage.proxy.follow(Plan::Share {
                 seed,
                 per_mille,
@@ -295,6 +295,7 @@ async fn old_answers_slow_stacks_and_silence_change_nothing_in_the_end() {
                 .filter(|seen| seen.fault.is_some())
                 .count();
             stage.proxy.follow(Plan::Nothing);
+            stage.proxy.slow_stacks(0);
             assert_eq!(fingerprint(&stage.rig, tenant.id, &apps).await, wanted, "{what}");
             assert_nothing_doubled(&stage.rig, &tenant, &apps).await;
         }

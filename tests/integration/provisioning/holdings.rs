@@ -135,6 +135,7 @@ pub(crate) async fn fingerprint(rig: &Rig, tenant: TenantId, apps: &[App]) -> St
         for grows in ["generation", "policy_version"] {
             item[grows] = serde_json::Value::Null;
         }
+        item["registration"]["created_at"] = serde_json::Value::Null;
         parts.push(format!("{client:?} {item}"));
         names.push((client_id, format!("CLIENT{index}")));
         names.push((app.id.ulid(), format!("APP{index}")));
