@@ -213,7 +213,8 @@ async fn fails_without(guarded: &Guarded, statement: &Statement, made: &[(String
         } else {
             Document::WorkerStacks
         };
-        let refused = refused(made, ulid, &[less, Evaluator::of(rest)], &facts());
+        let left = [Evaluator::without(document, statement.sid), Evaluator::of(rest)];
+        let refused = refused(made, ulid, &left, &facts());
         if !refused.is_empty() {
             return;
         }
