@@ -56,9 +56,11 @@ impl Intercept for Observe {
         "Observe"
     }
 
-    fn read_before_execution(
+    // Not before the execution: a client's interceptors do not see there yet which operation it is.
+    fn read_before_serialization(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let begun = Begun {

@@ -82,8 +82,7 @@ fn a_request_is_a_tree_and_the_steps_of_the_worker_are_linked_to_it() {
         let call = inside
             .iter()
             .find(|span| span.name == "Secrets Manager.CreateSecret");
-        let names: Vec<_> = spans.iter().map(|span| (&span.name, &span.parent)).collect();
-        let call = call.unwrap_or_else(|| panic!("no call to AWS below {use_case:?} in {names:?}"));
+        let call = call.expect("the call to AWS");
         assert_eq!((call.kind, call.attributes["aws.result"].as_str()), (3, "ok"));
         let statement = |table: &str| {
             inside.iter().find(|span| {
