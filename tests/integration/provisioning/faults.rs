@@ -268,7 +268,8 @@ async fn old_answers_slow_stacks_and_silence_change_nothing_in_the_end() {
         (250, vec![Fault::Stale]),
         (30, vec![Fault::Silence]),
         (
-            150,
+            // A pass makes some forty calls, and each is tried once.
+            30,
             vec![
                 Fault::Throttle,
                 Fault::ServerError,
