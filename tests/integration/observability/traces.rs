@@ -114,7 +114,7 @@ fn a_request_is_a_tree_and_the_steps_of_the_worker_are_linked_to_it() {
             .filter(|span| span.name.starts_with("step ") && span.links.contains(&asked))
             .collect();
         for (name, call) in [
-            ("step tenant_stack", "CloudFormation.CreateChangeSet"),
+            ("step tenant_stack", "CloudFormation.CreateStack"),
             ("step settings_secret", "Secrets Manager.CreateSecret"),
         ] {
             let step = steps.iter().find(|span| span.name == name).expect(name);
