@@ -12,7 +12,9 @@ use crate::{
 use serde::Serialize;
 
 /// A cell, and how much room it has.
+// By a name of its own in the document: `Cell` is what it is made of.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = CellWithRoom)]
 pub struct Cell {
     /// The cell.
     #[serde(flatten)]
