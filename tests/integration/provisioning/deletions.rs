@@ -269,7 +269,7 @@ async fn a_purge_keeps_the_users_unless_it_is_told_twice_that_they_go() {
         let mut outcomes = rig.run_worker().await;
         for _ in 0..100 {
             if outcomes.is_empty() {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
                 outcomes = rig.run_worker().await;
             }
         }
