@@ -159,7 +159,12 @@ impl<'a> Storm<'a> {
                 "name": format!("Tenant {number}"),
                 "blockid": { "tenant_dns": host, "community": "default", "client_id": "demo-client", "client_secret": secret },
             });
-            let made = self.insist("/v1/tenants", &format!("chaos-of-tenant-{number}"), &body, deadline)?;
+            let made = self.insist(
+                "/v1/tenants",
+                &format!("chaos-of-tenant-{number}"),
+                &body,
+                deadline,
+            )?;
             let id = text(&made, "/tenant/id")?;
             let path = format!("/v1/tenants/{id}/apps");
             self.insist(
