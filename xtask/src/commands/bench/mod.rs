@@ -37,6 +37,7 @@ use clap::{Args, ValueEnum};
 
 use self::row::{Outcome, Row, figure};
 use crate::context::Context;
+use crate::process::Interrupted;
 use crate::services::ports::Ports;
 use crate::services::{Services, lock};
 use crate::tools::Tools;
@@ -152,11 +153,24 @@ pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCo
         None
     };
     let mut rows = Vec::new();
+    let mut broken = Vec::new();
     for bench in chosen {
         let (measured_at, load) = (machine::now(), machine::load());
         let measured = context.ui.step(&bench.name(), |progress| {
             bench.run(context, services.as_ref(), scale, progress)
-        })?;
+        });
+        let measured = match measured {
+            Ok(measured) => measured,
+            Err(error) if error.is::<Interrupted>() => return Err(error),
+            // What the others measured is not lost with it.
+            Err(error) => {
+                context
+                    .ui
+                    .line(Tone::Bad, &format!("error: {}: {error:#}", bench.name()));
+                broken.push(bench.name());
+                continue;
+            }
+        };
         for mut row in measured {
             row.measured_at.clone_from(&measured_at);
             row.load = load;
@@ -165,7 +179,9 @@ pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCo
         }
     }
     if let Some(path) = &options.json {
-        let outcomes: Vec<&Outcome> = rows.iter().map(|row| &row.outcome).collect();
+        // One row a target; what is only reported beside them is in the table.
+        let outcomes = rows.iter().map(|row| &row.outcome);
+        let outcomes: Vec<&Outcome> = outcomes.filter(|outcome| outcome.target.is_some()).collect();
         let text = format!("{}\n", serde_json::to_string_pretty(&outcomes)?);
         fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
@@ -174,6 +190,12 @@ pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCo
         context
             .ui
             .line(Tone::Plain, &format!("     {}", context.shown(&page)));
+    }
+    if !broken.is_empty() {
+        context
+            .ui
+            .line(Tone::Bad, &format!("not measured: {}", broken.join(", ")));
+        return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
 }
