@@ -288,6 +288,8 @@ pub struct DesiredApp {
     pub settings: AppSettings,
     /// Its app client, once made.
     pub client_id: Option<String>,
+    /// Whether Cognito may have made, or still make, another one ([`super::app_client`]).
+    pub client_in_doubt: bool,
     /// Version of the policy.
     pub policy_version: i64,
     /// The policy.

@@ -6,6 +6,7 @@
 
 pub mod alarms;
 pub mod api_keys;
+pub mod app_clients;
 pub mod apps;
 pub mod audit_denials;
 pub mod audit_log;

@@ -14,7 +14,7 @@ pub use fault::Fault;
 
 use crate::http::Message;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -39,6 +39,8 @@ pub enum Plan {
         /// To choose from.
         faults: Vec<Fault>,
     },
+    /// What becomes of the next calls of each operation, one after the other; further ones pass.
+    Script(HashMap<&'static str, VecDeque<Option<Fault>>>),
     /// Every call of these operations beyond so many a second, as AWS does it.
     Above {
         /// Service and operation.
@@ -127,6 +129,18 @@ impl Proxy {
         state.looks.clear();
     }
 
+    /// Has the calls that were kept back ([`Fault::Late`]) take effect now; returns how many of them the upstream answered.
+    pub async fn deliver_late(&self) -> usize {
+        let late = std::mem::take(&mut self.shared.state().late);
+        let mut delivered = 0;
+        for request in late {
+            if http::forward(&self.shared.upstream, &request).await.is_ok() {
+                delivered += 1;
+            }
+        }
+        delivered
+    }
+
     /// What passed by since the plan began.
     pub fn seen(&self) -> Vec<Seen> {
         self.shared.state().seen.clone()
@@ -159,6 +173,8 @@ struct State {
     struck: bool,
     /// Answers to reads, by operation and question: what a stale read shows.
     earlier: HashMap<(String, String), Message>,
+    /// Calls that take effect later.
+    late: Vec<Message>,
     slow_looks: u32,
     looks: HashMap<String, u32>,
 }
@@ -172,6 +188,7 @@ impl Default for State {
             seen: Vec::new(),
             struck: false,
             earlier: HashMap::new(),
+            late: Vec::new(),
             slow_looks: 0,
             looks: HashMap::new(),
         }
@@ -179,23 +196,37 @@ impl Default for State {
 }
 
 impl State {
+    /// What a stale read would show. What is read consistently is never old.
+    fn earlier(&self, call: &Call) -> Option<&Message> {
+        let may_be_old = call.is_read() && !call.question.contains(r#""ConsistentRead":true"#);
+        let key = (call.operation.clone(), call.question.clone());
+        self.earlier.get(&key).filter(|_| may_be_old)
+    }
+
     /// What is to become of the call, and its place in the list of those seen.
     fn decide(&mut self, call: &Call, now: Instant) -> (Option<Fault>, usize) {
         let number = self.counted;
+        let may_be_old = self.earlier(call).is_some();
         // How often an empty queue is asked depends on nothing but time.
         let counts = !call.operation.starts_with("sqs:");
         if counts {
             self.counted += 1;
         }
-        let fault = match &self.plan {
+        let fault = match &mut self.plan {
             Plan::Nth(nth, fault) if counts && number == *nth => Some(*fault),
             Plan::Share {
                 per_mille, faults, ..
             } if counts => self.chance.as_mut().and_then(|chance| {
                 let strikes = chance.random_range(0..1000) < *per_mille;
-                let which = chance.random_range(0..faults.len().max(1));
-                strikes.then(|| faults.get(which).copied()).flatten()
+                let fit = |fault: &&Fault| **fault != Fault::Stale || may_be_old;
+                let fitting = faults.iter().filter(fit).copied().collect::<Vec<_>>();
+                let which = chance.random_range(0..fitting.len().max(1));
+                strikes.then(|| fitting.get(which).copied()).flatten()
             }),
+            Plan::Script(script) => script
+                .get_mut(call.operation.as_str())
+                .and_then(VecDeque::pop_front)
+                .flatten(),
             Plan::Above {
                 operation,
                 per_second,
@@ -271,13 +302,19 @@ impl Shared {
             self.note(place, &answer);
             return http::answer(client, request, &answer).await;
         }
+        if fault == Some(Fault::Late) {
+            if !call.is_read() {
+                self.state().late.push(request.clone());
+            }
+            return Ok(());
+        }
         let key = (call.operation.clone(), call.question.clone());
-        let earlier = self.state().earlier.get(&key).cloned();
-        // What is read consistently is never old.
-        let may_be_old = call.is_read() && !call.question.contains(r#""ConsistentRead":true"#);
-        if let (Some(Fault::Stale), Some(earlier), true) = (fault, &earlier, may_be_old) {
-            self.note(place, earlier);
-            return http::answer(client, request, earlier).await;
+        if fault == Some(Fault::Stale) {
+            let earlier = self.state().earlier(&call).cloned();
+            if let Some(earlier) = earlier {
+                self.note(place, &earlier);
+                return http::answer(client, request, &earlier).await;
+            }
         }
         let mut answer = http::forward(&self.upstream, request).await?;
         if call.is_read() {

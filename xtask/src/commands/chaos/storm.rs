@@ -174,6 +174,10 @@ impl<'a> Storm<'a> {
                 deadline,
             )?;
             self.accepted.insert(id);
+            if number == tenants / 2 {
+                // Whatever the dice say.
+                self.kill_postgres()?;
+            }
             progress.detail(format!(
                 "{} of {tenants} asked for, {} kills",
                 number + 1,
@@ -226,8 +230,7 @@ impl<'a> Storm<'a> {
     fn strike(&mut self) -> anyhow::Result<()> {
         self.context.processes.signals.check()?;
         if self.dice.roll(POSTGRES_EVERY) == 0 {
-            self.kills += 1;
-            return self.postgres.kill_and_restart(self.context, &self.tools.postgres);
+            return self.kill_postgres();
         }
         if self.dice.roll(WORKER_EVERY) == 0 {
             let which = usize::try_from(self.dice.roll(WORKERS.len() as u64))?;
@@ -243,6 +246,11 @@ impl<'a> Storm<'a> {
             }
         }
         Ok(())
+    }
+
+    fn kill_postgres(&mut self) -> anyhow::Result<()> {
+        self.kills += 1;
+        self.postgres.kill_and_restart(self.context, &self.tools.postgres)
     }
 
     /// Calls that failed at the proxy.
