@@ -1,4 +1,4 @@
-//! SliceLength-up events: reading what comes from the cells, and making reports of it.
+//! Step-up events: reading what comes from the cells, and making reports of it.
 //!
 //! | module | holds |
 //! | --- | --- |

@@ -209,7 +209,7 @@ pub struct Figures {
     pub started: i64,
     /// Challenges handed to the browser.
     pub offered: i64,
-    /// SliceLength-ups that satisfied the policy.
+    /// Step-ups that satisfied the policy.
     pub succeeded: i64,
     /// Answers and sign-ins that were refused.
     pub failed: i64,
@@ -321,7 +321,7 @@ impl Sums {
 pub struct MethodShare {
     /// ACR value; empty where it could not be told.
     pub method: String,
-    /// SliceLength-ups by it.
+    /// Step-ups by it.
     pub succeeded: i64,
     /// Its share, 0 to 1.
     pub share: f64,
