@@ -9,6 +9,7 @@
 //! - [`quotas`], [`aws`], [`replay`]: an AWS with real quotas and latencies around an emulator; its calls once more, bare.
 #![allow(
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "a program of the benchmark: it prints, and the clock and the randomness are the machine's"
 )]

@@ -75,10 +75,10 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<Measured> {
         .filter(|call| !call.refused && !call.operation.starts_with("sqs:"))
         .collect();
     for (operation, count) in counts(&calls) {
-        println!("{count} {operation}");
+        eprintln!("{count} {operation}");
     }
     let (quota, quotas_s) = quotas_time(&calls);
-    println!("{quotas_s:.1} s by {quota}");
+    eprintln!("{quotas_s:.1} s by {quota}");
     let mut measured = Measured::default();
     measured.fact("quotas_s", quotas_s);
     measured.fact("calls", as_f64(calls.len()));

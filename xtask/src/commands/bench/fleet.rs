@@ -147,7 +147,7 @@ impl<'a> Fleet<'a> {
         for number in 1..=tenants {
             self.context.processes.signals.check()?;
             let body = json!({
-                "name": format!("Tenant {number}"),
+                "name": format!("Tenant {number:010}"),
                 "blockid": { "tenant_dns": host, "community": "default", "client_id": "demo-client", "client_secret": secret },
             });
             let tenant = text(&self.partner.post("/v1/tenants", &body)?, "/tenant/id")?;

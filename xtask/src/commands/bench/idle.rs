@@ -28,8 +28,8 @@ const LOOKED_AT: &str =
 /// Looks that began within the minute up to any of them.
 const MOST_IN_A_MINUTE: &str = "SELECT coalesce(max(looks), 0) FROM (SELECT count(*) OVER (ORDER BY drift_claimed_at \
      RANGE BETWEEN interval '59.999 seconds' PRECEDING AND CURRENT ROW) AS looks FROM tenants \
-     WHERE drift_claimed_at IS NOT NULL AND name LIKE 'idle %') AS minutes";
-const LOOKS: &str = "SELECT count(*) FROM tenants WHERE drift_claimed_at IS NOT NULL AND name LIKE 'idle %'";
+     WHERE drift_claimed_at IS NOT NULL AND name LIKE 'Copy of %') AS minutes";
+const LOOKS: &str = "SELECT count(*) FROM tenants WHERE drift_claimed_at IS NOT NULL AND name LIKE 'Copy of %'";
 const WRONG: &str =
     "SELECT count(*) FROM tenants WHERE (drift ->> 'findings')::int > 0 OR drift ->> 'error' IS NOT NULL";
 
@@ -44,6 +44,7 @@ struct Mark {
 #[derive(Debug, Deserialize)]
 struct First {
     tenant: String,
+    name: String,
     app: String,
     pool: String,
     client: String,
@@ -55,6 +56,7 @@ impl First {
         let marks = [
             (ulid(&self.tenant), "00bencht"),
             (ulid(&self.app), "00bencha"),
+            (Some(self.name), "Copy of "),
             (Some(self.pool), "us-east-1_B"),
             (Some(self.client), "benchclient"),
         ];
@@ -133,7 +135,7 @@ fn first_tenant(fleet: &Fleet<'_>, progress: &Progress) -> anyhow::Result<Vec<Ma
         "the tenant is not as it should be: {drift}"
     );
     let first = fleet.sql(
-        "SELECT json_build_object('tenant', t.id, 'app', a.id, 'pool', t.observed ->> 'user_pool_id', 'client', a.client_id) \
+        "SELECT json_build_object('tenant', t.id, 'name', t.name, 'app', a.id, 'pool', t.observed ->> 'user_pool_id', 'client', a.client_id) \
          FROM tenants t JOIN apps a ON a.tenant_id = t.id",
     )?;
     serde_json::from_str::<First>(&first)
@@ -155,7 +157,7 @@ fn multiply(fleet: &Fleet<'_>, marks: &[Mark], times: u32) -> anyhow::Result<()>
              FROM {table} t, generate_series(1, {times}) AS n"
         )
     };
-    let tenant = "'name', 'idle ' || n, 'drift', '{}'::jsonb, 'drift_due_at', NULL, 'drift_claimed_at', NULL";
+    let tenant = "'drift', '{}'::jsonb, 'drift_due_at', NULL, 'drift_claimed_at', NULL";
     let copies = [
         copy("tenants", tenant),
         copy("apps", ""),
@@ -283,6 +285,7 @@ mod tests {
     fn marks_leave_room_for_the_numbers_of_copies() {
         let first = |pool: &str| First {
             tenant: "tnt_01jd7v0p3h8s5k2m4n6q9r1t0w".to_owned(),
+            name: "Tenant 0000000001".to_owned(),
             app: "app_01jd7v0p3h8s5k2m4n6q9r1t0x".to_owned(),
             pool: pool.to_owned(),
             client: "4kq7example2client9id0abc1".to_owned(),
