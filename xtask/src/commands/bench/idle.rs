@@ -29,7 +29,8 @@ const LOOKED_AT: &str =
 const MOST_IN_A_MINUTE: &str = "SELECT coalesce(max(looks), 0) FROM (SELECT count(*) OVER (ORDER BY drift_claimed_at \
      RANGE BETWEEN interval '59.999 seconds' PRECEDING AND CURRENT ROW) AS looks FROM tenants \
      WHERE drift_claimed_at IS NOT NULL AND name LIKE 'Copy of %') AS minutes";
-const LOOKS: &str = "SELECT count(*) FROM tenants WHERE drift_claimed_at IS NOT NULL AND name LIKE 'Copy of %'";
+const LOOKS: &str =
+    "SELECT count(*) FROM tenants WHERE drift_claimed_at IS NOT NULL AND name LIKE 'Copy of %'";
 const WRONG: &str =
     "SELECT count(*) FROM tenants WHERE (drift ->> 'findings')::int > 0 OR drift ->> 'error' IS NOT NULL";
 
