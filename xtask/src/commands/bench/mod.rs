@@ -60,7 +60,10 @@ pub(crate) struct Options {
     /// Tenants that `reconcile` onboards.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     tenants: u32,
-    /// How long `idle` looks on.
+    /// Workers that onboard them in `reconcile`.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=32))]
+    workers: u32,
+    /// Minutes for which `idle` looks on.
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=600))]
     minutes: u32,
     /// Measures next to nothing, to see that everything works.
@@ -96,7 +99,11 @@ enum Bench {
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scale {
-    Full { tenants: u32, minutes: u32 },
+    Full {
+        tenants: u32,
+        workers: u32,
+        minutes: u32,
+    },
     Tiny,
 }
 
@@ -154,6 +161,7 @@ pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCo
     } else {
         Scale::Full {
             tenants: options.tenants,
+            workers: options.workers,
             minutes: options.minutes,
         }
     };
