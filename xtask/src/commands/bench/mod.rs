@@ -5,6 +5,7 @@
 //! | one a bench | what is built, run in turns, and compared |
 //! | [`measured`] | what the measuring programs (`crates/bench/`, an example of `step-up`) print |
 //! | [`service`], [`statements`] | a running API with tenants; what it asks of the database, for pgbench |
+//! | [`fleet`] | workers in front of an AWS with real quotas and latencies |
 //! | [`statistics`], [`row`] | samples, medians, ratios, targets |
 //! | [`document`], [`picture`], [`machine`] | `docs/performance.md` |
 //!
@@ -13,6 +14,7 @@
 
 mod api;
 mod document;
+mod fleet;
 mod idle;
 mod ingest;
 mod machine;
@@ -20,6 +22,7 @@ mod measured;
 mod picture;
 mod policy;
 mod programs;
+mod reconcile;
 mod reports;
 mod row;
 mod service;
@@ -55,6 +58,15 @@ pub(crate) struct Options {
     /// Puts what was measured into docs/performance.md and its pictures.
     #[arg(long)]
     docs: bool,
+    /// Tenants that `reconcile` onboards.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    tenants: u32,
+    /// Workers that onboard them in `reconcile`.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=32))]
+    workers: u32,
+    /// Minutes for which `idle` looks on.
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=600))]
+    minutes: u32,
     /// Measures next to nothing, to see that everything works.
     #[arg(long, conflicts_with = "docs")]
     tiny: bool,
@@ -79,21 +91,27 @@ enum Bench {
     ApiRead,
     /// PUT of a policy.
     ApiWrite,
-    /// A worker with nothing to do.
+    /// Workers onboard tenants at AWS's pace.
+    Reconcile,
+    /// A worker with nothing to do but look for drift.
     Idle,
 }
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scale {
-    Full,
+    Full {
+        tenants: u32,
+        workers: u32,
+        minutes: u32,
+    },
     Tiny,
 }
 
 impl Scale {
     fn choose<T>(self, full: T, tiny: T) -> T {
         match self {
-            Self::Full => full,
+            Self::Full { .. } => full,
             Self::Tiny => tiny,
         }
     }
@@ -104,7 +122,7 @@ impl Bench {
     fn needs_services(self) -> bool {
         matches!(
             self,
-            Self::Ingest | Self::Reports | Self::ApiRead | Self::ApiWrite | Self::Idle
+            Self::Ingest | Self::Reports | Self::ApiRead | Self::ApiWrite | Self::Reconcile | Self::Idle
         )
     }
 
@@ -125,6 +143,7 @@ impl Bench {
             Self::Reports => reports::run(context, services()?, scale, progress),
             Self::ApiRead => api::read(context, services()?, scale, progress),
             Self::ApiWrite => api::write(context, services()?, scale, progress),
+            Self::Reconcile => reconcile::run(context, services()?, scale, progress),
             Self::Idle => idle::run(context, services()?, scale, progress),
         }
     }
@@ -138,7 +157,15 @@ impl Bench {
 
 pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCode> {
     lock::take(context, "bench")?;
-    let scale = if options.tiny { Scale::Tiny } else { Scale::Full };
+    let scale = if options.tiny {
+        Scale::Tiny
+    } else {
+        Scale::Full {
+            tenants: options.tenants,
+            workers: options.workers,
+            minutes: options.minutes,
+        }
+    };
     let chosen = if options.names.is_empty() {
         Bench::value_variants()
     } else {
