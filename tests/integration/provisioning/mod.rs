@@ -20,3 +20,4 @@ mod stacks;
 mod sweeps;
 mod templates;
 mod tenants;
+mod unexported;
