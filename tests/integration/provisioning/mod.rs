@@ -11,6 +11,7 @@ mod failures;
 mod faults;
 mod fencing;
 mod guarded;
+mod guarded_later;
 mod holdings;
 mod kills;
 mod least_privilege;
