@@ -17,6 +17,7 @@ mod kills;
 mod least_privilege;
 mod rebuilds;
 pub(crate) mod rig;
+mod serve_faults;
 mod stacks;
 mod sweeps;
 mod templates;
