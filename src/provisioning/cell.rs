@@ -190,6 +190,13 @@ async fn audit_apply(
 }
 
 const CELL_TAG: &str = "stepgate:cell";
+/// Resources of a cell's stack that are never made anew or removed: tenants run from them, and events lie in them.
+pub(super) const GUARDED: &[&str] = &[
+    "ArtifactBucket",
+    "TriggerLogGroup",
+    "EventQueue",
+    "DeadEventQueue",
+];
 
 fn stack_name(cell_name: &str) -> String {
     format!("stepgate-cell-{cell_name}")
@@ -269,12 +276,7 @@ async fn wanted_stack<'a>(
         ]),
         template,
         tags: vec![(CELL_TAG, id)],
-        guarded: &[
-            "ArtifactBucket",
-            "TriggerLogGroup",
-            "EventQueue",
-            "DeadEventQueue",
-        ],
+        guarded: GUARDED,
         create_only: &["CellName"],
         failed_before: 0,
     })

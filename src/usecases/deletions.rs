@@ -111,11 +111,11 @@ pub async fn purge(
         retain_user_pool: wanted.retain_user_pool,
         without_export: wanted.without_export,
     };
-    let has_pool = tenant.user_pool_id.is_some();
+    let in_pool = tenant.user_pool_id.as_ref().map(|_| users);
     let state = tenant
         .state
         .clone()
-        .purge(purge, wanted.before_its_time, has_pool)?;
+        .purge(purge, wanted.before_its_time, in_pool)?;
     if !goes_on {
         let reads = locked.scope.into();
         let key = storage::tenants::event_hash_key(&mut locked.tx, &reads, id).await?;
