@@ -7,7 +7,8 @@ use crate::{
     ids::TenantId,
     reporting::{
         batch::EventRow,
-        report::{self, Figures, GroupBy, GroupFigures, MethodShare, Question, ReportRow},
+        question::{GroupBy, Question},
+        report::{self, Figures, GroupFigures, MethodShare, ReportRow},
     },
     storage::{self, Page, PageRequest, step_up_events::Sought, step_up_rollups},
 };
@@ -15,6 +16,8 @@ use crate::{
 /// A report with what it is read with.
 #[derive(Debug)]
 pub struct Answered {
+    /// What was answered: of whole slices.
+    pub question: Question,
     /// The lines.
     pub rows: Vec<ReportRow>,
     /// Everything of each group together.
@@ -37,34 +40,38 @@ pub async fn of_tenant(
     // A foreign tenant is not one without events: it is not there.
     storage::tenants::get(&mut *context.db.begin(&scope).await?, &scope, tenant_id).await?;
     question.filter.tenant_id = Some(tenant_id);
-    answer(context, &scope, &question).await
+    answer(context, &scope, question).await
 }
 
 /// A report about everything that the caller may see.
 #[tracing::instrument(target = "stepgate::trace", name = "step_up_reports.of_all", skip_all)]
 pub async fn of_all(context: &Context, request: &Request, question: Question) -> Result<Answered> {
     let scope = request.actor.reader()?;
-    answer(context, &scope, &question).await
+    answer(context, &scope, question).await
 }
 
-async fn answer(context: &Context, scope: &ReadScope, question: &Question) -> Result<Answered> {
+async fn answer(context: &Context, scope: &ReadScope, mut question: Question) -> Result<Answered> {
     let mut problems = Problems::new();
-    let grain = question.grain(&mut problems);
+    let grain = question.settle(&mut problems);
     problems.finish()?;
     let mut tx = context.db.begin(scope).await?;
     let filter = &question.filter;
     let counted = step_up_rollups::counts(&mut tx, scope, grain, filter, question.group_by).await?;
     let timed = step_up_rollups::times(&mut tx, scope, grain, filter, question.group_by).await?;
-    let now = context.clock.now();
-    let open = step_up_rollups::open_journeys(&mut tx, scope, filter, question.group_by, now).await?;
+    let mut open = Vec::new();
+    if question.tells_journeys() {
+        let now = context.clock.now();
+        open = step_up_rollups::open_journeys(&mut tx, scope, filter, question.group_by, now).await?;
+    }
     let methods = if question.group_by == Some(GroupBy::Method) {
         report::method_mix(&counted)
     } else {
         let by_method = Some(GroupBy::Method);
         report::method_mix(&step_up_rollups::counts(&mut tx, scope, grain, filter, by_method).await?)
     };
-    let report = report::assemble(question, counted, timed, open);
+    let report = report::assemble(&question, counted, timed, open);
     Ok(Answered {
+        question,
         rows: report.rows,
         groups: report.groups,
         total: report.total,

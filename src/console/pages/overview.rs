@@ -12,7 +12,10 @@ use crate::{
         words,
     },
     ids::TenantId,
-    reporting::report::{Figures, GroupBy, GroupFigures},
+    reporting::{
+        question::GroupBy,
+        report::{Figures, GroupFigures},
+    },
     storage::{PageRequest, step_up_events::Sought},
     usecases::{
         step_up_reports::{self, Answered},
@@ -141,7 +144,7 @@ fn step_ups(report: &Answered, newest: Option<DateTime<Utc>>, now: DateTime<Utc>
     html! {
         h2 id="step-ups" { "Step-ups" }
         dl class="figures" {
-            div { dt { "Started" } dd data-figure="started" { (words::count(total.started)) } }
+            div { dt { "Started" } dd data-figure="started" { (words::count_or_none(total.started)) } }
             div { dt { "Succeeded" } dd data-figure="succeeded" { (words::count(total.succeeded)) } }
             div { dt { "Success rate" } dd data-figure="success-rate" { (words::percent(total.success_rate)) } }
             div { dt { "Abandoned" } dd data-figure="abandoned" { (words::count_or_none(total.abandoned)) } }
@@ -186,7 +189,7 @@ fn ranking(label: &str, ranked: &[Ranked]) -> Markup {
     }
     let most = ranked
         .iter()
-        .map(|tenant| tenant.figures.started)
+        .filter_map(|tenant| tenant.figures.started)
         .max()
         .unwrap_or_default();
     let table = html! {
@@ -201,9 +204,9 @@ fn ranking(label: &str, ranked: &[Ranked]) -> Markup {
                         th scope="row" {
                             a href={ "/console/tenants/" (tenant.id) } { (tenant.name) }
                             br; span class="quiet" { (tenant.provider) }
-                            (charts::bar(charts::share(tenant.figures.started, most), "accent"))
+                            (charts::bar(charts::share(tenant.figures.started.unwrap_or_default(), most), "accent"))
                         }
-                        td class="number" { (words::count(tenant.figures.started)) }
+                        td class="number" { (words::count_or_none(tenant.figures.started)) }
                         td class="number" { (words::percent(tenant.figures.success_rate)) }
                         td class="number" { (words::duration(tenant.figures.time_to_complete_p95_ms)) }
                     }
