@@ -49,6 +49,7 @@ async fn with_room(context: &Context, db: &mut sqlx::PgConnection, cell: Cell) -
 }
 
 /// What tenants of a cell can run, newest first.
+#[tracing::instrument(target = "stepgate::trace", name = "cells.releases", skip_all)]
 pub async fn releases(context: &Context, request: &Request, id: CellId) -> Result<Vec<Release>> {
     let scope = request.actor.installation_reader()?;
     let mut db = context.db.begin(&scope).await?;
@@ -66,6 +67,7 @@ pub struct CellChange {
 }
 
 /// Changes a cell. What changes nothing leaves no trace.
+#[tracing::instrument(target = "stepgate::trace", name = "cells.update", skip_all)]
 pub async fn update(context: &Context, request: &Request, id: CellId, change: CellChange) -> Result<Roomy> {
     let scope = request.actor.operator()?;
     let mut tx = context.db.begin(&scope).await?;
