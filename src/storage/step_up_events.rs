@@ -101,12 +101,15 @@ impl Columns {
     }
 }
 
-/// New events of one kind.
+/// Outcome under which the first answers of journeys are counted, beside the events themselves.
+pub const ENDED: &str = "ended";
+
+/// New events of one kind, or journeys that got their first answer ([`ENDED`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
     /// Whose.
     pub tenant_id: TenantId,
-    /// `started`, `succeeded`, …
+    /// `started`, `succeeded`, … or [`ENDED`].
     pub kind: String,
     /// Method; empty where there is none.
     pub method: String,
@@ -213,9 +216,7 @@ pub async fn insert(
     )
     .fetch_all(&mut *tx)
     .await?;
-    // What is counted beside the events themselves is none.
-    let stored = counted.iter().filter(|counts| counts.outcome != "ended");
-    let stored = stored.map(Stored::of).collect::<Result<_>>()?;
+    let stored = counted.iter().map(Stored::of).collect::<Result<_>>()?;
     step_up_rollups::add(tx, scope, counted).await?;
     Ok(stored)
 }

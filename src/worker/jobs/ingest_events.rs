@@ -144,7 +144,8 @@ pub async fn store(context: &Context, cell: &Cell, messages: &[Message]) -> Resu
     if count > 0 {
         stored = step_up_events::insert(&mut tx, &scope, known).await?;
     }
-    taken.stored = stored.iter().map(|stored| stored.count).sum();
+    let events = stored.iter().filter(|stored| stored.kind != step_up_events::ENDED);
+    taken.stored = events.map(|stored| stored.count).sum();
     taken.repeated = count - taken.stored;
     let aside = put_aside(context, &mut tx, cell, rejected, now).await?;
     taken.rejected = aside.values().sum();
