@@ -221,41 +221,6 @@ pub async fn insert(
     Ok(stored)
 }
 
-/// Something that came through a queue and could not be stored.
-#[derive(Debug, Clone)]
-pub struct Quarantined {
-    /// An id for the row.
-    pub id: String,
-    /// Why.
-    pub reason: &'static str,
-    /// How many events it was.
-    pub count: i64,
-    /// What the first of them looked like.
-    pub sample: String,
-}
-
-/// Puts aside what cannot be stored.
-pub async fn quarantine(
-    tx: &mut PgConnection,
-    _scope: &OperatorScope,
-    cell_id: CellId,
-    what: &Quarantined,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    sqlx::query!(
-        "INSERT INTO quarantined_events (id, cell_id, reason, count, sample, received_at) VALUES ($1, $2, $3, $4, $5, $6)",
-        what.id,
-        cell_id as CellId,
-        what.reason,
-        what.count,
-        what.sample,
-        now
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
 /// Makes the partitions of these days that are not there; returns how many.
 pub async fn make_partitions(
     tx: &mut PgConnection,

@@ -10,7 +10,7 @@ use crate::{
         validation::Problems,
     },
     ids::CellId,
-    storage,
+    storage::{self, event_intake::Intake},
 };
 
 /// A cell, and how much room it has.
@@ -46,6 +46,14 @@ pub async fn get(context: &Context, request: &Request, id: CellId) -> Result<Roo
 async fn with_room(context: &Context, db: &mut sqlx::PgConnection, cell: Cell) -> Result<Roomy> {
     let head_room = storage::cells::head_room(db, &cell, context.clock.now()).await?;
     Ok(Roomy { cell, head_room })
+}
+
+/// How far behind the reading of each cell's events is, those that are furthest behind first.
+#[tracing::instrument(target = "stepgate::trace", name = "cells.event_lags", skip_all)]
+pub async fn event_lags(context: &Context, request: &Request) -> Result<Vec<Intake>> {
+    let scope = request.actor.installation_reader()?;
+    let mut db = context.db.begin(&scope).await?;
+    storage::event_intake::all(&mut db, &scope).await
 }
 
 /// What tenants of a cell can run, newest first.
