@@ -20,6 +20,7 @@ pub mod console_sessions;
 mod database;
 pub mod deletions;
 pub mod drift;
+pub mod event_intake;
 pub mod exemptions;
 pub mod idempotency_keys;
 pub mod operations;

@@ -10,7 +10,7 @@ use crate::{
         validation::Problems,
     },
     ids::CellId,
-    storage,
+    storage::{self, event_intake::Intake},
 };
 
 /// A cell, and how much room it has.
@@ -48,7 +48,16 @@ async fn with_room(context: &Context, db: &mut sqlx::PgConnection, cell: Cell) -
     Ok(Roomy { cell, head_room })
 }
 
+/// How far behind the reading of each cell's events is, those that are furthest behind first.
+#[tracing::instrument(target = "stepgate::trace", name = "cells.event_lags", skip_all)]
+pub async fn event_lags(context: &Context, request: &Request) -> Result<Vec<Intake>> {
+    let scope = request.actor.installation_reader()?;
+    let mut db = context.db.begin(&scope).await?;
+    storage::event_intake::all(&mut db, &scope).await
+}
+
 /// What tenants of a cell can run, newest first.
+#[tracing::instrument(target = "stepgate::trace", name = "cells.releases", skip_all)]
 pub async fn releases(context: &Context, request: &Request, id: CellId) -> Result<Vec<Release>> {
     let scope = request.actor.installation_reader()?;
     let mut db = context.db.begin(&scope).await?;
@@ -68,6 +77,7 @@ pub struct CellChange {
 }
 
 /// Changes a cell. What changes nothing leaves no trace.
+#[tracing::instrument(target = "stepgate::trace", name = "cells.update", skip_all)]
 pub async fn update(context: &Context, request: &Request, id: CellId, change: CellChange) -> Result<Roomy> {
     let scope = request.actor.operator()?;
     let mut tx = context.db.begin(&scope).await?;

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 /// Shuts a tenant: its triggers refuse everybody, as when it is suspended. Nothing is removed, and it can be restored.
 /// Work on it that was not done is not done any more.
+#[tracing::instrument(target = "stepgate::trace", name = "deletions.delete", skip_all)]
 pub async fn delete(
     context: &Context,
     request: &Request,
@@ -55,6 +56,7 @@ pub async fn delete(
 }
 
 /// Brings a deleted tenant back to all that is asked of it.
+#[tracing::instrument(target = "stepgate::trace", name = "deletions.restore", skip_all)]
 pub async fn restore(
     context: &Context,
     request: &Request,
@@ -89,6 +91,7 @@ pub struct Wanted {
 }
 
 /// Removes a deleted tenant for good. Asked again while that is under way, it goes on as it was confirmed.
+#[tracing::instrument(target = "stepgate::trace", name = "deletions.purge", skip_all)]
 pub async fn purge(
     context: &Context,
     request: &Request,
