@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    domain::cell::{Architecture, Artifact, Artifacts, CellState, Quotas},
+    domain::cell::{Architecture, Artifact, Artifacts, CallLimits, CellState, Quotas},
     ids::IdSource,
 };
 use chrono::DateTime;
@@ -32,6 +32,7 @@ fn cell() -> Cell {
         },
         release_id: None,
         quotas: Quotas::default(),
+        aws_call_limits: CallLimits::default(),
         access: None,
         allowed_provider_networks: Vec::new(),
         created_at: now,
