@@ -60,6 +60,7 @@ pub(super) struct Storm<'a> {
     proxy_url: String,
     blockid: (String, String),
     dice: Dice,
+    struck_at: Instant,
     pub(super) account: String,
     /// Ids of tenants that the API answered with 202.
     pub(super) accepted: BTreeSet<String>,
@@ -128,6 +129,7 @@ impl<'a> Storm<'a> {
             proxy_url,
             blockid: (host, secret),
             dice: Dice(seed),
+            struck_at: Instant::now(),
             account,
             accepted: BTreeSet::new(),
             kills: 0,
@@ -189,12 +191,13 @@ impl<'a> Storm<'a> {
 
     fn insist(&mut self, path: &str, key: &str, body: &Value, deadline: Instant) -> anyhow::Result<Value> {
         loop {
-            match self.partner.post_once(path, key, body) {
+            let answer = self.partner.post_once(path, key, body);
+            self.strike_now_and_then()?;
+            match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) if Instant::now() > deadline => return Err(error.context("the API never took it")),
                 Err(_) => thread::sleep(LOOK),
             }
-            self.strike()?;
         }
     }
 
@@ -202,7 +205,7 @@ impl<'a> Storm<'a> {
     pub(super) fn until_ready(&mut self, deadline: Instant, progress: &Progress) -> anyhow::Result<()> {
         loop {
             for _ in 0..10 {
-                self.strike()?;
+                self.strike_now_and_then()?;
                 thread::sleep(LOOK);
             }
             let ready = self.count(
@@ -224,6 +227,15 @@ impl<'a> Storm<'a> {
                 return Ok(());
             }
         }
+    }
+
+    /// Strikes no more often than the odds are made for, however fast the API answers.
+    fn strike_now_and_then(&mut self) -> anyhow::Result<()> {
+        if self.struck_at.elapsed() < LOOK {
+            return Ok(());
+        }
+        self.struck_at = Instant::now();
+        self.strike()
     }
 
     /// Maybe kills something, and brings it back.
