@@ -102,8 +102,7 @@ fn latency(operation: &str) -> Duration {
         ("cloudformation", false) => 400,
         ("cognito-idp", true) => 60,
         ("cognito-idp", false) => 150,
-        ("iam", _) => 80,
-        ("secretsmanager", false) => 80,
+        ("iam", _) | ("secretsmanager", false) => 80,
         ("dynamodb", _) => 8,
         _ => 40,
     })

@@ -236,7 +236,7 @@ impl Shared {
                 return http::answer(client, request, &earlier).await;
             }
         }
-        let pace = self.state().pace;
+        let latency = self.state().pace.map(|pace| (pace.latency)(&call.operation));
         let begun = tokio::time::Instant::now();
         let mut answer = match self.of_copy(&call, wording) {
             Some(answer) => answer,
@@ -254,8 +254,8 @@ impl Shared {
                 state.slow_down(place, &call, &mut answer);
             }
         }
-        if let Some(pace) = pace {
-            tokio::time::sleep_until(begun + (pace.latency)(&call.operation)).await;
+        if let Some(latency) = latency {
+            tokio::time::sleep_until(begun + latency).await;
         }
         match fault {
             Some(Fault::CutAfter) => Ok(()),
@@ -330,7 +330,7 @@ impl Shared {
                 "held_back": seen.held_back, "request_bytes": seen.request_bytes, "answer_bytes": seen.answer_bytes,
             })
         });
-        serde_json::Value::from_iter(seen).to_string()
+        seen.collect::<serde_json::Value>().to_string()
     }
 
     fn summary(&self) -> String {
