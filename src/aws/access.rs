@@ -1,7 +1,7 @@
 //! Reaching the account of a cell: by the service's own credentials, or by a role with an external id.
 //!
 //! Sessions are made when first needed, kept by role, and renewed by the SDK before they end. Calls there are within the
-//! budget of the region, which accounts of one region share: never above what AWS allows one of them.
+//! budget of that account, however it is reached.
 
 use super::Aws;
 use crate::domain::cell::CellAccess;
@@ -40,7 +40,8 @@ impl Aws {
             .to_builder()
             .credentials_provider(SharedCredentialsProvider::new(role.build().await))
             .build();
-        let there = Arc::new(Self::from_base(base, self.budget.clone()));
+        let account_id = access.account_id().map(str::to_owned);
+        let there = Arc::new(Self::from_base(base, self.budget.clone(), account_id));
         // Somebody may have been quicker: their sessions are as good.
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(accounts.entry(access.clone()).or_insert(there))

@@ -1,11 +1,12 @@
 //! A budget for calls: every try of a call takes a token first, so that all workers together stay under what AWS allows.
 //!
 //! The one place that every call passes is the HTTP connection: [`BudgetedHttp`] reads from the signed request what it asks
-//! for, waits for a token of its [`Bucket`], and tells the source of tokens when AWS throttles all the same. Tokens are taken
+//! for, waits for a token of its [`CallGroup`], and tells the source of tokens when AWS throttles all the same. Tokens are taken
 //! a few at a time and kept for a moment, so that a call does not cost a question to the database.
 //!
-//! To budget another operation: a line in [`bucket`].
+//! To budget another operation: a line in [`group`].
 
+use crate::domain::cell::{CallGroup, CallScope};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -36,19 +37,10 @@ pub type Answering<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Where tokens come from.
 pub trait Tokens: Debug + Send + Sync {
-    /// Takes up to what the bucket gives at once; none and a pause when it is empty.
-    fn take<'a>(&'a self, scope: &'a str, bucket: Bucket) -> Answering<'a, Granted>;
+    /// Takes up to what the group's bucket gives at once; none and a pause when it is empty.
+    fn take<'a>(&'a self, scope: &'a CallScope, group: CallGroup) -> Answering<'a, Granted>;
     /// AWS refused a call as one too many.
-    fn throttled<'a>(&'a self, scope: &'a str, bucket: Bucket) -> Answering<'a, ()>;
-}
-
-/// Operations that AWS counts together.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bucket {
-    /// Name of the operation or of the group.
-    pub name: &'static str,
-    /// Calls a second that AWS allows by its documentation; where it documents none, a cautious guess that adapts.
-    pub limit_per_s: f64,
+    fn throttled<'a>(&'a self, scope: &'a CallScope, group: CallGroup) -> Answering<'a, ()>;
 }
 
 /// Tokens that were taken.
@@ -63,32 +55,29 @@ pub struct Granted {
 /// The budget ran out for longer than a call can wait.
 #[derive(Debug, thiserror::Error)]
 #[error("the budget for {0} is used up")]
-pub struct BudgetUsedUp(pub &'static str);
+pub struct BudgetUsedUp(pub CallGroup);
 
-/// The bucket of an operation; `None` for what AWS does not limit in a way that matters here.
-pub(super) fn bucket(operation: &str) -> Option<Bucket> {
+/// The group of an operation; `None` for what AWS does not limit in a way that matters here.
+pub(super) fn group(operation: &str) -> Option<CallGroup> {
     let (service, name) = operation.split_once(':')?;
-    let of = |name, limit_per_s| Some(Bucket { name, limit_per_s });
     match service {
-        // Quotas of Amazon Cognito, by category of operations: 15 requests a second each.
         "cognito-idp" => match name {
-            "DescribeUserPool" => of("cognito-idp:UserPoolRead", 15.0),
-            "AddCustomAttributes" | "UpdateUserPool" => of("cognito-idp:UserPoolUpdate", 15.0),
-            "DescribeUserPoolClient" | "ListUserPoolClients" => of("cognito-idp:UserPoolClientRead", 15.0),
+            "DescribeUserPool" => Some(CallGroup::UserPoolRead),
+            "AddCustomAttributes" | "UpdateUserPool" => Some(CallGroup::UserPoolUpdate),
+            "DescribeUserPoolClient" | "ListUserPoolClients" => Some(CallGroup::UserPoolClientRead),
             "CreateUserPoolClient" | "DeleteUserPoolClient" | "UpdateUserPoolClient" => {
-                of("cognito-idp:UserPoolClientUpdate", 15.0)
+                Some(CallGroup::UserPoolClientUpdate)
             }
             _ => None,
         },
-        // Not documented.
-        "cloudformation" if name.starts_with("Describe") => of("cloudformation:Describe", 10.0),
-        "cloudformation" => of("cloudformation:Change", 5.0),
-        // Quotas of AWS Secrets Manager: 50 changes a second; reads are far from theirs.
+        "cloudformation" if name.starts_with("Describe") => Some(CallGroup::StackDescribe),
+        "cloudformation" => Some(CallGroup::StackChange),
+        // Reads are far from their quota.
         "secretsmanager" if name.starts_with("Get") || name.starts_with("Describe") => None,
-        "secretsmanager" => of("secretsmanager:Change", 50.0),
-        // Quotas of AWS Lambda: 100 reads of functions a second; invocations are limited by concurrency.
-        "lambda" if name == "GetFunctionConfiguration" => of("lambda:GetFunction", 100.0),
-        "dynamodb" if name == "UpdateTable" => of("dynamodb:UpdateTable", 10.0),
+        "secretsmanager" => Some(CallGroup::SecretChange),
+        // Invocations are limited by concurrency.
+        "lambda" if name == "GetFunctionConfiguration" => Some(CallGroup::FunctionRead),
+        "dynamodb" if name == "UpdateTable" => Some(CallGroup::TableUpdate),
         _ => None,
     }
 }
@@ -102,10 +91,10 @@ pub(super) struct BudgetedHttp {
 
 impl BudgetedHttp {
     /// Calls of one scope through `inner`, with tokens of `source`.
-    pub(super) fn new(inner: SharedHttpClient, source: Arc<dyn Tokens>, scope: &str) -> Self {
+    pub(super) fn new(inner: SharedHttpClient, source: Arc<dyn Tokens>, scope: CallScope) -> Self {
         let gate = Gate {
             source,
-            scope: scope.to_owned(),
+            scope,
             purses: Mutex::new(HashMap::new()),
         };
         Self {
@@ -136,27 +125,27 @@ struct Connector {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let Some(bucket) = operation_of(&request).as_deref().and_then(bucket) else {
+        let Some(group) = operation_of(&request).as_deref().and_then(group) else {
             return self.inner.call(request);
         };
         let (inner, gate) = (self.inner.clone(), Arc::clone(&self.gate));
         HttpConnectorFuture::new(async move {
-            gate.pass(bucket).await?;
+            gate.pass(group).await?;
             let mut response = inner.call(request).await?;
             if is_throttling(&mut response).await? {
-                gate.source.throttled(&gate.scope, bucket).await;
+                gate.source.throttled(&gate.scope, group).await;
             }
             Ok(response)
         })
     }
 }
 
-/// Tokens at hand, one purse a bucket. Whoever holds a purse's lock asks for all who wait behind.
+/// Tokens at hand, one purse a group. Whoever holds a purse's lock asks for all who wait behind.
 #[derive(Debug)]
 struct Gate {
     source: Arc<dyn Tokens>,
-    scope: String,
-    purses: Mutex<HashMap<&'static str, Arc<tokio::sync::Mutex<Purse>>>>,
+    scope: CallScope,
+    purses: Mutex<HashMap<CallGroup, Arc<tokio::sync::Mutex<Purse>>>>,
 }
 
 #[derive(Debug)]
@@ -166,20 +155,21 @@ struct Purse {
 }
 
 impl Gate {
-    async fn pass(&self, bucket: Bucket) -> Result<(), ConnectorError> {
-        let used_up = || ConnectorError::other(Box::new(BudgetUsedUp(bucket.name)), None);
-        let taken = tokio::time::timeout(LONGEST_WAIT, self.take(bucket)).await;
+    async fn pass(&self, group: CallGroup) -> Result<(), ConnectorError> {
+        let used_up = || ConnectorError::other(Box::new(BudgetUsedUp(group)), None);
+        let taken = tokio::time::timeout(LONGEST_WAIT, self.take(group)).await;
         taken.map_err(|_| {
             tracing::warn!(
-                bucket = bucket.name,
-                scope = self.scope,
+                bucket = group.as_str(),
+                account = self.scope.account_id,
+                region = self.scope.region,
                 "no budget for a call in time"
             );
             used_up()
         })
     }
 
-    async fn take(&self, bucket: Bucket) {
+    async fn take(&self, group: CallGroup) {
         let purse = {
             let mut purses = self.purses.lock().unwrap_or_else(PoisonError::into_inner);
             let empty = || {
@@ -188,7 +178,7 @@ impl Gate {
                     good_until: Instant::now(),
                 }))
             };
-            Arc::clone(purses.entry(bucket.name).or_insert_with(empty))
+            Arc::clone(purses.entry(group).or_insert_with(empty))
         };
         let mut purse = purse.lock().await;
         loop {
@@ -198,7 +188,7 @@ impl Gate {
             }
             // Good from when they were asked for: the database counted from then.
             let asked_at = Instant::now();
-            let granted = self.source.take(&self.scope, bucket).await;
+            let granted = self.source.take(&self.scope, group).await;
             *purse = Purse {
                 tokens: granted.tokens,
                 good_until: asked_at + KEPT_FOR,
@@ -263,8 +253,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn operations_that_aws_counts_together_share_a_bucket() {
-        let name = |operation| bucket(operation).map(|bucket| bucket.name);
+    fn operations_that_aws_counts_together_are_a_group() {
+        let name = |operation| group(operation).map(CallGroup::as_str);
         assert_eq!(
             name("cognito-idp:UpdateUserPoolClient"),
             name("cognito-idp:CreateUserPoolClient")

@@ -24,10 +24,11 @@ pub mod sqs;
 pub mod sts;
 
 pub use answered::Answered;
-pub use budget::{Answering, Bucket, BudgetUsedUp, Granted, Tokens};
+pub use budget::{Answering, BudgetUsedUp, Granted, Tokens};
 pub use error::AwsError;
 pub use kind::AwsErrorKind;
 
+use crate::domain::cell::CallScope;
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, retry::RetryConfig,
     stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
@@ -71,6 +72,8 @@ impl Default for Patience {
 pub struct Aws {
     base: SdkConfig,
     budget: Option<Arc<dyn Tokens>>,
+    /// The account that a role leads to; `None` with the service's own credentials.
+    account_id: Option<String>,
     regions: Mutex<HashMap<String, SdkConfig>>,
     accounts: Mutex<access::Accounts>,
 }
@@ -116,22 +119,23 @@ impl Aws {
             .retry_config(retries)
             .load()
             .await;
-        Self::from_base(base, None)
+        Self::from_base(base, None, None)
     }
 
-    fn from_base(base: SdkConfig, budget: Option<Arc<dyn Tokens>>) -> Self {
+    fn from_base(base: SdkConfig, budget: Option<Arc<dyn Tokens>>, account_id: Option<String>) -> Self {
         Self {
             base,
             budget,
+            account_id,
             regions: Mutex::default(),
             accounts: Mutex::default(),
         }
     }
 
-    /// The same, with every call within a budget; each region has its own.
+    /// The same, with every call within a budget; each account and region has its own.
     #[must_use]
     pub fn budgeted(&self, source: Arc<dyn Tokens>) -> Self {
-        Self::from_base(self.base.clone(), Some(source))
+        Self::from_base(self.base.clone(), Some(source), self.account_id.clone())
     }
 
     /// The configuration for one region. Credentials and connections are shared between regions.
@@ -147,7 +151,10 @@ impl Aws {
                     config.set_http_client(Some(SharedHttpClient::new(budget::BudgetedHttp::new(
                         http,
                         Arc::clone(source),
-                        region,
+                        CallScope {
+                            account_id: self.account_id.clone(),
+                            region: region.to_owned(),
+                        },
                     ))));
                 }
                 config.build()

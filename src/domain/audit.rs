@@ -66,7 +66,7 @@ text_enum! {
         MethodsChanged => "methods_changed",
         /// A cell was put up, or brought to other settings.
         CellApplied => "cell_applied",
-        /// A cell was closed, opened, or given other quotas.
+        /// A cell was closed, opened, or given other quotas or limits of calls.
         CellChanged => "cell_changed",
         /// Triggers and template were registered that tenants can be brought to.
         ReleaseRegistered => "release_registered",

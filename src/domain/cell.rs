@@ -1,9 +1,11 @@
 //! A cell: one AWS account and region that tenants are placed in.
 
+mod call_limits;
 mod capacity;
 mod place;
 mod release;
 
+pub use call_limits::{CALLS_PER_S_MAX, CALLS_PER_S_MIN, CallGroup, CallLimits, CallScope};
 pub use capacity::{HeadRoom, QUOTA_MAX, Quota, QuotaName, Quotas, Use};
 pub use place::{Candidate, Wish, place};
 pub use release::{Release, release_name};
@@ -58,6 +60,8 @@ pub struct Cell {
     pub release_id: Option<ReleaseId>,
     /// AWS quotas as an operator gave them; `null` is AWS's default.
     pub quotas: Quotas,
+    /// Calls a second that AWS allows the account and region, as an operator gave them; of what is absent AWS's default.
+    pub aws_call_limits: CallLimits,
     /// How its account is reached; `null` with the service's own credentials.
     pub access: Option<CellAccess>,
     /// Networks beside the public internet in which BlockID providers may be.
@@ -69,6 +73,22 @@ pub struct Cell {
     pub updated_at: DateTime<Utc>,
 }
 
+impl Cell {
+    /// Where AWS counts the calls that are made for the cell.
+    pub fn call_scope(&self) -> CallScope {
+        CallScope {
+            account_id: Some(self.account_id.clone()),
+            region: self.region.clone(),
+        }
+    }
+
+    /// Queue with events that could not be carried or taken in. The cell's template gives it the name of the other one and
+    /// an ending.
+    pub fn dead_event_queue_url(&self) -> Option<String> {
+        self.event_queue_url.as_ref().map(|url| format!("{url}-dead"))
+    }
+}
+
 /// The role by which an account is reached that the service's own credentials do not belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
 pub struct CellAccess {
@@ -77,6 +97,16 @@ pub struct CellAccess {
     pub role_arn: String,
     /// What the role's trust policy asks for beside the caller, so that nobody else can have us act there.
     pub external_id: Option<String>,
+}
+
+impl CellAccess {
+    /// The account that the role belongs to; `None` where its ARN names none.
+    pub fn account_id(&self) -> Option<&str> {
+        // arn:PARTITION:iam::ACCOUNT:role/NAME
+        let account = self.role_arn.split(':').nth(4)?;
+        let digits = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then_some(account)
+    }
 }
 
 /// Trigger artifacts of one version.
@@ -100,4 +130,32 @@ pub struct Artifact {
     pub key: String,
     /// SHA-256 of the zip, base64, as Lambda reports it.
     pub sha256_base64: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_is_read_from_the_role() {
+        let account = |role_arn: &str| {
+            let access = CellAccess {
+                role_arn: role_arn.to_owned(),
+                external_id: None,
+            };
+            access.account_id().map(str::to_owned)
+        };
+        for partition in ["aws", "aws-us-gov"] {
+            let role = format!("arn:{partition}:iam::123456789012:role/path/stepgate-cell");
+            assert_eq!(account(&role).as_deref(), Some("123456789012"));
+        }
+        for nonsense in [
+            "",
+            "stepgate-cell",
+            "arn:aws:iam:::role/x",
+            "arn:aws:iam::1:role/x",
+        ] {
+            assert_eq!(account(nonsense), None, "{nonsense}");
+        }
+    }
 }

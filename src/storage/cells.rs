@@ -4,7 +4,7 @@ use crate::{
     Error, Result,
     domain::{
         actor::{OperatorScope, PartnerScope},
-        cell::{Artifacts, Candidate, Cell, CellAccess, CellState, HeadRoom, Quotas, Use},
+        cell::{Artifacts, CallLimits, Candidate, Cell, CellAccess, HeadRoom, Quotas, Use},
     },
     ids::{CellId, PartnerId, ReleaseId},
 };
@@ -23,6 +23,7 @@ struct Row {
     artifacts: Json<Artifacts>,
     release_id: Option<ReleaseId>,
     quotas: Json<Quotas>,
+    aws_call_limits: Json<CallLimits>,
     role_arn: Option<String>,
     external_id: Option<String>,
     allowed_provider_networks: Vec<String>,
@@ -51,6 +52,7 @@ impl TryFrom<Row> for Cell {
             artifacts: row.artifacts.0,
             release_id: row.release_id,
             quotas: row.quotas.0,
+            aws_call_limits: row.aws_call_limits.0,
             access: access(row.role_arn, row.external_id),
             allowed_provider_networks: networks
                 .map_err(|error: ipnet::AddrParseError| Error::internal(anyhow::Error::from(error)))?,
@@ -74,7 +76,7 @@ pub async fn list(db: &mut PgConnection, _scope: &OperatorScope) -> Result<Vec<C
         Row,
         r#"SELECT id AS "id: CellId", account_id, region, architecture, state, artifact_bucket, log_group_name,
                   event_queue_url, artifacts AS "artifacts: Json<Artifacts>", release_id AS "release_id: ReleaseId",
-                  quotas AS "quotas: Json<Quotas>", role_arn, external_id, allowed_provider_networks, created_at, updated_at
+                  quotas AS "quotas: Json<Quotas>", aws_call_limits AS "aws_call_limits: Json<CallLimits>", role_arn, external_id, allowed_provider_networks, created_at, updated_at
            FROM cells ORDER BY created_at, id"#
     )
     .fetch_all(db)
@@ -88,7 +90,7 @@ pub async fn get(db: &mut PgConnection, _scope: &OperatorScope, id: CellId) -> R
         Row,
         r#"SELECT id AS "id: CellId", account_id, region, architecture, state, artifact_bucket, log_group_name,
                   event_queue_url, artifacts AS "artifacts: Json<Artifacts>", release_id AS "release_id: ReleaseId",
-                  quotas AS "quotas: Json<Quotas>", role_arn, external_id, allowed_provider_networks, created_at, updated_at
+                  quotas AS "quotas: Json<Quotas>", aws_call_limits AS "aws_call_limits: Json<CallLimits>", role_arn, external_id, allowed_provider_networks, created_at, updated_at
            FROM cells WHERE id = $1"#,
         id as CellId
     )
@@ -106,7 +108,7 @@ pub async fn open_for_placement(tx: &mut PgConnection, now: DateTime<Utc>) -> Re
         Row,
         r#"SELECT id AS "id: CellId", account_id, region, architecture, state, artifact_bucket, log_group_name,
                   event_queue_url, artifacts AS "artifacts: Json<Artifacts>", release_id AS "release_id: ReleaseId",
-                  quotas AS "quotas: Json<Quotas>", role_arn, external_id, allowed_provider_networks, created_at, updated_at
+                  quotas AS "quotas: Json<Quotas>", aws_call_limits AS "aws_call_limits: Json<CallLimits>", role_arn, external_id, allowed_provider_networks, created_at, updated_at
            FROM cells WHERE state = 'ready' ORDER BY created_at, id"#
     )
     .fetch_all(&mut *tx)
@@ -154,7 +156,7 @@ pub async fn of_reservation(tx: &mut PgConnection, scope: &PartnerScope, name: &
         Row,
         r#"SELECT c.id AS "id: CellId", c.account_id, c.region, c.architecture, c.state, c.artifact_bucket, c.log_group_name,
                   c.event_queue_url, c.artifacts AS "artifacts: Json<Artifacts>", c.release_id AS "release_id: ReleaseId",
-                  c.quotas AS "quotas: Json<Quotas>", c.role_arn, c.external_id, c.allowed_provider_networks, c.created_at, c.updated_at
+                  c.quotas AS "quotas: Json<Quotas>", c.aws_call_limits AS "aws_call_limits: Json<CallLimits>", c.role_arn, c.external_id, c.allowed_provider_networks, c.created_at, c.updated_at
            FROM tenants t JOIN cells c ON c.id = t.cell_id
            WHERE t.partner_id = $1 AND t.name = $2 AND t.state = 'awaiting_secret'"#,
         scope.partner_id() as PartnerId,
@@ -174,19 +176,19 @@ pub async fn lock(tx: &mut PgConnection, scope: &OperatorScope, id: CellId) -> R
     get(tx, scope, id).await
 }
 
-/// Writes what operators may change of a locked cell.
+/// Writes what operators may change of a locked cell: state, quotas and limits of calls.
 pub async fn update(
     tx: &mut PgConnection,
     _scope: &OperatorScope,
-    id: CellId,
-    (state, quotas): (CellState, &Quotas),
+    cell: &Cell,
     now: DateTime<Utc>,
 ) -> Result<()> {
     sqlx::query!(
-        "UPDATE cells SET state = $2, quotas = $3, updated_at = $4 WHERE id = $1",
-        id as CellId,
-        state.as_str(),
-        Json(quotas) as _,
+        "UPDATE cells SET state = $2, quotas = $3, aws_call_limits = $4, updated_at = $5 WHERE id = $1",
+        cell.id as CellId,
+        cell.state.as_str(),
+        Json(&cell.quotas) as _,
+        Json(&cell.aws_call_limits) as _,
         now
     )
     .execute(tx)
@@ -194,8 +196,8 @@ pub async fn update(
     Ok(())
 }
 
-/// Registers a cell, or brings the row of its account and region to these values (keeping id, state, quotas and
-/// creation time). Returns the row as it is now.
+/// Registers a cell, or brings the row of its account and region to these values (keeping id, state, quotas,
+/// limits of calls and creation time). Returns the row as it is now.
 pub async fn upsert(db: &mut PgConnection, scope: &OperatorScope, cell: &Cell) -> Result<Cell> {
     let networks: Vec<String> = cell
         .allowed_provider_networks

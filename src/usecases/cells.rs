@@ -6,7 +6,7 @@ use crate::{
     domain::{
         audit::{AuditAction, AuditEntry},
         audit_diff,
-        cell::{Cell, CellState, HeadRoom, Quotas, Release},
+        cell::{CallLimits, Cell, CellState, HeadRoom, Quotas, Release},
         validation::Problems,
     },
     ids::CellId,
@@ -63,6 +63,8 @@ pub struct CellChange {
     pub state: Option<CellState>,
     /// All quotas that are not AWS's default.
     pub quotas: Option<Quotas>,
+    /// All limits of calls that are not AWS's default.
+    pub aws_call_limits: Option<CallLimits>,
 }
 
 /// Changes a cell. What changes nothing leaves no trace.
@@ -74,10 +76,16 @@ pub async fn update(context: &Context, request: &Request, id: CellId, change: Ce
     if let Some(quotas) = &change.quotas {
         problems.within("/quotas", |problems| quotas.validate(problems));
     }
+    if let Some(limits) = &change.aws_call_limits {
+        problems.within("/aws_call_limits", |problems| limits.validate(problems));
+    }
     problems.finish()?;
     let after = Cell {
         state: change.state.unwrap_or(before.state),
         quotas: change.quotas.unwrap_or_else(|| before.quotas.clone()),
+        aws_call_limits: change
+            .aws_call_limits
+            .unwrap_or_else(|| before.aws_call_limits.clone()),
         ..before.clone()
     };
     let detail = audit_diff::diff(&before, &after)?;
@@ -85,7 +93,7 @@ pub async fn update(context: &Context, request: &Request, id: CellId, change: Ce
         return with_room(context, &mut tx, before).await;
     }
     let now = context.clock.now();
-    storage::cells::update(&mut tx, &scope, id, (after.state, &after.quotas), now).await?;
+    storage::cells::update(&mut tx, &scope, &after, now).await?;
     let entry = AuditEntry {
         tenant_id: None,
         resource_id: id.to_string(),

@@ -4,8 +4,11 @@
 
 use crate::{
     Result,
-    aws::{Answering, Bucket, Granted, Tokens},
-    domain::actor::OperatorScope,
+    aws::{Answering, Granted, Tokens},
+    domain::{
+        actor::OperatorScope,
+        cell::{CallGroup, CallScope},
+    },
     storage::{Database, aws_call_budgets},
 };
 use std::time::Duration;
@@ -18,10 +21,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub struct SharedBudget(pub Database);
 
 impl SharedBudget {
-    async fn ask(&self, region: &str, bucket: Bucket) -> Result<Granted> {
+    async fn ask(&self, at: &CallScope, group: CallGroup) -> Result<Granted> {
         let scope = OperatorScope::worker();
         let mut tx = self.0.begin(&scope).await?;
-        let taken = aws_call_budgets::take(&mut tx, &scope, region, bucket.name, bucket.limit_per_s).await?;
+        let taken = aws_call_budgets::take(&mut tx, &scope, at, group).await?;
         tx.commit().await?;
         #[expect(
             clippy::cast_possible_truncation,
@@ -36,22 +39,22 @@ impl SharedBudget {
         })
     }
 
-    async fn tell(&self, region: &str, bucket: Bucket) -> Result<()> {
+    async fn tell(&self, at: &CallScope, group: CallGroup) -> Result<()> {
         let scope = OperatorScope::worker();
         let mut tx = self.0.begin(&scope).await?;
-        aws_call_budgets::throttled(&mut tx, &scope, region, bucket.name).await?;
+        aws_call_budgets::throttled(&mut tx, &scope, at, group).await?;
         tx.commit().await?;
         Ok(())
     }
 }
 
 impl Tokens for SharedBudget {
-    fn take<'a>(&'a self, scope: &'a str, bucket: Bucket) -> Answering<'a, Granted> {
+    fn take<'a>(&'a self, scope: &'a CallScope, group: CallGroup) -> Answering<'a, Granted> {
         Box::pin(async move {
-            match self.ask(scope, bucket).await {
+            match self.ask(scope, group).await {
                 Ok(granted) => granted,
                 Err(error) => {
-                    tracing::warn!(%error, bucket = bucket.name, "the budget of AWS calls cannot be asked");
+                    tracing::warn!(%error, bucket = group.as_str(), "the budget of AWS calls cannot be asked");
                     tokio::time::sleep(LONGEST_PAUSE).await;
                     Granted {
                         tokens: 1,
@@ -62,14 +65,15 @@ impl Tokens for SharedBudget {
         })
     }
 
-    fn throttled<'a>(&'a self, scope: &'a str, bucket: Bucket) -> Answering<'a, ()> {
+    fn throttled<'a>(&'a self, scope: &'a CallScope, group: CallGroup) -> Answering<'a, ()> {
         Box::pin(async move {
             tracing::warn!(
-                region = scope,
-                bucket = bucket.name,
+                account = scope.account_id,
+                region = scope.region,
+                bucket = group.as_str(),
                 "AWS throttles; calls become fewer"
             );
-            if let Err(error) = self.tell(scope, bucket).await {
+            if let Err(error) = self.tell(scope, group).await {
                 tracing::warn!(%error, "the budget of AWS calls cannot be told");
             }
         })

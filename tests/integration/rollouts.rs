@@ -1,6 +1,8 @@
 //! Rollouts, on stacks and real trigger binaries: a good release reaches everybody in waves, one that crashes stops at the
 //! canary and is taken back, one with which steps-up fail is taken back, and a worker that dies is followed by another.
 
+mod kills;
+
 use crate::{
     installation::Installation,
     provisioning::rig::{REGION, Rig, cell_request, placeholder_artifacts},

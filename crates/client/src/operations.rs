@@ -106,7 +106,7 @@ operations! {
     "listCells" GET "/v1/cells" => list_cells() -> Value;
     /// Get a cell. For operators and auditors.
     "getCell" GET "/v1/cells/{cell_id}" => get_cell(cell_id) -> Value;
-    /// Close or open a cell, or tell its quotas. For operators.
+    /// Close or open a cell, or tell its quotas and how often AWS may be called. For operators.
     "updateCell" PATCH "/v1/cells/{cell_id}" => update_cell(cell_id) with body -> Value;
     /// List the releases of a cell. For operators and auditors.
     "listReleases" GET "/v1/cells/{cell_id}/releases" => list_releases(cell_id) -> Value;

@@ -8,7 +8,7 @@ use crate::{
         respond::{Answer, ok},
     },
     domain::{
-        cell::{CellState, Quotas},
+        cell::{CallLimits, CellState, Quotas},
         object::objects_only,
     },
     ids::CellId,
@@ -26,13 +26,16 @@ pub struct CellChange {
     pub state: Option<CellState>,
     /// AWS quotas, in place of those that were given before: what is absent in it is AWS's default.
     pub quotas: Option<Quotas>,
+    /// Calls a second that AWS allows the account and region, in place of those that were given before: what is absent in
+    /// it is AWS's default. Workers keep to them from their next call on.
+    pub aws_call_limits: Option<CallLimits>,
 }
 
 objects_only!(CellChange);
 
 impl RequestBody for CellChange {}
 
-/// Close or open a cell, or tell its quotas.
+/// Close or open a cell, or tell its quotas and how often AWS may be called.
 ///
 /// For operators. Everything else of a cell is changed by `stepgate cell apply`. Nothing of it depends on what it was
 /// before, so there is no `If-Match`.
@@ -52,6 +55,7 @@ pub(crate) async fn update_cell(
     let change = cells::CellChange {
         state: body.0.state,
         quotas: body.0.quotas,
+        aws_call_limits: body.0.aws_call_limits,
     };
     let roomy = cells::update(&context, &caller.request, id.0, change).await?;
     Ok(ok(&Cell::from(roomy)))

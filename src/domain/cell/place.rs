@@ -89,7 +89,7 @@ fn unavailable(detail: &str, pointer: &str, rule: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Architecture, Artifact, Artifacts, CellState, Quotas, Use};
+    use super::super::{Architecture, Artifact, Artifacts, CallLimits, CellState, Quotas, Use};
     use super::*;
     use crate::ids::IdSource;
 
@@ -126,6 +126,7 @@ mod tests {
                 },
                 release_id: None,
                 quotas,
+                aws_call_limits: CallLimits::default(),
                 access: None,
                 allowed_provider_networks: Vec::new(),
                 created_at: now,

@@ -74,7 +74,7 @@ families! {
     /// Attempts at AWS calls: more than calls, where some were repeated.
     aws_attempts: Counted ["service", "operation"];
     /// Share of the calls that AWS allows which the workers' budget gives out; less than 1 after AWS throttled.
-    aws_budget_ratio: Measured ["region", "bucket"];
+    aws_budget_ratio: Measured ["cell", "bucket"];
 
     /// Tenants, by the cell they are in and what can be said of them.
     tenants: Measured ["cell", "condition"];
@@ -93,6 +93,8 @@ families! {
 
     /// Messages that wait in the event queue of a cell, roughly.
     event_queue_messages: Measured ["cell"];
+    /// Messages in the dead letter queue of a cell's events, roughly.
+    dead_event_queue_messages: Measured ["cell"];
     /// Age of the oldest event in what a worker last took from the queue; 0 when the queue was empty.
     event_lag_seconds: Measured ["cell"];
     /// When the newest event that was stored happened, seconds since the Unix epoch.

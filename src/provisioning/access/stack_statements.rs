@@ -207,7 +207,8 @@ pub(super) const STATEMENTS: &[Statement] = &[
     Statement {
         sid: "QueuesOfACell",
         document: Document::WorkerStacks,
-        why: "The queues on which events arrive.",
+        why: "The queues on which events arrive; what is left in the dead letter queue is counted.",
+        calls: &["sqs:GetQueueAttributes"],
         on_behalf: &[
             (
                 "AWS::SQS::Queue",

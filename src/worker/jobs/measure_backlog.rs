@@ -6,8 +6,8 @@
 
 use crate::{
     Context, Result,
-    domain::actor::OperatorScope,
-    observability::metrics::metrics,
+    domain::{actor::OperatorScope, cell::Cell},
+    observability::metrics::{families::Measured, metrics},
     storage::{
         self, aws_call_budgets,
         backlog::{self, Backlog, Tenants},
@@ -127,11 +127,7 @@ fn forget() {
     metrics.tenants.forget();
 }
 
-/// One look at the budgets of calls and into the queue of every cell.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a queue holds fewer than 2^53 messages"
-)]
+/// One look at the budgets of calls and into the queues of every cell.
 pub async fn measure_queues(context: &Context) -> Result<()> {
     let scope = OperatorScope::worker();
     let mut tx = context.db.begin(&scope).await?;
@@ -139,26 +135,45 @@ pub async fn measure_queues(context: &Context) -> Result<()> {
     let budget = &metrics().aws_budget_ratio;
     budget.forget();
     for cell in &cells {
-        for of in aws_call_budgets::list(&mut tx, &scope, &cell.region).await? {
+        for of in aws_call_budgets::list(&mut tx, &scope, &cell.call_scope()).await? {
             let ratio = (of.rate_per_s / of.limit_per_s).min(1.0);
-            budget.set([cell.region.clone().into(), of.operation.into()], ratio);
+            budget.set([cell.id.to_string().into(), of.operation.into()], ratio);
         }
     }
     // AWS is asked without holding a connection.
     drop(tx);
-    let depth = &metrics().event_queue_messages;
-    for cell in cells {
-        let Some(queue_url) = &cell.event_queue_url else {
-            continue;
-        };
-        let aws = context.aws.within(cell.access.as_ref()).await;
-        match aws.sqs(&cell.region).waiting(queue_url).await {
-            Ok(waiting) => depth.set([cell.id.to_string().into()], waiting as f64),
-            Err(error) => {
-                tracing::warn!(cell = %cell.id, %error, "the event queue of a cell cannot be counted at the moment");
-                depth.forget();
-            }
+    let (mut waiting, mut dead) = (Vec::new(), Vec::new());
+    for cell in &cells {
+        waiting.push((cell, count(context, cell, cell.event_queue_url.clone()).await));
+        dead.push((cell, count(context, cell, cell.dead_event_queue_url()).await));
+    }
+    set(&metrics().event_queue_messages, &waiting);
+    set(&metrics().dead_event_queue_messages, &dead);
+    Ok(())
+}
+
+/// Messages in a queue of a cell; `None` where there is no queue or AWS does not tell.
+async fn count(context: &Context, cell: &Cell, queue_url: Option<String>) -> Option<u64> {
+    let queue_url = queue_url?;
+    let aws = context.aws.within(cell.access.as_ref()).await;
+    let waiting = aws.sqs(&cell.region).waiting(&queue_url).await;
+    waiting
+        .inspect_err(|error| {
+            tracing::warn!(cell = %cell.id, queue_url, %error, "a queue of a cell cannot be counted at the moment");
+        })
+        .ok()
+}
+
+/// Tells what was counted. One cell that cannot be asked hides no other.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a queue holds fewer than 2^53 messages"
+)]
+fn set(messages: &Measured<1>, counted: &[(&Cell, Option<u64>)]) {
+    messages.forget();
+    for (cell, count) in counted {
+        if let Some(count) = count {
+            messages.set([cell.id.to_string().into()], *count as f64);
         }
     }
-    Ok(())
 }

@@ -322,7 +322,7 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
             app.operator(),
             Method::PATCH,
             format!("/v1/cells/{cell}"),
-            json!({"state": "ready", "quotas": {"roles": 5000}}),
+            json!({"state": "ready", "quotas": {"roles": 5000}, "aws_call_limits": {"lambda:GetFunction": 50}}),
             small,
         ),
         endpoint(

@@ -19,6 +19,7 @@ async fn operators_and_auditors_see_the_cells() {
             cell["quotas"],
             json!({"user_pools": null, "stacks": null, "roles": null, "sign_in_calls_per_s": null})
         );
+        assert_eq!(cell["aws_call_limits"], json!({}));
         // 1,000 roles, one of them the forwarder's, two a tenant.
         assert_eq!(
             (&cell["head_room"]["tenants"], &cell["head_room"]["free_tenants"]),
@@ -230,4 +231,58 @@ async fn a_closed_cell_keeps_its_tenants_and_an_unfinished_one_is_completed_ther
         .unwrap();
     assert_eq!(entries, 2, "to close what is closed changes nothing");
     acme.post("/v1/tenants", example("two")).await.expect(202);
+}
+
+#[tokio::test]
+async fn an_operator_tells_how_often_aws_may_be_called() {
+    let app = TestApp::start_without_cell().await;
+    let cell = app.add_cell("eu-central-1").await.id.to_string();
+    let path = format!("/v1/cells/{cell}");
+    let operator = app.operator();
+    let patch = async |limits: serde_json::Value| {
+        let body = json!({ "aws_call_limits": limits });
+        operator.call(reqwest::Method::PATCH, &path, Some(body)).await
+    };
+    let raised = json!({"cognito-idp:UserPoolUpdate": 30.0, "cloudformation:Describe": 0.5});
+    let changed = patch(raised.clone()).await.expect(200);
+    assert_eq!(changed["aws_call_limits"], raised);
+    assert_eq!(operator.get(&path).await.expect(200)["aws_call_limits"], raised);
+    // The same again is no change; what is absent in the next is AWS's default again.
+    patch(raised.clone()).await.expect(200);
+    let replaced = json!({"lambda:GetFunction": 200.0});
+    assert_eq!(
+        patch(replaced.clone()).await.expect(200)["aws_call_limits"],
+        replaced
+    );
+    let entries: Vec<serde_json::Value> =
+        sqlx::query_scalar("SELECT detail FROM audit_log WHERE action = 'cell_changed' ORDER BY position")
+            .fetch_all(&app.owner)
+            .await
+            .unwrap();
+    assert_eq!(entries.len(), 2, "{entries:?}");
+    assert_eq!(
+        entries[0]["changes"]["/aws_call_limits/cognito-idp:UserPoolUpdate"],
+        json!({"from": null, "to": 30.0}),
+        "{entries:?}"
+    );
+
+    let refused = patch(json!({"cognito-idp:Everything": 5, "lambda:GetFunction": 5})).await;
+    let refused = refused.problem(422, "validation_failed");
+    let detail = refused.body["errors"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("`cognito-idp:UserPoolRead`"), "{detail}");
+    refused.names("/aws_call_limits/cognito-idp:Everything", "unknown");
+    for rate in [json!(0), json!(-3), json!(0.1), json!(100_001)] {
+        patch(json!({ "lambda:GetFunction": rate }))
+            .await
+            .problem(422, "validation_failed")
+            .names("/aws_call_limits/lambda:GetFunction", "out_of_range");
+    }
+    for nonsense in [
+        json!(["lambda:GetFunction"]),
+        json!({"lambda:GetFunction": "many"}),
+        json!(7),
+    ] {
+        patch(nonsense).await.problem(422, "validation_failed");
+    }
+    assert_eq!(operator.get(&path).await.expect(200)["aws_call_limits"], replaced);
 }

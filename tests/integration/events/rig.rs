@@ -33,6 +33,7 @@ impl Rig {
         let sqs = aws_sdk_sqs::Client::new(&app.context.aws.region(REGION));
         let made = sqs.create_queue().queue_name("events").send().await.unwrap();
         let queue_url = made.queue_url().unwrap().to_owned();
+        sqs.create_queue().queue_name("events-dead").send().await.unwrap();
         sqlx::query("UPDATE cells SET event_queue_url = $1")
             .bind(&queue_url)
             .execute(&app.owner)

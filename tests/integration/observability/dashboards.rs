@@ -15,9 +15,14 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
-use stepgate::clock::{Clock as _, SystemClock};
+use stepgate::{
+    aws::Aws,
+    clock::{Clock as _, SystemClock},
+    worker::call_budget::SharedBudget,
+};
 use url::Url;
 
 /// Looks at a panel that has no data yet, and the pause between two: a rate needs some scrapes.
@@ -64,6 +69,7 @@ struct System {
     partner: Caller,
     nobody: Caller,
     webhook: String,
+    aws: Aws,
     _children: [Child; 2],
 }
 
@@ -110,12 +116,20 @@ impl System {
             nobody: partner.with_key(None),
             partner,
             webhook: webhook["id"].as_str().unwrap().to_owned(),
+            // As a worker has it; the rig's tenants never come to a call that is counted.
+            aws: rig
+                .app
+                .context
+                .aws
+                .budgeted(Arc::new(SharedBudget(rig.app.context.db.clone()))),
             _children: children,
         }
     }
 
-    /// A little of everything: requests, good and bad, changes, messages, events.
+    /// A little of everything: requests, good and bad, changes, messages, events, a call within the budget.
     async fn load(&self, rig: &Rig) {
+        let stack = self.aws.cloudformation(REGION).describe("stepgate-nothing").await;
+        assert!(stack.unwrap().is_none());
         self.partner.get("/v1/tenants").await.expect(200);
         self.partner
             .get("/v1/tenants/tnt_01jd7v0p3h8s5k2m4n6q9r1t0w")

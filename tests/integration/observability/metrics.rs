@@ -12,10 +12,10 @@ use serde_json::json;
 use std::net::TcpListener;
 use stepgate::{
     aws::Aws,
-    domain::actor::OperatorScope,
+    domain::{actor::OperatorScope, cell::Cell},
     observability::metrics::{families::Value, metrics},
     storage::backlog,
-    worker::jobs::seal_audit_log,
+    worker::jobs::{measure_backlog, seal_audit_log},
 };
 use url::Url;
 
@@ -213,6 +213,57 @@ async fn what_waits_is_seen_with_its_age_and_what_is_taken_up_is_not() {
     assert!(
         conditions.contains(&"failing") && conditions.contains(&"in_progress"),
         "{conditions:?}"
+    );
+}
+
+#[tokio::test]
+async fn queues_and_budgets_are_told_by_cell_and_a_cell_that_cannot_be_asked_hides_no_other() {
+    let rig = Rig::start().await;
+    let other = rig.app.add_cell("us-east-1").await;
+    sqlx::query("UPDATE cells SET event_queue_url = replace($1, 'events', 'nowhere') WHERE id = $2")
+        .bind(&rig.queue_url)
+        .bind(other.id.to_string())
+        .execute(&rig.app.owner)
+        .await
+        .unwrap();
+    let dead = format!("{}-dead", rig.queue_url);
+    for body in ["one", "two"] {
+        let sent = rig.sqs.send_message().queue_url(&dead).message_body(body);
+        sent.send().await.unwrap();
+    }
+    rig.send(["waits".to_owned()]).await;
+    sqlx::query(
+        "INSERT INTO aws_call_budgets (scope, operation, limit_per_s, rate_per_s, tokens, refilled_at)
+         SELECT account_id || '/' || region, 'lambda:GetFunction', 100, CASE WHEN id = $1 THEN 100 ELSE 25 END, 0, now() FROM cells",
+    )
+    .bind(rig.cell.id.to_string())
+    .execute(&rig.app.owner)
+    .await
+    .unwrap();
+    measure_backlog::measure_queues(&rig.app.context).await.unwrap();
+    let text = metrics().render().unwrap();
+    let of = |name: &str, cell: &Cell, more: &[(&str, &str)]| {
+        let id = cell.id.to_string();
+        sum(&text, name, &[&[("cell", &*id)], more].concat())
+    };
+    assert!(
+        (of("stepgate_event_queue_messages", &rig.cell, &[]) - 1.0).abs() < 0.1,
+        "{text}"
+    );
+    assert!(
+        (of("stepgate_dead_event_queue_messages", &rig.cell, &[]) - 2.0).abs() < 0.1,
+        "{text}"
+    );
+    let unknown = format!("_messages{{cell=\"{}\"}}", other.id);
+    assert!(!text.contains(&unknown), "what is not known is told: {text}");
+    let bucket = [("bucket", "lambda:GetFunction")];
+    assert!(
+        (of("stepgate_aws_budget_ratio", &rig.cell, &bucket) - 1.0).abs() < 0.01,
+        "{text}"
+    );
+    assert!(
+        (of("stepgate_aws_budget_ratio", &other, &bucket) - 0.25).abs() < 0.01,
+        "{text}"
     );
 }
 

@@ -1,6 +1,7 @@
-//! The budget of AWS calls: all workers together stay within it, and less is called while AWS throttles.
+//! The budget of AWS calls: all workers together stay within it, less is called while AWS throttles, and accounts do not
+//! take each other's.
 
-use super::rig::{REGION, Rig};
+use super::rig::{REGION, Rig, cell_request};
 use crate::support::env::required;
 use fault_proxy::{Fault, Plan, Proxy, Seen};
 use std::{
@@ -8,9 +9,19 @@ use std::{
     time::{Duration, Instant},
 };
 use stepgate::{
-    aws::{Aws, AwsErrorKind},
-    domain::{actor::OperatorScope, pool::PoolSettings},
+    aws::{Aws, AwsErrorKind, Tokens as _},
+    domain::{
+        actor::{Actor, OperatorScope, Role},
+        cell::{CallGroup, CallScope, CellAccess},
+        pool::PoolSettings,
+    },
+    ids::KeyId,
+    provisioning::cell::{CellRequest, apply},
     storage::aws_call_budgets::{self, Budget},
+    usecases::{
+        Request,
+        cells::{self, CellChange},
+    },
     worker::call_budget::SharedBudget,
 };
 
@@ -22,23 +33,31 @@ async fn proxy() -> Proxy {
     Proxy::start(&upstream).await.unwrap()
 }
 
-/// Gives the cell a limit of its own.
+/// Gives the cell a limit of its own, as an operator does.
 async fn limit(rig: &Rig, per_s: f64) {
-    sqlx::query("UPDATE cells SET aws_call_limits = jsonb_build_object($1::text, $2::float8)")
-        .bind(DESCRIBE)
-        .bind(per_s)
-        .execute(&rig.owner)
+    let key = KeyId::generate(&rig.context.ids, rig.context.clock.now());
+    let operator = Request::new(Actor::key(key, Role::Operator, None), "req-operator");
+    let limits = serde_json::json!({ DESCRIBE: per_s });
+    let change = CellChange {
+        aws_call_limits: Some(serde_json::from_value(limits).unwrap()),
+        ..CellChange::default()
+    };
+    cells::update(&rig.context, &operator, rig.cell.id, change)
         .await
         .unwrap();
 }
 
-async fn budget(rig: &Rig) -> Budget {
+async fn budget_at(rig: &Rig, at: &CallScope) -> Budget {
     let scope = OperatorScope::worker();
     let mut tx = rig.context.db.begin(&scope).await.unwrap();
-    let all = aws_call_budgets::list(&mut tx, &scope, REGION).await.unwrap();
+    let all = aws_call_budgets::list(&mut tx, &scope, at).await.unwrap();
     all.into_iter()
         .find(|budget| budget.operation == DESCRIBE)
         .unwrap()
+}
+
+async fn budget(rig: &Rig) -> Budget {
+    budget_at(rig, &rig.cell.call_scope()).await
 }
 
 /// AWS through the proxy, within the budget, as a worker has it.
@@ -160,7 +179,9 @@ async fn fewer_calls_are_made_while_aws_throttles_and_more_again_afterwards() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_gets_no_token_in_time_is_put_back() {
     let rig = Rig::start().await;
-    limit(&rig, 0.01).await;
+    // Less than an operator may give: a token in two minutes.
+    rig.sql("UPDATE cells SET aws_call_limits = '{\"cloudformation:Describe\": 0.01}'")
+        .await;
     let proxy = proxy().await;
     let aws = budgeted(&rig, &proxy).await.cloudformation(REGION);
     let error = aws.describe("stepgate-nothing").await.unwrap_err();
@@ -171,4 +192,69 @@ async fn a_call_that_gets_no_token_in_time_is_put_back() {
     );
     assert!(error.kind().passes_by_itself());
     assert!(proxy.seen().is_empty(), "AWS was asked all the same");
+}
+
+fn role_in(account: &str) -> CellAccess {
+    CellAccess {
+        role_arn: format!("arn:aws:iam::{account}:role/stepgate-cell"),
+        external_id: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_of_one_region_have_budgets_of_their_own_and_every_way_into_an_account_takes_from_its_one() {
+    let rig = Rig::start().await;
+    let there = role_in(&format!("8{}", &rig.account[1..]));
+    let request = CellRequest {
+        access: Some(there.clone()),
+        ..cell_request(&rig.artifacts)
+    };
+    let second = apply(&rig.context, &request, &mut |_| {}).await.unwrap();
+    assert_eq!(
+        (&*second.region, second.account_id == rig.cell.account_id),
+        (REGION, false)
+    );
+
+    // One call in each account, and none for long after it.
+    sqlx::query(
+        "INSERT INTO aws_call_budgets (scope, operation, limit_per_s, rate_per_s, tokens, refilled_at)
+         SELECT account_id || '/' || region, $1, 0.01, 0.01, 1, clock_timestamp() FROM cells",
+    )
+    .bind(DESCRIBE)
+    .execute(&rig.owner)
+    .await
+    .unwrap();
+    rig.sql("UPDATE cells SET aws_call_limits = '{\"cloudformation:Describe\": 0.01}'")
+        .await;
+    let proxy = proxy().await;
+    let aws = Arc::new(budgeted(&rig, &proxy).await);
+    let ask = async |access: Option<&CellAccess>| {
+        let aws = aws.within(access).await;
+        aws.cloudformation(REGION).describe("stepgate-nothing").await
+    };
+    ask(None).await.unwrap();
+    // The service's own credentials lead to the same account as this role: AWS counts the calls of both together.
+    let error = ask(Some(&role_in(&rig.account))).await.unwrap_err();
+    assert_eq!(error.code, "BudgetUsedUp", "{error:?}");
+    ask(Some(&there)).await.unwrap();
+    assert_eq!(describes(&proxy.seen()).len(), 2);
+
+    // What one account refuses makes calls fewer there and nowhere else.
+    limit(&rig, 60.0).await;
+    let shared = SharedBudget(rig.context.db.clone());
+    let own = CallScope {
+        account_id: None,
+        region: REGION.to_owned(),
+    };
+    rig.sql("UPDATE aws_call_budgets SET limit_per_s = 60, rate_per_s = 60")
+        .await;
+    shared.throttled(&own, CallGroup::StackDescribe).await;
+    let rates = (
+        budget(&rig).await.rate_per_s,
+        budget_at(&rig, &second.call_scope()).await.rate_per_s,
+    );
+    assert!(
+        (rates.0 - 30.0).abs() < 0.1 && (rates.1 - 60.0).abs() < 0.1,
+        "{rates:?}"
+    );
 }

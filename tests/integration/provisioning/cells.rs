@@ -28,6 +28,16 @@ async fn applying_a_cell_again_changes_nothing_and_new_artifacts_are_added() {
     .await
     .unwrap();
     assert_eq!(again, rig.cell);
+    let stack = rig
+        .context
+        .aws
+        .cloudformation(REGION)
+        .describe("stepgate-cell-test")
+        .await;
+    assert_eq!(
+        again.dead_event_queue_url().as_ref(),
+        stack.unwrap().unwrap().outputs.get("DeadEventQueueUrl")
+    );
     assert_eq!(
         told.iter()
             .filter(|text| text.ends_with("is there already"))

@@ -11,7 +11,7 @@ mod failures;
 mod faults;
 mod fencing;
 mod guarded;
-mod holdings;
+pub(crate) mod holdings;
 mod kills;
 mod least_privilege;
 mod rebuilds;

@@ -206,3 +206,66 @@ fn the_user_of_the_service_needs_no_rights_over_the_schema() {
         .expect("dropped");
     });
 }
+
+/// Version of the migration by which budgets of calls hold for accounts.
+const BUDGETS_BY_ACCOUNT: i64 = 110;
+
+#[test]
+fn what_budgets_learned_goes_on_by_account_and_the_release_before_goes_on_with_its_own_rows() {
+    installation::run(|installation| async move {
+        let scratch = Scratch::make(installation, "budgets").await;
+        let mut connection = scratch.connect().await;
+        let all = migrations().await;
+        let earlier = all.iter().filter(|one| one.version < BUDGETS_BY_ACCOUNT);
+        Migrator::with_migrations(earlier.cloned().collect())
+            .run(&mut connection)
+            .await
+            .expect("the schema before");
+        // Two accounts in a region, and a budget that AWS throttled a moment ago.
+        let before = "INSERT INTO cells (id, account_id, region, architecture, state, artifact_bucket, log_group_name, artifacts,
+                created_at, updated_at, role_arn)
+            SELECT 'cel_' || account, account, 'eu-central-1', 'arm64', 'ready', 'b', 'g', '{}', '2026-01-01', '2026-01-01', role
+            FROM (VALUES ('111111111111', NULL), ('222222222222', 'arn:aws:iam::222222222222:role/r')) AS made (account, role);
+            INSERT INTO aws_call_budgets VALUES ('eu-central-1', 'cloudformation:Describe', 10, 2.5, 1, '2026-01-01', '2026-01-01')";
+        run(&mut connection, before).await.expect("rows");
+        installation
+            .service(Some(scratch.url.as_str()), &["migrate"])
+            .finish();
+        let rates: Vec<(String, f64)> =
+            sqlx::query_as("SELECT scope, rate_per_s FROM aws_call_budgets ORDER BY scope")
+                .fetch_all(&mut connection)
+                .await
+                .expect("budgets");
+        let expected = [
+            "111111111111/eu-central-1",
+            "222222222222/eu-central-1",
+            "eu-central-1",
+        ];
+        assert_eq!(rates, expected.map(|scope| (scope.to_owned(), 2.5)));
+        // Own credentials lead to the cell without a role.
+        let own: String = sqlx::query_scalar("SELECT aws_call_scope(NULL, 'eu-central-1')")
+            .fetch_one(&mut connection)
+            .await
+            .expect("a scope");
+        assert_eq!(own, expected[0]);
+
+        // As the release before takes tokens and is throttled.
+        let release_before = "INSERT INTO aws_call_budgets (scope, operation, limit_per_s, rate_per_s, tokens, refilled_at)
+                VALUES ('eu-central-1', 'cloudformation:Change', 5, 1e9, 0, clock_timestamp()) ON CONFLICT DO NOTHING;
+            UPDATE aws_call_budgets SET limit_per_s = 5, rate_per_s = 5, tokens = 0, refilled_at = clock_timestamp()
+                WHERE scope = 'eu-central-1' AND operation = 'cloudformation:Change';
+            UPDATE aws_call_budgets SET rate_per_s = 1.25, throttled_at = clock_timestamp()
+                WHERE scope = 'eu-central-1' AND operation = 'cloudformation:Describe'";
+        run(&mut connection, release_before)
+            .await
+            .expect("the release before goes on");
+        let throttled: Vec<f64> = sqlx::query_scalar(
+            "SELECT rate_per_s FROM aws_call_budgets WHERE operation = 'cloudformation:Describe' ORDER BY scope",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .expect("budgets");
+        assert_eq!(throttled, [2.5, 2.5, 1.25], "each release has its own");
+        scratch.drop().await;
+    });
+}

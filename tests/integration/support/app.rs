@@ -12,7 +12,7 @@ use stepgate::{
     config::{Config, ConsoleConfig, DriftConfig, EventsConfig, GraceConfig, LogConfig, WorkerConfig},
     domain::{
         actor::OperatorScope,
-        cell::{Architecture, Artifact, Artifacts, Cell, CellState, Quotas},
+        cell::{Architecture, Artifact, Artifacts, CallLimits, Cell, CellState, Quotas},
     },
     encryption::EncryptionKeys,
     ids::{CellId, IdSource},
@@ -159,6 +159,7 @@ impl TestApp {
             },
             release_id: None,
             quotas: Quotas::default(),
+            aws_call_limits: CallLimits::default(),
             access: None,
             allowed_provider_networks: vec!["127.0.0.1/32".parse().unwrap()],
             created_at: now,
