@@ -116,6 +116,7 @@ pub async fn apply(
         aws_call_limits: CallLimits::default(),
         access: request.access.clone(),
         allowed_provider_networks: request.allowed_provider_networks.clone(),
+        revision: 1,
         created_at: now,
         updated_at: now,
     };

@@ -23,7 +23,7 @@ const NOT_READ_AFTER: TimeDelta = TimeDelta::minutes(1);
 
 #[get("/cells")]
 pub(in crate::console) async fn list(visitor: Visitor, context: Data<Context>) -> Answer {
-    let cells = cells::list(&context, &visitor.request).await?;
+    let cells = cells::list_all(&context, &visitor.request).await?;
     let table = html! {
         table {
             thead { tr {
@@ -61,7 +61,7 @@ pub(super) async fn tightest(context: &Context, visitor: &Visitor) -> Result<Opt
     if !visitor.reads_installation() {
         return Ok(None);
     }
-    let mut cells = cells::list(context, &visitor.request).await?;
+    let mut cells = cells::list_all(context, &visitor.request).await?;
     cells.sort_by_key(|cell| cell.head_room.free_permille);
     cells.truncate(SHOWN);
     Ok(Some(cells))

@@ -42,7 +42,11 @@ async fn limit(rig: &Rig, per_s: f64) {
         aws_call_limits: Some(serde_json::from_value(limits).unwrap()),
         ..CellChange::default()
     };
-    cells::update(&rig.context, &operator, rig.cell.id, change)
+    let cell = cells::get(&rig.context, &operator, rig.cell.id)
+        .await
+        .unwrap()
+        .cell;
+    cells::update(&rig.context, &operator, cell.id, cell.revision, change)
         .await
         .unwrap();
 }

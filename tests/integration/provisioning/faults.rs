@@ -108,6 +108,9 @@ impl Stage {
                 put.unwrap();
             }
             Flow::Rotation => {
+                let now = usecases::tenants::get(&rig.context, &rig.request, tenant.id)
+                    .await
+                    .unwrap();
                 let wanted = Wanted {
                     blockid: rig.connection(),
                     client_secret: Some(SecretString::from("simulated-secret")),
@@ -115,7 +118,7 @@ impl Stage {
                     confirm: None,
                     reason: None,
                 };
-                usecases::connections::put(&rig.context, &rig.request, tenant.id, wanted)
+                usecases::connections::put(&rig.context, &rig.request, tenant.id, now.generation, wanted)
                     .await
                     .unwrap();
             }

@@ -217,10 +217,9 @@ impl Guarded {
     async fn connection(&self, path: &str) -> Life<()> {
         let mut rotation = self.connection_body();
         rotation["reason"] = json!("drill");
-        let body = Some(rotation);
         let put = self
             .partner
-            .call(Method::PUT, &format!("{path}/blockid"), body)
+            .change(Method::PUT, &format!("{path}/blockid"), rotation)
             .await;
         let put = given("rotation", 202, put)?;
         self.work(path).await?;
