@@ -100,7 +100,7 @@ async fn a_client_whose_call_took_effect_after_the_next_worker_had_made_one_goes
     assert_eq!(stage.rig.run_worker().await, [Outcome::Failed]);
     assert_eq!(stage.pass().await, [Outcome::Converged]);
     let known = stage.rig.read_app(&app).await.client_id.unwrap();
-    assert_eq!(stage.clients(&tenant, &app).await, [known.clone()]);
+    assert_eq!(stage.clients(&tenant, &app).await, std::slice::from_ref(&known));
 
     // Looked at, and nothing there: the call has not taken effect.
     stage.rig.clock.advance(TimeDelta::seconds(10));
@@ -222,7 +222,7 @@ async fn of_two_clients_the_one_in_use_is_kept_when_its_row_forgot_it() {
     stage.to_the_end(&tenant, "from old rows").await;
     for (app, known) in apps.iter().zip(&in_use) {
         assert_eq!(stage.rig.read_app(app).await.client_id.as_ref(), Some(known));
-        assert_eq!(stage.clients(&tenant, app).await, [known.clone()]);
+        assert_eq!(stage.clients(&tenant, app).await, std::slice::from_ref(known));
     }
     assert_nothing_doubled(&stage.rig, &tenant, &apps).await;
 }

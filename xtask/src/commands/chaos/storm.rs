@@ -101,6 +101,13 @@ impl<'a> Storm<'a> {
             aws_access_key_id: account.clone(),
         };
         service.migrate(progress)?;
+        // The server of the tests acknowledges what a crash would lose; here it crashes, and what it acknowledged counts.
+        let mut durable = services.postgres.psql(DATABASE);
+        durable.args([
+            "-c",
+            &format!("ALTER DATABASE {DATABASE} SET synchronous_commit = on"),
+        ]);
+        context.processes.text("psql", &mut durable)?;
         service.bootstrap_cell(progress)?;
         let operator = service.bootstrap_operator_key()?;
         start_proxy(context, &services.ministack.url(), proxy_port, seed)?;
