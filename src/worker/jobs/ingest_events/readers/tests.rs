@@ -33,6 +33,7 @@ fn cell() -> Cell {
         release_id: None,
         quotas: Quotas::default(),
         aws_call_limits: CallLimits::default(),
+        revision: 1,
         access: None,
         allowed_provider_networks: Vec::new(),
         created_at: now,
