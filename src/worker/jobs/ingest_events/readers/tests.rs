@@ -41,9 +41,12 @@ fn cell() -> Cell {
     }
 }
 
-/// What reads at the moment: the queue and the role of each reader.
+/// The queue of a reader, and its role.
+type Reader = (String, Option<String>);
+
+/// What reads at the moment.
 #[derive(Clone, Default)]
-struct Reading(Arc<Mutex<Vec<(String, Option<String>)>>>);
+struct Reading(Arc<Mutex<Vec<Reader>>>);
 
 impl Reading {
     fn begin(&self, cell: &Cell, queue_url: &str) -> Guard {
