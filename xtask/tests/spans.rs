@@ -37,7 +37,12 @@ fn every_use_case_has_a_span_of_its_name() {
     for file in files {
         let module = file.strip_prefix(&folder).unwrap().with_extension("");
         let module = module.to_str().unwrap().replace('/', ".");
-        let text = std::fs::read_to_string(&file).unwrap();
+        // As if no attribute were too long for its line.
+        let text = std::fs::read_to_string(&file)
+            .unwrap()
+            .replace("(\n    target", "(target")
+            .replace(",\n    name", ", name")
+            .replace(",\n    skip_all\n)]", ", skip_all)]");
         let mut before = "";
         for line in text.lines() {
             if let Some(rest) = line.strip_prefix("pub async fn ") {

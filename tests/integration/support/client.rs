@@ -56,11 +56,14 @@ impl Caller {
         self.change(Method::PATCH, path, body).await
     }
 
-    /// A change of what was just read: under `If-Match` where the resource has an `ETag`.
+    /// A change of what was just read: under `If-Match` where the resource has an `ETag`, or cannot be read at all.
     pub(crate) async fn change(&self, method: Method, path: &str, body: Value) -> Answer {
         let mut request = self.request(method, path).json(&body);
-        if let Some(etag) = self.get(path).await.headers.get("etag") {
+        let read = self.get(path).await;
+        if let Some(etag) = read.headers.get("etag") {
             request = request.header("if-match", etag);
+        } else if read.status == StatusCode::NOT_FOUND {
+            request = request.header("if-match", "\"1\"");
         }
         send(request).await
     }
