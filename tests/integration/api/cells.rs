@@ -239,19 +239,19 @@ async fn an_operator_tells_how_often_aws_may_be_called() {
     let cell = app.add_cell("eu-central-1").await.id.to_string();
     let path = format!("/v1/cells/{cell}");
     let operator = app.operator();
-    let patch = async |limits: serde_json::Value| {
+    let limited = async |limits: serde_json::Value| {
         let body = json!({ "aws_call_limits": limits });
         operator.call(reqwest::Method::PATCH, &path, Some(body)).await
     };
     let raised = json!({"cognito-idp:UserPoolUpdate": 30.0, "cloudformation:Describe": 0.5});
-    let changed = patch(raised.clone()).await.expect(200);
+    let changed = limited(raised.clone()).await.expect(200);
     assert_eq!(changed["aws_call_limits"], raised);
     assert_eq!(operator.get(&path).await.expect(200)["aws_call_limits"], raised);
     // The same again is no change; what is absent in the next is AWS's default again.
-    patch(raised.clone()).await.expect(200);
+    limited(raised.clone()).await.expect(200);
     let replaced = json!({"lambda:GetFunction": 200.0});
     assert_eq!(
-        patch(replaced.clone()).await.expect(200)["aws_call_limits"],
+        limited(replaced.clone()).await.expect(200)["aws_call_limits"],
         replaced
     );
     let entries: Vec<serde_json::Value> =
@@ -266,13 +266,13 @@ async fn an_operator_tells_how_often_aws_may_be_called() {
         "{entries:?}"
     );
 
-    let refused = patch(json!({"cognito-idp:Everything": 5, "lambda:GetFunction": 5})).await;
+    let refused = limited(json!({"cognito-idp:Everything": 5, "lambda:GetFunction": 5})).await;
     let refused = refused.problem(422, "validation_failed");
     let detail = refused.body["errors"][0]["detail"].as_str().unwrap();
     assert!(detail.contains("`cognito-idp:UserPoolRead`"), "{detail}");
     refused.names("/aws_call_limits/cognito-idp:Everything", "unknown");
     for rate in [json!(0), json!(-3), json!(0.1), json!(100_001)] {
-        patch(json!({ "lambda:GetFunction": rate }))
+        limited(json!({ "lambda:GetFunction": rate }))
             .await
             .problem(422, "validation_failed")
             .names("/aws_call_limits/lambda:GetFunction", "out_of_range");
@@ -282,7 +282,7 @@ async fn an_operator_tells_how_often_aws_may_be_called() {
         json!({"lambda:GetFunction": "many"}),
         json!(7),
     ] {
-        patch(nonsense).await.problem(422, "validation_failed");
+        limited(nonsense).await.problem(422, "validation_failed");
     }
     assert_eq!(operator.get(&path).await.expect(200)["aws_call_limits"], replaced);
 }
