@@ -36,24 +36,27 @@ pub(in crate::console) async fn find(
     let tenant = tenants::get(&context, &visitor.request, id).await?;
     let wanted = wanted(form.text("by"), form.text("wanted"))?;
     let found = users::find(&context, &visitor.request, id, &wanted).await?;
+    let table = html! {
+        table {
+            thead { tr { th scope="col" { "User name" } th scope="col" { "E-mail" } th scope="col" { "Status" } } }
+            tbody {
+                @for user in &found {
+                    tr {
+                        th scope="row" { a href={ "/console/tenants/" (id) "/users/" (user.sub) } { (user.username) } }
+                        td { (user.email.as_deref().unwrap_or(words::NONE)) }
+                        td { (status(user)) }
+                    }
+                }
+            }
+        }
+    };
     let body = html! {
         (above(&tenant))
         div class="head" { h1 { "Users" } }
         section class="card" aria-label="Found users" {
             @if found.is_empty() { p { "There is no such user. The whole name or address is compared, and capital letters may count." } }
             @else {
-                table {
-                    thead { tr { th scope="col" { "User name" } th scope="col" { "E-mail" } th scope="col" { "Status" } } }
-                    tbody {
-                        @for user in &found {
-                            tr {
-                                th scope="row" { a href={ "/console/tenants/" (id) "/users/" (user.sub) } { (user.username) } }
-                                td { (user.email.as_deref().unwrap_or(words::NONE)) }
-                                td { (status(user)) }
-                            }
-                        }
-                    }
-                }
+                (layout::scroll("Found users", &table))
             }
         }
     };
