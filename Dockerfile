@@ -1,6 +1,6 @@
 # The image of Stepgate: one static binary, the triggers for AWS, CA certificates, the bill of materials.
 #
-#   docker build --tag stepgate .
+#   docker build --build-arg REVISION="$(git rev-parse HEAD)" --tag stepgate .
 #
 # `cargo xtask image` builds the same without pulling the first stage's image. Both run the same commands.
 FROM --platform=$BUILDPLATFORM rust:1.95.0-bookworm AS build
@@ -15,9 +15,14 @@ RUN cargo xtask image --architecture "$TARGETARCH" --files-only --output /image 
  && mv "/image/$TARGETARCH/root" /root-of-image
 
 FROM scratch
+# What the labels say: the version is the workspace's, the commit only the caller knows, because .git is not sent to the builder.
+ARG VERSION=0.1.0
+ARG REVISION=unknown
 COPY --from=build /root-of-image/ /
 LABEL org.opencontainers.image.title="stepgate" \
       org.opencontainers.image.description="Control plane that puts a BlockID step-up into Amazon Cognito sign-ins" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.licenses="Apache-2.0"
 USER 65532:65532
 EXPOSE 8080

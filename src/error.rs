@@ -66,7 +66,7 @@ codes! {
     RolloutState => "rollout_state", "Rollout state does not allow this";
     /// The tenant's state does not allow this operation.
     TenantState => "tenant_state", "Tenant state does not allow this";
-    /// Users are to be deleted whom nobody has exported since the tenant was deleted: export them, or say `without_export`.
+    /// Users are to be deleted whom nobody has exported since the tenant was deleted, or who came after the export: export them, or say `without_export`.
     ExportRequired => "export_required", "Export required";
     /// What was asked for loses something: ask again with `confirm` as in `confirmation`.
     ConfirmationRequired => "confirmation_required", "Confirmation required";

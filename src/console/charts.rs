@@ -19,7 +19,9 @@ type Series = (&'static str, &'static str, fn(&Figures) -> i64);
 /// What is drawn of a slice, from the bottom up.
 const SERIES: [Series; 4] = [
     ("succeeded", "Succeeded", |figures| figures.succeeded),
-    ("failed", "Refused answers", |figures| figures.failed),
+    ("failed", "Refused answers", |figures| {
+        figures.failed.unwrap_or_default()
+    }),
     ("abandoned", "Abandoned", |figures| {
         figures.abandoned.unwrap_or_default()
     }),
@@ -171,7 +173,7 @@ mod tests {
         let range = Params::default().range(now);
         let figures = Figures {
             succeeded: 3,
-            failed: 1,
+            failed: Some(1),
             ..Figures::default()
         };
         let row = ReportRow {

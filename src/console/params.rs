@@ -5,7 +5,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use std::{collections::BTreeMap, convert::Infallible, future::Ready, future::ready};
 
-use crate::reporting::report::{self, GroupBy, Question, SliceLength};
+use crate::reporting::question::{Filter, GroupBy, Question, SliceLength};
 use chrono_tz::Tz;
 
 /// Longest value that is looked at, characters.
@@ -133,7 +133,7 @@ impl Range {
     /// What is asked of reports.
     pub(super) fn question(&self, group_by: Option<GroupBy>) -> Question {
         Question {
-            filter: report::Filter {
+            filter: Filter {
                 from: self.from,
                 to: self.to,
                 tenant_id: None,

@@ -67,6 +67,9 @@ pub struct Cell {
     /// Networks beside the public internet in which BlockID providers may be.
     #[schema(value_type = Vec<String>)]
     pub allowed_provider_networks: Vec<ipnet::IpNet>,
+    /// Grows with every change of state, quotas and limits of calls; its `ETag`.
+    #[schema(minimum = 1)]
+    pub revision: i64,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Deleting shuts the tenant and removes nothing. Purging cannot be taken back: it waits for the end of the grace
-//! period, keeps the users unless it is told otherwise twice, and then wants them exported first, or to be told that
-//! nobody wants them.
+//! period, keeps the users unless it is told otherwise twice, and then wants exactly those exported first whom the pool
+//! holds, or to be told that nobody wants them.
 
 use super::{confirmation, text_enum};
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// The deletion of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -39,12 +40,45 @@ pub struct Deletion {
 }
 
 /// An export of all users that was read to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct UserExport {
     /// When it ended.
     pub at: DateTime<Utc>,
     /// How many users it had.
     pub users: i64,
+    /// Who they were, as one number: a purge compares it with whom the pool holds. An export of before it was kept has
+    /// none, and does not count.
+    #[serde(default)]
+    pub digest: Option<String>,
+}
+
+/// Tells two sets of users apart, in whatever order they are read, and keeps nothing of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UserSet {
+    /// How many they are.
+    pub users: i64,
+    sum: u128,
+}
+
+impl UserSet {
+    /// Adds the user with this `sub`, which no other user ever has.
+    pub fn add(&mut self, sub: &str) {
+        let hash = Sha256::digest(sub.as_bytes());
+        let first = hash.iter().take(16);
+        let number = first.fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
+        self.users += 1;
+        self.sum = self.sum.wrapping_add(number);
+    }
+
+    /// Who they are, as one number; hexadecimal.
+    pub fn digest(&self) -> String {
+        format!("{:032x}", self.sum)
+    }
+
+    /// Whether these are exactly the users of an export.
+    pub fn is_of(&self, export: &UserExport) -> bool {
+        self.users == export.users && export.digest.as_ref() == Some(&self.digest())
+    }
 }
 
 /// How a tenant is to be purged.
@@ -129,8 +163,9 @@ impl Deletion {
     }
 
     /// Refuses a purge whose time has not come, unless it may come `early`; and one that loses users whom nobody has
-    /// exported.
-    pub fn begin_purge(self, purge: Purge, early: bool, has_pool: bool) -> Result<Self> {
+    /// exported. `users` are those of its pool, by Cognito's estimate, if it has one; whether they are the very users of
+    /// the export is for the worker to see, right before it deletes them.
+    pub fn begin_purge(self, purge: Purge, early: bool, users: Option<i64>) -> Result<Self> {
         if purge.since < self.purge_from && !early {
             let detail = format!(
                 "The tenant can be restored until {}, and purged from then on.",
@@ -138,11 +173,23 @@ impl Deletion {
             );
             return Err(Error::new(Code::TenantState, detail));
         }
-        let loses_users = has_pool && !purge.retain_user_pool;
-        if loses_users && self.export.is_none() && !purge.without_export {
+        let lost = users.filter(|_| !purge.retain_user_pool && !purge.without_export);
+        let problem = match (
+            lost,
+            self.export.as_ref().filter(|export| export.digest.is_some()),
+        ) {
+            (Some(_), None) => Some("The users were not exported since the tenant was deleted".to_owned()),
+            (Some(users), Some(export)) if users > export.users => Some(format!(
+                "The user pool holds about {users} users, and the export of {} had {}",
+                export.at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+                export.users
+            )),
+            _ => None,
+        };
+        if let Some(problem) = problem {
             return Err(Error::new(
                 Code::ExportRequired,
-                "The users were not exported since the tenant was deleted: export them, or say `without_export`.",
+                format!("{problem}: export them, or say `without_export`."),
             )
             .with_fields(vec![FieldError::new(
                 "/without_export",
@@ -249,12 +296,15 @@ mod tests {
     fn nothing_is_purged_before_its_time_unless_that_is_asked_for() {
         let deletion = Deletion::begin(now(), TimeDelta::days(30));
         let early = purge(now() + TimeDelta::days(29), true, false);
-        let refused = deletion.clone().begin_purge(early, false, true).unwrap_err();
+        let refused = deletion.clone().begin_purge(early, false, Some(3)).unwrap_err();
         assert_eq!(refused.code(), Code::TenantState);
         assert!(refused.detail().contains("2027-02-14T08:00:00Z"), "{refused}");
-        deletion.clone().begin_purge(early, true, true).unwrap();
+        deletion.clone().begin_purge(early, true, Some(3)).unwrap();
         let late = purge(now() + TimeDelta::days(30), true, false);
-        assert_eq!(deletion.begin_purge(late, false, true).unwrap().purge, Some(late));
+        assert_eq!(
+            deletion.begin_purge(late, false, Some(3)).unwrap().purge,
+            Some(late)
+        );
     }
 
     #[test]
@@ -262,20 +312,57 @@ mod tests {
         let deletion = Deletion::begin(now(), TimeDelta::zero());
         let refused = deletion
             .clone()
-            .begin_purge(purge(now(), false, false), false, true);
+            .begin_purge(purge(now(), false, false), false, Some(0));
         assert_eq!(refused.unwrap_err().code(), Code::ExportRequired);
-        let exported = Deletion {
-            export: Some(UserExport { at: now(), users: 3 }),
+        let exported = |digest: Option<&str>| Deletion {
+            export: Some(UserExport {
+                at: now(),
+                users: 3,
+                digest: digest.map(str::to_owned),
+            }),
             ..deletion.clone()
         };
-        for (deletion, purge, has_pool) in [
-            (&exported, purge(now(), false, false), true),
-            (&deletion, purge(now(), false, true), true),
-            (&deletion, purge(now(), true, false), true),
-            (&deletion, purge(now(), false, false), false),
-        ] {
-            deletion.clone().begin_purge(purge, false, has_pool).unwrap();
+        // One more has come since; and an export of which nobody knows whom it had.
+        for (deletion, users) in [(exported(Some("d")), 4), (exported(None), 3)] {
+            let refused = deletion.begin_purge(purge(now(), false, false), false, Some(users));
+            assert_eq!(refused.unwrap_err().code(), Code::ExportRequired);
         }
+        for (deletion, purge, users) in [
+            (exported(Some("d")), purge(now(), false, false), Some(3)),
+            (exported(Some("d")), purge(now(), false, false), Some(2)),
+            (exported(Some("d")), purge(now(), false, true), Some(4)),
+            (deletion.clone(), purge(now(), false, true), Some(3)),
+            (deletion.clone(), purge(now(), true, false), Some(3)),
+            (deletion.clone(), purge(now(), false, false), None),
+        ] {
+            deletion.begin_purge(purge, false, users).unwrap();
+        }
+    }
+
+    #[test]
+    fn sets_of_users_are_told_apart_whatever_their_order() {
+        let set = |subs: &[&str]| {
+            let mut set = UserSet::default();
+            for sub in subs {
+                set.add(sub);
+            }
+            set
+        };
+        assert_eq!(set(&["a", "b"]), set(&["b", "a"]));
+        let export = UserExport {
+            at: now(),
+            users: 2,
+            digest: Some(set(&["a", "b"]).digest()),
+        };
+        assert!(set(&["b", "a"]).is_of(&export));
+        for other in [&["a", "c"][..], &["a"], &["a", "b", "c"], &["a", "a"], &[]] {
+            assert!(!set(other).is_of(&export), "{other:?}");
+        }
+        let older = UserExport {
+            digest: None,
+            ..export
+        };
+        assert!(!set(&["a", "b"]).is_of(&older));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod actor;
 pub mod alarm;
 pub mod api_key;
 pub mod app;
+pub mod app_client;
 pub mod audit;
 pub mod audit_diff;
 pub mod blockid;

@@ -199,6 +199,25 @@ pub struct Operation {
     pub created_at: DateTime<Utc>,
 }
 
+/// One try of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Try {
+    /// Which it is, from 1.
+    #[schema(minimum = 1)]
+    pub number: i32,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended; `null` while it runs, and of one whose worker was killed or stopped.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// How long it took, ms, once it has ended.
+    #[schema(minimum = 0)]
+    pub duration_ms: Option<i64>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// AWS's request id of its last call.
+    pub aws_request_id: Option<String>,
+}
+
 /// One step of an operation, as the worker recorded it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Step {
@@ -222,6 +241,8 @@ pub struct Step {
     /// How long it took from the first try to the end, ms, once it has ended.
     #[schema(minimum = 0)]
     pub duration_ms: Option<i64>,
+    /// The latest tries, oldest first; 20 at most.
+    pub tries: Vec<Try>,
 }
 
 #[cfg(test)]

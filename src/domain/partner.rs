@@ -11,6 +11,8 @@ pub struct Partner {
     pub id: PartnerId,
     /// Name for people, unique in the installation.
     pub name: String,
+    /// Grows with every change of the name.
+    pub revision: i64,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }

@@ -19,7 +19,8 @@ use step_up::{policy::PolicyDocument, settings::ProviderMetadata};
 text_enum! {
     /// One idempotent step of bringing a tenant to what is asked, in the order in which they are taken.
     StepName {
-        /// Tell the triggers whether the tenant is suspended, before anything else can fail.
+        /// Tell the triggers whether the tenant is suspended, before anything else can fail, and close the sign-up of a
+        /// deleted one.
         Suspension => "suspension",
         /// Tell the triggers of exemptions that were approved or have ended.
         Exemptions => "exemptions",
@@ -159,6 +160,9 @@ pub struct Observed {
     /// What a purge has done so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed: Option<PurgeReport>,
+    /// Whether the pool's sign-up was closed because the tenant is deleted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sign_up_closed: bool,
 }
 
 /// The release that a stack runs.
@@ -288,6 +292,8 @@ pub struct DesiredApp {
     pub settings: AppSettings,
     /// Its app client, once made.
     pub client_id: Option<String>,
+    /// Whether Cognito may have made, or still make, another one ([`super::app_client`]).
+    pub client_in_doubt: bool,
     /// Version of the policy.
     pub policy_version: i64,
     /// The policy.

@@ -128,11 +128,9 @@ impl TenantState {
     }
 
     /// To be removed for good. One that is being removed goes on as it was confirmed.
-    pub fn purge(self, purge: Purge, early: bool, has_pool: bool) -> Result<Self> {
+    pub fn purge(self, purge: Purge, early: bool, users: Option<i64>) -> Result<Self> {
         match self {
-            Self::Deleting { deletion, .. } => {
-                Ok(Self::Purging(deletion.begin_purge(purge, early, has_pool)?))
-            }
+            Self::Deleting { deletion, .. } => Ok(Self::Purging(deletion.begin_purge(purge, early, users)?)),
             Self::Purging(_) => Ok(self),
             Self::Active { .. } => Err(Error::new(
                 Code::TenantState,
@@ -254,10 +252,11 @@ impl Tenant {
         }
     }
 
-    /// Refuses unless the tenant has users who may be read: also while it is deleted and not yet purged.
+    /// Refuses unless the tenant has users who may be read: also while it is deleted, and while a purge waits for them to
+    /// be exported.
     pub fn require_users(&self) -> Result<()> {
         match self.state {
-            TenantState::Active { .. } | TenantState::Deleting { .. } => Ok(()),
+            TenantState::Active { .. } | TenantState::Deleting { .. } | TenantState::Purging(_) => Ok(()),
             _ => Err(self.state.refusal()),
         }
     }
@@ -374,14 +373,14 @@ mod tests {
         assert_eq!(deleting.clone().restore().unwrap(), active());
         // Deleted twice, it is deleted since the first time.
         assert_eq!(deleting.clone().delete(later, grace).unwrap(), deleting);
-        assert!(active().restore().is_err() && active().purge(purge, true, true).is_err());
-        let purging = deleting.purge(purge, false, true).unwrap();
+        assert!(active().restore().is_err() && active().purge(purge, true, Some(0)).is_err());
+        let purging = deleting.purge(purge, false, Some(0)).unwrap();
         assert_eq!(purging.as_str(), "purging");
-        assert_eq!(purging.clone().purge(purge, false, true).unwrap(), purging);
+        assert_eq!(purging.clone().purge(purge, false, Some(0)).unwrap(), purging);
         assert!(purging.clone().restore().is_err() && purging.clone().delete(later, grace).is_err());
         let deleted = TenantState::Deleted(purging.deletion().unwrap().clone());
         assert!(deleted.clone().delete(later, grace).is_err() && deleted.clone().restore().is_err());
-        assert!(deleted.purge(purge, true, true).is_err());
+        assert!(deleted.purge(purge, true, Some(0)).is_err());
         assert!(TenantState::AwaitingSecret.delete(now, grace).is_err());
     }
 }

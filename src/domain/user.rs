@@ -129,6 +129,13 @@ pub struct UserRecord {
     pub attributes: std::collections::BTreeMap<String, String>,
 }
 
+impl UserRecord {
+    /// What no other user of any pool ever has: `sub`, which Cognito always tells.
+    pub fn identity(&self) -> &str {
+        self.attributes.get("sub").unwrap_or(&self.username)
+    }
+}
+
 /// A user, as Cognito tells. Not `Debug`: it holds personal data.
 #[derive(Clone)]
 pub struct User {

@@ -83,6 +83,8 @@ pub struct Webhook {
     pub disabled_reason: Option<String>,
     /// First failure since the last success.
     pub failing_since: Option<DateTime<Utc>>,
+    /// Grows with every change of URL, description, events and whether anything is sent.
+    pub revision: i64,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -303,6 +305,7 @@ mod tests {
             enabled: true,
             disabled_reason: None,
             failing_since: None,
+            revision: 1,
             created_at: now,
             updated_at: now,
         };

@@ -85,6 +85,31 @@ impl ArtifactFolder {
     }
 }
 
+/// The artifacts at these keys of a cell's bucket, by the keys alone: version and digest are in them. Which forwarder the
+/// cell had then, nothing tells.
+pub(super) fn of_keys(challenge: &str, verify: &str) -> anyhow::Result<Artifacts> {
+    let read = |key: &str, name: &str| {
+        let mut segments = key.strip_prefix("triggers/")?.split('/');
+        let (version, digest, file) = (segments.next()?, segments.next()?, segments.next()?);
+        let digest = hex::decode(digest).ok().filter(|digest| digest.len() == 32)?;
+        let whole = segments.next().is_none() && file.strip_suffix(".zip") == Some(name);
+        let artifact = Artifact {
+            key: key.to_owned(),
+            sha256_base64: BASE64_STANDARD.encode(digest),
+        };
+        whole.then(|| (version.to_owned(), artifact))
+    };
+    let foreign = |key: &str| format!("{key} is not the key of an artifact");
+    let (version, challenge) = read(challenge, "challenge").with_context(|| foreign(challenge))?;
+    let (_, verify) = read(verify, "verify").with_context(|| foreign(verify))?;
+    Ok(Artifacts {
+        version,
+        challenge,
+        verify,
+        forwarder: None,
+    })
+}
+
 impl LocalArtifact {
     fn read(folder: &Path, name: &str, version: &str, entry: &ManifestEntry) -> anyhow::Result<Self> {
         let is_segment =
@@ -148,6 +173,16 @@ mod tests {
         );
         assert!(artifacts.verify.key.ends_with("/verify.zip"));
         assert_eq!(artifacts.verify.key.split('/').nth(2).unwrap().len(), 64);
+
+        let told = of_keys(&artifacts.challenge.key, &artifacts.verify.key).unwrap();
+        let expected = Artifacts {
+            forwarder: None,
+            ..artifacts.clone()
+        };
+        assert_eq!(told, expected, "keys tell everything");
+        for key in ["k", "triggers/1.2.3/00/verify.zip", &artifacts.challenge.key] {
+            assert!(of_keys(&artifacts.challenge.key, key).is_err(), "{key}");
+        }
 
         let wrong = ArtifactFolder::read(&good, Architecture::Arm64)
             .unwrap_err()

@@ -116,6 +116,7 @@ pub async fn apply(
         aws_call_limits: CallLimits::default(),
         access: request.access.clone(),
         allowed_provider_networks: request.allowed_provider_networks.clone(),
+        revision: 1,
         created_at: now,
         updated_at: now,
     };
@@ -190,6 +191,13 @@ async fn audit_apply(
 }
 
 const CELL_TAG: &str = "stepgate:cell";
+/// Resources of a cell's stack that are never made anew or removed: tenants run from them, and events lie in them.
+pub(super) const GUARDED: &[&str] = &[
+    "ArtifactBucket",
+    "TriggerLogGroup",
+    "EventQueue",
+    "DeadEventQueue",
+];
 
 fn stack_name(cell_name: &str) -> String {
     format!("stepgate-cell-{cell_name}")
@@ -269,12 +277,7 @@ async fn wanted_stack<'a>(
         ]),
         template,
         tags: vec![(CELL_TAG, id)],
-        guarded: &[
-            "ArtifactBucket",
-            "TriggerLogGroup",
-            "EventQueue",
-            "DeadEventQueue",
-        ],
+        guarded: GUARDED,
         create_only: &["CellName"],
         failed_before: 0,
     })

@@ -4,7 +4,7 @@
 //! the triggers must know, and beside that, for this day, what they need not ([`crate::domain::registration`]). Nothing
 //! in AWS is changed. A tenant that has a row is left alone, so repeating it adds what is missing and nothing else.
 
-use super::steps::stack_outputs;
+use super::{artifacts, steps::stack_outputs, template::sha256_hex};
 use crate::{
     Context,
     aws::{cloudformation::Stack, dynamodb::StoredPolicy},
@@ -12,13 +12,13 @@ use crate::{
         actor::OperatorScope,
         audit::{AuditAction, AuditEntry},
         blockid::BlockIdConnection,
-        cell::Cell,
+        cell::{Cell, Release, release_name},
         method::TenantMethods,
-        provisioning::{DiscoveredProvider, Observed, StackOutputs},
+        provisioning::{DiscoveredProvider, Observed, ObservedRelease, StackOutputs},
         registration::{AppRegistration, TenantRegistration},
         text_enum,
     },
-    ids::{CellId, TenantId},
+    ids::{CellId, ReleaseId, TenantId},
     storage::{
         self,
         audit_log::Author,
@@ -68,6 +68,8 @@ pub struct RebuiltTenant {
     pub name: Option<String>,
     /// Apps that were found.
     pub apps: usize,
+    /// The release that it runs, and goes on running.
+    pub release: Option<String>,
     /// What became of it.
     pub outcome: RebuildOutcome,
     /// Why it could not be read.
@@ -94,6 +96,8 @@ pub const LOST: &[&str] = &[
     "exemptions: those in force end with the next pass",
     "changes of a BlockID connection that were under way, and the connection before the last one",
     "why a tenant is suspended; a deleted one comes back suspended",
+    "which tenants heal what is changed past Stepgate: each comes back reporting it",
+    "rollouts that were under way: each tenant stays on the release that it runs",
 ];
 
 /// Finds the tenants of a cell and, if so asked, gives those a row that have none.
@@ -146,6 +150,7 @@ async fn look_at(
         tenant_id: id,
         name: None,
         apps: 0,
+        release: None,
         outcome: RebuildOutcome::Present,
         problem: None,
     };
@@ -160,8 +165,10 @@ async fn look_at(
         let found = read(context, cell, id, stack).await?;
         told.name = Some(found.registration.name.clone());
         told.apps = found.apps.len();
+        let release = release_of(context, cell, stack).await?;
+        told.release = Some(release.release.name.clone());
         if apply {
-            store(context, &found).await?;
+            store(context, found, &release).await?;
         }
         anyhow::Ok(())
     };
@@ -235,6 +242,61 @@ async fn read(context: &Context, cell: &Cell, id: TenantId, stack: &Stack) -> an
     })
 }
 
+/// A release that a stack runs.
+struct FoundRelease {
+    release: Release,
+    /// Text of its template, where it has to be registered.
+    unregistered: Option<String>,
+}
+
+/// The release that a stack runs. With the database the releases are lost that `stepgate cell apply` registered before
+/// the last: those are made again of what the stack says, because a tenant must not be brought to another release by
+/// getting its row back.
+async fn release_of(context: &Context, cell: &Cell, stack: &Stack) -> anyhow::Result<FoundRelease> {
+    let parameter = |name: &str| {
+        let value = stack.parameters.get(name);
+        value.with_context(|| format!("its stack has no parameter {name}"))
+    };
+    let artifacts = artifacts::of_keys(
+        parameter("ChallengeArtifactKey")?,
+        parameter("VerifyArtifactKey")?,
+    )?;
+    let digest = parameter("TemplateDigest")?;
+    let name = release_name(&artifacts, digest);
+    let scope = OperatorScope::command_line();
+    let known = storage::releases::named(&mut *context.db.begin(&scope).await?, cell.id, &name).await?;
+    if let Some(release) = known {
+        return Ok(FoundRelease {
+            release,
+            unregistered: None,
+        });
+    }
+    let body = context
+        .aws
+        .cloudformation(&cell.region)
+        .template(&stack.id)
+        .await?;
+    if sha256_hex(&[&body]) != *digest {
+        bail!(
+            "its stack's template is not the one of digest {digest}: run `stepgate cell apply` with the version and the \
+             artifacts of release {name}, which registers it, and then this again"
+        );
+    }
+    let now = context.clock.now();
+    let release = Release {
+        id: ReleaseId::generate(&context.ids, now),
+        cell_id: cell.id,
+        name,
+        artifacts,
+        template_sha256: digest.clone(),
+        created_at: now,
+    };
+    Ok(FoundRelease {
+        release,
+        unregistered: Some(body),
+    })
+}
+
 fn registered<T: serde::de::DeserializeOwned>(
     registration: Option<&serde_json::Value>,
     place: &str,
@@ -297,17 +359,30 @@ fn name_of(arn: &str) -> anyhow::Result<String> {
     name.with_context(|| format!("{arn} is not the ARN of a secret"))
 }
 
-async fn store(context: &Context, found: &FoundTenant) -> anyhow::Result<()> {
+async fn store(context: &Context, mut found: FoundTenant, release: &FoundRelease) -> anyhow::Result<()> {
     let scope = OperatorScope::command_line();
     let now = context.clock.now();
     let mut tx = context.db.begin(&scope).await?;
-    rebuilds::insert(&mut tx, &scope, found, now).await?;
+    let release = match &release.unregistered {
+        None => release.release.clone(),
+        // Another tenant that runs it may have registered it by now.
+        Some(body) => {
+            storage::releases::register(&mut tx, &scope, &release.release, body)
+                .await?
+                .0
+        }
+    };
+    found.observed.release = Some(ObservedRelease {
+        id: release.id,
+        name: release.name.clone(),
+    });
+    rebuilds::insert(&mut tx, &scope, &found, release.id, now).await?;
     let entry = AuditEntry {
         tenant_id: Some(found.id),
         resource_id: found.id.to_string(),
         action: AuditAction::TenantRebuilt,
         reason: String::new(),
-        detail: json!({ "apps": found.apps.len(), "cell_id": found.cell_id }),
+        detail: json!({ "apps": found.apps.len(), "cell_id": found.cell_id, "release": release.name }),
     };
     let chain = Some(found.partner_id);
     audit::record_by(&mut tx, context, Author::COMMAND_LINE, chain, &entry, now).await?;

@@ -15,6 +15,8 @@ use ulid::Ulid;
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(10);
 /// Longest text of a field, characters.
 const MAX_TEXT_CHARS: usize = 200;
+/// Longest sample of what cannot be stored, characters.
+const MAX_SAMPLE_CHARS: usize = 500;
 /// Entries of `amr` and of the hops that are kept.
 const MAX_ENTRIES: usize = 32;
 
@@ -109,8 +111,21 @@ impl Rejection {
 pub struct Rejected {
     /// Why.
     pub why: Rejection,
-    /// What it looked like.
-    pub sample: String,
+    /// What it was: an event, or a whole message. Without zero characters, which PostgreSQL's text cannot hold.
+    pub body: String,
+}
+
+impl Rejected {
+    /// `body` for this reason.
+    pub fn new(why: Rejection, body: &str) -> Self {
+        let body = body.chars().filter(|character| *character != '\0').collect();
+        Self { why, body }
+    }
+
+    /// The first characters of it.
+    pub fn sample(&self) -> String {
+        self.body.chars().take(MAX_SAMPLE_CHARS).collect()
+    }
 }
 
 /// What a message holds.
@@ -160,10 +175,7 @@ struct Line {
 /// Reads a message. Events that began before `oldest` are not kept any more.
 pub fn read(body: &str, oldest: DateTime<Utc>, now: DateTime<Utc>) -> Read {
     let mut read = Read::default();
-    let unreadable = || Rejected {
-        why: Rejection::UnreadableMessage,
-        sample: sample(body),
-    };
+    let unreadable = || Rejected::new(Rejection::UnreadableMessage, body);
     let Ok(batch) = serde_json::from_str::<EventBatch>(body) else {
         read.rejected.push(unreadable());
         return read;
@@ -176,13 +188,27 @@ pub fn read(body: &str, oldest: DateTime<Utc>, now: DateTime<Utc>) -> Read {
     for event in batch.events {
         match row(&event, tenant_id, &batch.tenant_id, (oldest, now)) {
             Ok(row) => read.rows.push(row),
-            Err(why) => read.rejected.push(Rejected {
-                why,
-                sample: sample(&event.to_string()),
-            }),
+            Err(why) => read.rejected.push(Rejected::new(why, &event.to_string())),
         }
     }
     read
+}
+
+/// The events of a message as they were printed, of those that [`read`] would store.
+pub fn originals(body: &str, rows: &[EventRow]) -> Vec<String> {
+    let Ok(batch) = serde_json::from_str::<EventBatch>(body) else {
+        return Vec::new();
+    };
+    let of_rows = |event: &&Value| {
+        let id = event["event_id"].as_str();
+        rows.iter().any(|row| Some(row.event_id.as_str()) == id)
+    };
+    batch
+        .events
+        .iter()
+        .filter(of_rows)
+        .map(Value::to_string)
+        .collect()
 }
 
 fn row(
@@ -265,13 +291,6 @@ fn bounded(text: String) -> String {
     text.chars()
         .filter(|character| *character != '\0')
         .take(MAX_TEXT_CHARS)
-        .collect()
-}
-
-fn sample(text: &str) -> String {
-    text.chars()
-        .filter(|character| *character != '\0')
-        .take(500)
         .collect()
 }
 
@@ -369,6 +388,15 @@ mod tests {
             let whys: Vec<_> = read.rejected.iter().map(|rejected| rejected.why).collect();
             assert_eq!((read.rows.len(), whys), (0, vec![why]), "{event}");
         }
+        let long = "x\0".repeat(1_000);
+        let rejected = read(&long, now(), now()).rejected.remove(0);
+        assert_eq!(
+            (rejected.sample(), rejected.body),
+            ("x".repeat(500), "x".repeat(1_000))
+        );
+        let of_two = json!({"stepgate_batch": 1, "tenant_id": TENANT, "events": [event(), {}]}).to_string();
+        let rows = read(&of_two, now() - TimeDelta::days(30), now()).rows;
+        assert_eq!(originals(&of_two, &rows), [event().to_string()]);
         for body in [
             "",
             "{}",

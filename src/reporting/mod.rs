@@ -1,11 +1,12 @@
-//! SliceLength-up events: reading what comes from the cells, and making reports of it.
+//! Step-up events: reading what comes from the cells, and making reports of it.
 //!
 //! | module | holds |
 //! | --- | --- |
 //! | [`batch`] | a queue message into rows, or a reason why it is none; pure |
 //! | [`histogram`] | latencies as counts by bucket, which add up; pure |
 //! | [`journeys`] | a user's last journeys from their events; pure |
-//! | [`report`] | what a report asks, and its figures from what the rollups gave; pure |
+//! | [`question`] | what a report asks; pure |
+//! | [`report`] | a report's figures from what the rollups gave; pure |
 //!
 //! Events arrive by [`crate::worker::jobs::ingest_events`], are stored by [`crate::storage::step_up_events`] and
 //! counted in the same transaction. A report reads rollups only: its cost does not grow with the events.
@@ -16,4 +17,5 @@
 pub mod batch;
 pub mod histogram;
 pub mod journeys;
+pub mod question;
 pub mod report;

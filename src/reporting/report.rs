@@ -1,178 +1,12 @@
-//! What a report asks, and its figures from what the rollups gave. Pure.
+//! A report's figures from what the rollups gave. Pure.
 //!
 //! Slices are those of the rollups, put together to the step that was asked for: hours to days of a time zone, say.
 //! A day of a zone whose offset is not whole hours cannot be put together from hours and is refused.
 
-use super::histogram::Histogram;
-use crate::{domain::text_enum, domain::validation::Problems, ids::TenantId};
-use chrono::{DateTime, Datelike, Offset, TimeDelta, TimeZone, Timelike, Utc};
-use chrono_tz::Tz;
+use super::{histogram::Histogram, question::Question};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// Slices of a report at most.
-pub const MAX_SLICES: i64 = 1_500;
-
-text_enum! {
-    /// Length of a report's slices.
-    SliceLength {
-        /// A minute; only as far back as single events are kept.
-        Minute => "minute",
-        /// An hour.
-        Hour => "hour",
-        /// A day of the report's time zone.
-        Day => "day",
-    }
-}
-
-text_enum! {
-    /// What a report is split by.
-    GroupBy {
-        /// Tenant id.
-        Tenant => "tenant",
-        /// App id.
-        App => "app",
-        /// Method (ACR value).
-        Method => "method",
-        /// Outcome.
-        Outcome => "outcome",
-        /// Reason code.
-        Reason => "reason",
-        /// Policy version.
-        PolicyVersion => "policy_version",
-        /// Version of the triggers.
-        TriggerVersion => "trigger_version",
-    }
-}
-
-impl GroupBy {
-    /// Whether a journey that was never answered belongs to a group: it has no method, outcome or reason.
-    const fn knows_abandoned(self) -> bool {
-        matches!(
-            self,
-            Self::Tenant | Self::App | Self::PolicyVersion | Self::TriggerVersion
-        )
-    }
-}
-
-/// Which rollup is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grain {
-    /// By minute.
-    Minute,
-    /// By hour.
-    Hour,
-    /// By day, UTC.
-    Day,
-}
-
-impl Grain {
-    /// As the database names it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::Day => "day",
-        }
-    }
-}
-
-/// What is counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filter {
-    /// From this time on.
-    pub from: DateTime<Utc>,
-    /// Before this time.
-    pub to: DateTime<Utc>,
-    /// One tenant.
-    pub tenant_id: Option<TenantId>,
-    /// One app.
-    pub app_id: Option<String>,
-    /// One method.
-    pub method: Option<String>,
-    /// One reason.
-    pub reason: Option<String>,
-}
-
-/// A report that is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
-    /// What is counted.
-    pub filter: Filter,
-    /// Length of slices.
-    pub step: SliceLength,
-    /// Split by.
-    pub group_by: Option<GroupBy>,
-    /// Whose days.
-    pub zone: Tz,
-}
-
-impl Question {
-    /// Checks the question and says which rollup answers it.
-    pub fn grain(&self, problems: &mut Problems) -> Grain {
-        let (from, to) = (self.filter.from, self.filter.to);
-        problems.require(from < to, "query:to", "out_of_range", "must be after `from`");
-        let slice = match self.step {
-            SliceLength::Minute => TimeDelta::minutes(1),
-            SliceLength::Hour => TimeDelta::hours(1),
-            SliceLength::Day => TimeDelta::days(1),
-        };
-        problems.require(
-            (to - from).num_seconds() / slice.num_seconds() <= MAX_SLICES,
-            "query:step",
-            "too_many_slices",
-            format!("would give more than {MAX_SLICES} slices: ask for a longer step or a shorter time"),
-        );
-        if self.step != SliceLength::Day {
-            return match self.step {
-                SliceLength::Minute => Grain::Minute,
-                _ => Grain::Hour,
-            };
-        }
-        let whole_hours = [from, to].iter().all(|at| {
-            let offset_s = self
-                .zone
-                .offset_from_utc_datetime(&at.naive_utc())
-                .fix()
-                .local_minus_utc();
-            offset_s % 3_600 == 0
-        });
-        problems.require(
-            whole_hours,
-            "query:time_zone",
-            "not_whole_hours",
-            "is not whole hours from UTC, and days are put together from whole hours: ask for step `hour`",
-        );
-        if self.zone == Tz::UTC {
-            Grain::Day
-        } else {
-            Grain::Hour
-        }
-    }
-
-    /// Begin of the slice of the report that a slice of a rollup belongs to.
-    fn slice_of(&self, at: DateTime<Utc>) -> DateTime<Utc> {
-        match self.step {
-            SliceLength::Minute => at
-                .with_second(0)
-                .and_then(|at| at.with_nanosecond(0))
-                .unwrap_or(at),
-            SliceLength::Hour => at
-                .with_minute(0)
-                .and_then(|at| at.with_second(0))
-                .and_then(|at| at.with_nanosecond(0))
-                .unwrap_or(at),
-            SliceLength::Day => {
-                let local = at.with_timezone(&self.zone);
-                let begin = self
-                    .zone
-                    .with_ymd_and_hms(local.year(), local.month(), local.day(), 0, 0, 0);
-                // Where clocks leap over midnight the day begins with the first hour there is.
-                begin.earliest().map_or(at, |begin| begin.with_timezone(&Utc))
-            }
-        }
-    }
-}
 
 /// Events of one slice, group and outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,15 +39,16 @@ pub struct Timed {
 /// Figures of one slice and group.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Figures {
-    /// Journeys for which a step-up was required.
-    pub started: i64,
-    /// Challenges handed to the browser.
-    pub offered: i64,
-    /// SliceLength-ups that satisfied the policy.
+    /// Journeys for which a step-up was required; `null` in a report of one method or reason, which not every event names.
+    pub started: Option<i64>,
+    /// Challenges handed to the browser; `null` as `started` is.
+    pub offered: Option<i64>,
+    /// Step-ups that satisfied the policy.
     pub succeeded: i64,
-    /// Answers and sign-ins that were refused.
-    pub failed: i64,
-    /// Journeys that were not answered before their session ended; `null` where the split knows none.
+    /// Answers and sign-ins that were refused; `null` in a report of one method, which a refusal does not name.
+    pub failed: Option<i64>,
+    /// Journeys that were not answered before their session ended; `null` where that cannot be told: by method, outcome
+    /// or reason, of one method, of one reason.
     pub abandoned: Option<i64>,
     /// Sign-ins for which the policy asked for no step-up.
     pub skipped: i64,
@@ -224,7 +59,7 @@ pub struct Figures {
     /// Tokens that the gate let pass, refreshes among them.
     pub tokens: i64,
     /// Of the step-ups that came to an end (succeeded, or abandoned, or given up after a refusal), the share that
-    /// succeeded, 0 to 1; `null` when none did.
+    /// succeeded, 0 to 1; `null` when there are none, or where `abandoned` is.
     pub success_rate: Option<f64>,
     /// Share of the successes that came by another method than the one that the policy names first; `null` without
     /// successes.
@@ -281,7 +116,7 @@ impl Sums {
         self.times.add(&other.times);
     }
 
-    fn figures(&self, knows_abandoned: bool) -> Figures {
+    fn figures(&self, question: &Question, knows_abandoned: bool) -> Figures {
         let of = |outcome: &str| self.by_outcome.get(outcome).copied().unwrap_or_default();
         let (started, succeeded) = (of("started"), of("succeeded"));
         // A create that Cognito repeats begins a journey that nobody answers: abandoned may be too high by those.
@@ -293,10 +128,10 @@ impl Sums {
             (whole > 0).then(|| part as f64 / whole as f64)
         };
         Figures {
-            started,
-            offered: of("offered"),
+            started: question.tells_journeys().then_some(started),
+            offered: question.tells_journeys().then(|| of("offered")),
             succeeded,
-            failed: of("failed"),
+            failed: question.filter.method.is_none().then(|| of("failed")),
             abandoned: knows_abandoned.then_some(abandoned),
             skipped: of("skipped"),
             exempted: of("exempted"),
@@ -321,7 +156,7 @@ impl Sums {
 pub struct MethodShare {
     /// ACR value; empty where it could not be told.
     pub method: String,
-    /// SliceLength-ups by it.
+    /// Step-ups by it.
     pub succeeded: i64,
     /// Its share, 0 to 1.
     pub share: f64,
@@ -369,13 +204,15 @@ pub fn assemble(
         let sums = cells.entry((question.slice_of(slice), group)).or_default();
         sums.times.add(&to_complete);
     }
-    let knows_abandoned = question.group_by.is_none_or(GroupBy::knows_abandoned);
-    if knows_abandoned {
-        for (minute, group, open) in open {
+    let knows_abandoned = question.tells_journeys_of_groups();
+    let mut total = Sums::default();
+    for (minute, group, open) in open {
+        if knows_abandoned {
             cells.entry((question.slice_of(minute), group)).or_default().open += open;
+        } else {
+            total.open += open;
         }
     }
-    let mut total = Sums::default();
     let mut by_group: BTreeMap<&str, Sums> = BTreeMap::new();
     let mut rows = Vec::with_capacity(cells.len());
     for ((slice, group), sums) in &cells {
@@ -386,18 +223,18 @@ pub fn assemble(
         rows.push(ReportRow {
             slice: *slice,
             group: question.group_by.map(|_| group.clone()),
-            figures: sums.figures(knows_abandoned),
+            figures: sums.figures(question, knows_abandoned),
         });
     }
     let groups = by_group.into_iter().map(|(group, sums)| GroupFigures {
         group: group.to_owned(),
-        figures: sums.figures(knows_abandoned),
+        figures: sums.figures(question, knows_abandoned),
     });
     Report {
         groups: groups.collect(),
         rows,
         // Together they have no split, and know their abandoned ones whatever the split was.
-        total: total.figures(question.group_by.is_none_or(GroupBy::knows_abandoned)),
+        total: total.figures(question, question.tells_journeys()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Cells. They belong to the installation.
 
+use super::{Cursor, Page, PageRequest};
 use crate::{
     Error, Result,
     domain::{
@@ -27,6 +28,7 @@ struct Row {
     role_arn: Option<String>,
     external_id: Option<String>,
     allowed_provider_networks: Vec<String>,
+    revision: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -56,6 +58,7 @@ impl TryFrom<Row> for Cell {
             access: access(row.role_arn, row.external_id),
             allowed_provider_networks: networks
                 .map_err(|error: ipnet::AddrParseError| Error::internal(anyhow::Error::from(error)))?,
+            revision: row.revision,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -76,12 +79,38 @@ pub async fn list(db: &mut PgConnection, _scope: &OperatorScope) -> Result<Vec<C
         Row,
         r#"SELECT id AS "id: CellId", account_id, region, architecture, state, artifact_bucket, log_group_name,
                   event_queue_url, artifacts AS "artifacts: Json<Artifacts>", release_id AS "release_id: ReleaseId",
-                  quotas AS "quotas: Json<Quotas>", aws_call_limits AS "aws_call_limits: Json<CallLimits>", role_arn, external_id, allowed_provider_networks, created_at, updated_at
+                  quotas AS "quotas: Json<Quotas>", aws_call_limits AS "aws_call_limits: Json<CallLimits>", role_arn, external_id, allowed_provider_networks, revision, created_at, updated_at
            FROM cells ORDER BY created_at, id"#
     )
     .fetch_all(db)
     .await?;
     rows.into_iter().map(Cell::try_from).collect()
+}
+
+/// Part of them, oldest first.
+pub async fn page(
+    db: &mut PgConnection,
+    _scope: &OperatorScope,
+    request: &PageRequest,
+) -> Result<Page<Cell>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT id AS "id: CellId", account_id, region, architecture, state, artifact_bucket, log_group_name,
+                  event_queue_url, artifacts AS "artifacts: Json<Artifacts>", release_id AS "release_id: ReleaseId",
+                  quotas AS "quotas: Json<Quotas>", aws_call_limits AS "aws_call_limits: Json<CallLimits>", role_arn, external_id, allowed_provider_networks, revision, created_at, updated_at
+           FROM cells WHERE $1::timestamptz IS NULL OR (created_at, id) > ($1, $2)
+           ORDER BY created_at, id LIMIT $3"#,
+        request.after_time(),
+        request.after_id(),
+        request.fetch()
+    )
+    .fetch_all(db)
+    .await?;
+    let cells = rows.into_iter().map(Cell::try_from).collect::<Result<Vec<_>>>()?;
+    Ok(request.page(cells, |cell| Cursor {
+        created_at: cell.created_at,
+        id: cell.id.to_string(),
+    }))
 }
 
 /// One cell.
@@ -90,7 +119,7 @@ pub async fn get(db: &mut PgConnection, _scope: &OperatorScope, id: CellId) -> R
         Row,
         r#"SELECT id AS "id: CellId", account_id, region, architecture, state, artifact_bucket, log_group_name,
                   event_queue_url, artifacts AS "artifacts: Json<Artifacts>", release_id AS "release_id: ReleaseId",
-                  quotas AS "quotas: Json<Quotas>", aws_call_limits AS "aws_call_limits: Json<CallLimits>", role_arn, external_id, allowed_provider_networks, created_at, updated_at
+                  quotas AS "quotas: Json<Quotas>", aws_call_limits AS "aws_call_limits: Json<CallLimits>", role_arn, external_id, allowed_provider_networks, revision, created_at, updated_at
            FROM cells WHERE id = $1"#,
         id as CellId
     )
@@ -108,7 +137,7 @@ pub async fn open_for_placement(tx: &mut PgConnection, now: DateTime<Utc>) -> Re
         Row,
         r#"SELECT id AS "id: CellId", account_id, region, architecture, state, artifact_bucket, log_group_name,
                   event_queue_url, artifacts AS "artifacts: Json<Artifacts>", release_id AS "release_id: ReleaseId",
-                  quotas AS "quotas: Json<Quotas>", aws_call_limits AS "aws_call_limits: Json<CallLimits>", role_arn, external_id, allowed_provider_networks, created_at, updated_at
+                  quotas AS "quotas: Json<Quotas>", aws_call_limits AS "aws_call_limits: Json<CallLimits>", role_arn, external_id, allowed_provider_networks, revision, created_at, updated_at
            FROM cells WHERE state = 'ready' ORDER BY created_at, id"#
     )
     .fetch_all(&mut *tx)
@@ -156,7 +185,7 @@ pub async fn of_reservation(tx: &mut PgConnection, scope: &PartnerScope, name: &
         Row,
         r#"SELECT c.id AS "id: CellId", c.account_id, c.region, c.architecture, c.state, c.artifact_bucket, c.log_group_name,
                   c.event_queue_url, c.artifacts AS "artifacts: Json<Artifacts>", c.release_id AS "release_id: ReleaseId",
-                  c.quotas AS "quotas: Json<Quotas>", c.aws_call_limits AS "aws_call_limits: Json<CallLimits>", c.role_arn, c.external_id, c.allowed_provider_networks, c.created_at, c.updated_at
+                  c.quotas AS "quotas: Json<Quotas>", c.aws_call_limits AS "aws_call_limits: Json<CallLimits>", c.role_arn, c.external_id, c.allowed_provider_networks, c.revision, c.created_at, c.updated_at
            FROM tenants t JOIN cells c ON c.id = t.cell_id
            WHERE t.partner_id = $1 AND t.name = $2 AND t.state = 'awaiting_secret'"#,
         scope.partner_id() as PartnerId,

@@ -337,7 +337,12 @@ pub async fn fail(
                WHERE operations.id = taken_back.operation_id AND operations.state IN ('pending', 'running')
                RETURNING operations.id
            ), steps AS (
-               UPDATE operation_steps SET state = 'failed', error = $7, finished_at = $6
+               UPDATE operation_steps
+               SET state = 'failed', error = $7, finished_at = $6,
+                   tries = CASE WHEN jsonb_array_length(tries) > 0
+                                THEN jsonb_set(tries, '{-1}', (tries -> -1)
+                                               || jsonb_build_object('finished_at', $6::timestamptz, 'error', $7::text))
+                                ELSE tries END
                FROM given_up WHERE operation_id = given_up.id AND state = 'running'
            )
            SELECT count(*) AS "held!" FROM held"#,

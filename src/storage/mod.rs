@@ -6,6 +6,7 @@
 
 pub mod alarms;
 pub mod api_keys;
+pub mod app_clients;
 pub mod apps;
 pub mod audit_denials;
 pub mod audit_log;
@@ -19,6 +20,7 @@ pub mod console_sessions;
 mod database;
 pub mod deletions;
 pub mod drift;
+pub mod event_intake;
 pub mod exemptions;
 pub mod idempotency_keys;
 pub mod operations;

@@ -7,7 +7,9 @@ use crate::{
     domain::{
         actor::{OperatorScope, PartnerScope, ReadScope},
         deletion::PurgeReport,
-        operation::{Failure, Operation, OperationKind, OperationState, OperationStateName, Step, StepState},
+        operation::{
+            Failure, Operation, OperationKind, OperationState, OperationStateName, Step, StepState, Try,
+        },
     },
     ids::{OperationId, PartnerId, TenantId},
 };
@@ -187,6 +189,32 @@ struct StepRow {
     revision: i64,
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
+    tries: Json<Vec<TryRow>>,
+}
+
+/// A try as it is kept in the row of its step.
+#[derive(serde::Deserialize)]
+struct TryRow {
+    number: i32,
+    started_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+    error: Option<String>,
+    aws_request_id: Option<String>,
+}
+
+impl From<TryRow> for Try {
+    fn from(row: TryRow) -> Self {
+        Self {
+            number: row.number,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+            duration_ms: row
+                .finished_at
+                .map(|at| (at - row.started_at).num_milliseconds().max(0)),
+            error: row.error,
+            aws_request_id: row.aws_request_id,
+        }
+    }
 }
 
 impl TryFrom<StepRow> for Step {
@@ -206,6 +234,7 @@ impl TryFrom<StepRow> for Step {
                 .started_at
                 .zip(row.finished_at)
                 .map(|(from, to)| (to - from).num_milliseconds().max(0)),
+            tries: row.tries.0.into_iter().map(Try::from).collect(),
         })
     }
 }
@@ -221,7 +250,7 @@ async fn steps_of_all(
     let rows = sqlx::query_as!(
         StepRow,
         r#"SELECT operation_id AS "operation_id: OperationId", name, state, attempts, detail, error, aws_request_id,
-                  revision, started_at, finished_at
+                  revision, started_at, finished_at, tries AS "tries: Json<Vec<TryRow>>"
            FROM operation_steps WHERE operation_id = ANY($1) ORDER BY operation_id, position"#,
         &ids
     )
@@ -264,7 +293,7 @@ pub async fn changed_steps(
     let rows = sqlx::query_as!(
         StepRow,
         r#"SELECT operation_id AS "operation_id: OperationId", name, state, attempts, detail, error, aws_request_id,
-                  revision, started_at, finished_at
+                  revision, started_at, finished_at, tries AS "tries: Json<Vec<TryRow>>"
            FROM operation_steps WHERE operation_id = $1 AND revision > $2 ORDER BY position"#,
         id as OperationId,
         after_revision

@@ -10,7 +10,7 @@ pub const MAX_LIMIT: u16 = 200;
 pub const DEFAULT_LIMIT: u16 = 50;
 
 /// The last row that was seen. Opaque to callers; holds nothing that a scope would hide.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
     /// Creation time of that row.
     pub created_at: DateTime<Utc>,
@@ -78,6 +78,15 @@ impl PageRequest {
         self.after.as_ref().map(|cursor| cursor.id.as_str())
     }
 
+    /// The page of a list that is at hand as a whole, in the order of its cursors.
+    pub(crate) fn of_all<T>(&self, mut items: Vec<T>, cursor: impl Fn(&T) -> Cursor) -> Page<T> {
+        items.sort_by_key(&cursor);
+        if let Some(after) = &self.after {
+            items.retain(|item| cursor(item) > *after);
+        }
+        self.page(items, cursor)
+    }
+
     /// Cuts the surplus row off and makes the cursor of the last one that stays.
     pub(super) fn page<T>(&self, mut items: Vec<T>, cursor: impl Fn(&T) -> Cursor) -> Page<T> {
         let more = items.len() > usize::from(self.limit);
@@ -133,5 +142,28 @@ mod tests {
         let page = request.page(vec![1, 2, 3], cursor);
         assert_eq!((page.items, page.next.unwrap().id), (vec![1, 2], "2".to_owned()));
         assert!(request.page(vec![1, 2], cursor).next.is_none());
+    }
+
+    #[test]
+    fn pages_of_a_list_at_hand_have_every_item_once_in_order() {
+        let cursor = |item: &(i64, &str)| Cursor {
+            created_at: DateTime::from_timestamp(item.0, 0).unwrap(),
+            id: item.1.to_owned(),
+        };
+        let all = vec![(7, "b"), (9, "a"), (7, "a"), (1, "z"), (7, "c")];
+        let mut request = PageRequest {
+            limit: 2,
+            after: None,
+        };
+        let mut seen = Vec::new();
+        loop {
+            let page = request.of_all(all.clone(), cursor);
+            seen.extend(page.items);
+            match page.next {
+                Some(next) => request.after = Some(Cursor::decode(&next.encode()).unwrap()),
+                None => break,
+            }
+        }
+        assert_eq!(seen, [(1, "z"), (7, "a"), (7, "b"), (7, "c"), (9, "a")]);
     }
 }

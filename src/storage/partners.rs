@@ -25,28 +25,34 @@ pub async fn insert(db: &mut PgConnection, _scope: &OperatorScope, partner: &Par
     Ok(())
 }
 
-/// Writes a partner's name.
-pub async fn rename(db: &mut PgConnection, _scope: &OperatorScope, id: PartnerId, name: &str) -> Result<()> {
-    let done = sqlx::query!(
-        "UPDATE partners SET name = $2 WHERE id = $1",
+/// Writes the name of a locked partner; returns its revision.
+pub async fn rename(tx: &mut PgConnection, _scope: &OperatorScope, id: PartnerId, name: &str) -> Result<i64> {
+    sqlx::query_scalar!(
+        "UPDATE partners SET name = $2 WHERE id = $1 RETURNING revision",
         id as PartnerId,
         name
     )
-    .execute(db)
+    .fetch_one(tx)
     .await
-    .map_err(|error| name_taken(error, "partners_name_key", "partner"))?;
-    if done.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(Error::not_found("partner"))
-    }
+    .map_err(|error| name_taken(error, "partners_name_key", "partner"))
+}
+
+/// One partner, held against other changes until the transaction ends.
+pub async fn lock(tx: &mut PgConnection, scope: &OperatorScope, id: PartnerId) -> Result<Partner> {
+    sqlx::query!(
+        "SELECT id FROM partners WHERE id = $1 FOR UPDATE",
+        id as PartnerId
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    get(tx, &(*scope).into(), id).await
 }
 
 /// One partner.
 pub async fn get(db: &mut PgConnection, scope: &ReadScope, id: PartnerId) -> Result<Partner> {
     sqlx::query_as!(
         Partner,
-        r#"SELECT id AS "id: PartnerId", name, created_at FROM partners
+        r#"SELECT id AS "id: PartnerId", name, revision, created_at FROM partners
            WHERE id = $1 AND ($2::text IS NULL OR id = $2)"#,
         id as PartnerId,
         scope.partner_id() as Option<PartnerId>
@@ -64,7 +70,7 @@ pub async fn list(
 ) -> Result<Page<Partner>> {
     let partners = sqlx::query_as!(
         Partner,
-        r#"SELECT id AS "id: PartnerId", name, created_at FROM partners
+        r#"SELECT id AS "id: PartnerId", name, revision, created_at FROM partners
            WHERE $1::timestamptz IS NULL OR (created_at, id) > ($1, $2)
            ORDER BY created_at, id LIMIT $3"#,
         request.after_time(),

@@ -7,7 +7,7 @@ use crate::{
         actor::OperatorScope, app::AppSettings, blockid::BlockIdConnection, method::TenantMethods,
         provisioning::Observed, registration::TenantRegistration,
     },
-    ids::{AppId, CellId, PartnerId, TenantId},
+    ids::{AppId, CellId, PartnerId, ReleaseId, TenantId},
 };
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
@@ -80,11 +80,12 @@ pub async fn is_there(db: &mut PgConnection, _scope: &OperatorScope, id: TenantI
 }
 
 /// Adds a tenant with its apps and their policies, for the worker to look at everything again. Its partner is added if
-/// it is not there, under its id for a name.
+/// it is not there, under its id for a name. It stays on its release, whatever new tenants of its cell get.
 pub async fn insert(
     tx: &mut PgConnection,
     _scope: &OperatorScope,
     found: &FoundTenant,
+    release_id: ReleaseId,
     now: DateTime<Utc>,
 ) -> Result<()> {
     sqlx::query!(
@@ -100,9 +101,10 @@ pub async fn insert(
         "INSERT INTO tenants (id, partner_id, cell_id, name, state, blockid_tenant_dns, blockid_community,
                               blockid_client_id, pool, credentials_secret_name, credentials_secret_arn,
                               settings_secret_name, event_hash_key, observed, next_attempt_at, created_at, updated_at,
-                              external_id, labels, blockid_extra_ca_pem, sandbox, methods, suspended_at, suspension_reason)
+                              external_id, labels, blockid_extra_ca_pem, sandbox, methods, suspended_at, suspension_reason,
+                              release_id)
          VALUES ($1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $14, $16, $17, $18, $19, $20,
-                 $21, $22)",
+                 $21, $22, $23)",
         found.id as TenantId,
         found.partner_id as PartnerId,
         found.cell_id as CellId,
@@ -124,7 +126,8 @@ pub async fn insert(
         found.sandbox,
         Json(&found.methods) as _,
         found.suspended.then_some(now),
-        found.suspended.then_some(SUSPENSION_REASON)
+        found.suspended.then_some(SUSPENSION_REASON),
+        release_id as ReleaseId
     )
     .execute(&mut *tx)
     .await

@@ -192,7 +192,8 @@ async fn load_where(
 async fn load_apps(db: &mut PgConnection, tenant_id: TenantId) -> Result<Vec<DesiredApp>> {
     let rows = sqlx::query!(
         r#"SELECT apps.id AS "id: AppId", apps.name, apps.created_at,
-                  settings AS "settings: Json<crate::domain::app::AppSettings>", client_id, policy_version, document AS "document: Json<PolicyDocument>"
+                  settings AS "settings: Json<crate::domain::app::AppSettings>", client_id,
+                  client_asked_at IS NOT NULL AS "client_in_doubt!", policy_version, document AS "document: Json<PolicyDocument>"
            FROM apps JOIN policy_versions ON app_id = apps.id AND version = policy_version
            WHERE tenant_id = $1 AND deleted_at IS NULL ORDER BY apps.id"#,
         tenant_id as TenantId
@@ -209,6 +210,7 @@ async fn load_apps(db: &mut PgConnection, tenant_id: TenantId) -> Result<Vec<Des
             created_at: row.created_at,
             settings: row.settings.0,
             client_id: row.client_id,
+            client_in_doubt: row.client_in_doubt,
             policy_version: row.policy_version,
             policy: row.document.0,
         })
@@ -269,26 +271,6 @@ async fn steps_needed(
             || kinds.iter().any(|kind| StepName::plan(*kind).contains(step))
     };
     Ok(StepName::ORDER.into_iter().filter(wanted).collect())
-}
-
-/// Stores the client id of an app that has none.
-pub async fn store_client(db: &mut PgConnection, claim: &Claim, app: AppId, client_id: &str) -> Result<bool> {
-    let held = sqlx::query_scalar!(
-        r#"WITH held AS (
-               SELECT id FROM tenants WHERE id = $1 AND lease_owner = $2 AND fencing_token = $3 FOR UPDATE
-           ), stored AS (
-               UPDATE apps SET client_id = $5 FROM held WHERE apps.id = $4 AND tenant_id = held.id AND client_id IS NULL
-           )
-           SELECT count(*) AS "held!" FROM held"#,
-        claim.tenant_id as TenantId,
-        claim.owner,
-        claim.fencing_token,
-        app as AppId,
-        client_id
-    )
-    .fetch_one(db)
-    .await?;
-    Ok(held == 1)
 }
 
 /// A deleted app has nothing in AWS any more.

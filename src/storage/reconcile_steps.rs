@@ -84,6 +84,9 @@ pub async fn plan(db: &mut PgConnection, operation: OperationId, kind: Operation
     Ok(())
 }
 
+/// Tries of a step that are kept; with the pauses between passes that is more than an hour of failures.
+const TRIES_KEPT: i32 = 20;
+
 /// A step begins, or begins again.
 pub async fn begin(
     db: &mut PgConnection,
@@ -100,7 +103,9 @@ pub async fn begin(
            ), steps AS (
                UPDATE operation_steps
                SET state = 'running', attempts = attempts + 1, started_at = coalesce(operation_steps.started_at, $6),
-                   finished_at = NULL
+                   finished_at = NULL,
+                   tries = CASE WHEN jsonb_array_length(tries) >= $8 THEN tries - 0 ELSE tries END
+                           || jsonb_build_object('number', attempts + 1, 'started_at', $6::timestamptz)
                FROM operations, held
                WHERE operation_id = operations.id AND tenant_id = held.id AND target_generation <= $4
                  AND operations.state = 'running' AND operation_steps.name = $5
@@ -112,7 +117,8 @@ pub async fn begin(
         generation,
         step.as_str(),
         now,
-        lease_until
+        lease_until,
+        TRIES_KEPT
     )
     .fetch_one(db)
     .await?;
@@ -134,7 +140,7 @@ pub struct StepRecord<'a> {
     pub aws_request_id: Option<&'a str>,
 }
 
-/// Records a step, and with it what was observed in AWS.
+/// Records a step, and with it what was observed in AWS. A try ends with its step, or with an error.
 pub async fn record(
     db: &mut PgConnection,
     claim: &Claim,
@@ -151,7 +157,11 @@ pub async fn record(
            ), steps AS (
                UPDATE operation_steps
                SET state = $7, detail = coalesce($8, detail), error = $9,
-                   aws_request_id = coalesce($10, aws_request_id), finished_at = CASE WHEN $11 THEN $12::timestamptz END
+                   aws_request_id = coalesce($10, aws_request_id), finished_at = CASE WHEN $11 THEN $12::timestamptz END,
+                   tries = CASE WHEN ($11 OR $9::text IS NOT NULL) AND jsonb_array_length(tries) > 0
+                                THEN jsonb_set(tries, '{-1}', (tries -> -1) || jsonb_strip_nulls(jsonb_build_object(
+                                         'finished_at', $12::timestamptz, 'error', $9::text, 'aws_request_id', $10::text)))
+                                ELSE tries END
                FROM operations, held
                WHERE operation_id = operations.id AND tenant_id = held.id AND target_generation <= $4
                  AND operations.state = 'running' AND operation_steps.name = $5

@@ -1,5 +1,6 @@
 //! Releases: trigger artifacts and templates that tenants can run. They belong to the installation and are never changed.
 
+use super::{Cursor, Page, PageRequest};
 use crate::{
     Error, Result,
     domain::{
@@ -33,7 +34,7 @@ impl From<Row> for Release {
     }
 }
 
-/// Releases of a cell, newest first.
+/// Every release of a cell, newest first.
 pub async fn list(db: &mut PgConnection, _scope: &OperatorScope, cell_id: CellId) -> Result<Vec<Release>> {
     let rows = sqlx::query_as!(
         Row,
@@ -45,6 +46,33 @@ pub async fn list(db: &mut PgConnection, _scope: &OperatorScope, cell_id: CellId
     .fetch_all(db)
     .await?;
     Ok(rows.into_iter().map(Release::from).collect())
+}
+
+/// Part of them, newest first.
+pub async fn page(
+    db: &mut PgConnection,
+    _scope: &OperatorScope,
+    cell_id: CellId,
+    request: &PageRequest,
+) -> Result<Page<Release>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT id AS "id: ReleaseId", cell_id AS "cell_id: CellId", name, artifacts AS "artifacts: Json<Artifacts>",
+                  template_digest, created_at
+           FROM releases WHERE cell_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3))
+           ORDER BY created_at DESC, id DESC LIMIT $4"#,
+        cell_id as CellId,
+        request.after_time(),
+        request.after_id(),
+        request.fetch()
+    )
+    .fetch_all(db)
+    .await?;
+    let releases = rows.into_iter().map(Release::from).collect();
+    Ok(request.page(releases, |release: &Release| Cursor {
+        created_at: release.created_at,
+        id: release.id.to_string(),
+    }))
 }
 
 /// A release with the text of its template, for whoever provisions or shows a tenant.

@@ -101,12 +101,15 @@ impl Columns {
     }
 }
 
-/// New events of one kind.
+/// Outcome under which the first answers of journeys are counted, beside the events themselves.
+pub const ENDED: &str = "ended";
+
+/// New events of one kind, or journeys that got their first answer ([`ENDED`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
     /// Whose.
     pub tenant_id: TenantId,
-    /// `started`, `succeeded`, …
+    /// `started`, `succeeded`, … or [`ENDED`].
     pub kind: String,
     /// Method; empty where there is none.
     pub method: String,
@@ -213,46 +216,9 @@ pub async fn insert(
     )
     .fetch_all(&mut *tx)
     .await?;
-    // What is counted beside the events themselves is none.
-    let stored = counted.iter().filter(|counts| counts.outcome != "ended");
-    let stored = stored.map(Stored::of).collect::<Result<_>>()?;
+    let stored = counted.iter().map(Stored::of).collect::<Result<_>>()?;
     step_up_rollups::add(tx, scope, counted).await?;
     Ok(stored)
-}
-
-/// Something that came through a queue and could not be stored.
-#[derive(Debug, Clone)]
-pub struct Quarantined {
-    /// An id for the row.
-    pub id: String,
-    /// Why.
-    pub reason: &'static str,
-    /// How many events it was.
-    pub count: i64,
-    /// What the first of them looked like.
-    pub sample: String,
-}
-
-/// Puts aside what cannot be stored.
-pub async fn quarantine(
-    tx: &mut PgConnection,
-    _scope: &OperatorScope,
-    cell_id: CellId,
-    what: &Quarantined,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    sqlx::query!(
-        "INSERT INTO quarantined_events (id, cell_id, reason, count, sample, received_at) VALUES ($1, $2, $3, $4, $5, $6)",
-        what.id,
-        cell_id as CellId,
-        what.reason,
-        what.count,
-        what.sample,
-        now
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 /// Makes the partitions of these days that are not there; returns how many.

@@ -8,10 +8,11 @@ use crate::{
     ids::{PartnerId, TenantId},
     reporting::{
         histogram::Histogram,
-        report::{Counted, Filter, Grain, GroupBy, Timed},
+        question::{Filter, Grain, GroupBy},
+        report::{Counted, Timed},
     },
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 /// Events of a minute that have everything in common.
@@ -219,8 +220,12 @@ pub async fn times(
     Ok(timed.collect())
 }
 
+/// The longest that a session may be open, which Cognito says.
+const LONGEST_SESSION: TimeDelta = TimeDelta::minutes(15);
+
 /// Journeys without an answer so far whose sessions are still open, by the minute in which they began and, where
-/// that is asked, by tenant, app, policy version or trigger version.
+/// that is asked, by tenant, app, policy version or trigger version. Reads the minutes of the last sessions only,
+/// however long the report is.
 pub async fn open_journeys(
     db: &mut PgConnection,
     scope: &ReadScope,
@@ -228,6 +233,10 @@ pub async fn open_journeys(
     group_by: Option<GroupBy>,
     now: DateTime<Utc>,
 ) -> Result<Vec<(DateTime<Utc>, String, i64)>> {
+    let from = filter.from.max(now - LONGEST_SESSION);
+    if from >= filter.to {
+        return Ok(Vec::new());
+    }
     let rows = sqlx::query!(
         r#"SELECT m.slice,
                   CASE $7 WHEN 'tenant' THEN m.tenant_id WHEN 'app' THEN m.app_id WHEN 'policy_version' THEN m.policy_version::text
@@ -241,7 +250,7 @@ pub async fn open_journeys(
            GROUP BY 1, 2"#,
         scope.partner_id() as Option<PartnerId>,
         filter.tenant_id as Option<TenantId>,
-        filter.from,
+        from,
         filter.to,
         filter.app_id,
         now,

@@ -21,6 +21,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
+use std::collections::HashMap;
 
 struct Row {
     id: TenantId,
@@ -327,4 +328,25 @@ pub async fn observed(db: &mut PgConnection, scope: &ReadScope, id: TenantId) ->
     .await?
     .ok_or_else(|| Error::not_found("tenant"))?;
     Ok(observed)
+}
+
+/// DNS names of the providers of those of `tenants` that are visible.
+pub async fn providers(
+    db: &mut PgConnection,
+    scope: &ReadScope,
+    tenants: &[TenantId],
+) -> Result<HashMap<TenantId, String>> {
+    let ids: Vec<String> = tenants.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id: TenantId", blockid_tenant_dns FROM tenants
+           WHERE id = ANY($1) AND ($2::text IS NULL OR partner_id = $2)"#,
+        &ids,
+        scope.partner_id() as Option<PartnerId>
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.id, row.blockid_tenant_dns))
+        .collect())
 }

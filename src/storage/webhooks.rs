@@ -22,6 +22,7 @@ struct Row {
     enabled: bool,
     disabled_reason: Option<String>,
     failing_since: Option<DateTime<Utc>>,
+    revision: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -43,6 +44,7 @@ impl TryFrom<Row> for Webhook {
             enabled: row.enabled,
             disabled_reason: row.disabled_reason,
             failing_since: row.failing_since,
+            revision: row.revision,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -102,7 +104,7 @@ pub async fn get(db: &mut PgConnection, scope: &ReadScope, id: WebhookId) -> Res
     sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: WebhookId", partner_id AS "partner_id: PartnerId", url, description, events, enabled,
-                  disabled_reason, failing_since, created_at, updated_at
+                  disabled_reason, failing_since, revision, created_at, updated_at
            FROM webhooks WHERE id = $1 AND ($2::text IS NULL OR partner_id = $2)"#,
         id as WebhookId,
         scope.partner_id() as Option<PartnerId>
@@ -131,7 +133,7 @@ pub async fn list(db: &mut PgConnection, scope: &ReadScope, request: &PageReques
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id AS "id: WebhookId", partner_id AS "partner_id: PartnerId", url, description, events, enabled,
-                  disabled_reason, failing_since, created_at, updated_at
+                  disabled_reason, failing_since, revision, created_at, updated_at
            FROM webhooks
            WHERE ($1::text IS NULL OR partner_id = $1) AND ($2::timestamptz IS NULL OR (created_at, id) > ($2, $3))
            ORDER BY created_at, id LIMIT $4"#,
@@ -152,12 +154,12 @@ pub async fn list(db: &mut PgConnection, scope: &ReadScope, request: &PageReques
     }))
 }
 
-/// Writes a locked webhook.
-pub async fn update(tx: &mut PgConnection, scope: &PartnerScope, webhook: &Webhook) -> Result<()> {
-    sqlx::query!(
+/// Writes a locked webhook; returns its revision.
+pub async fn update(tx: &mut PgConnection, scope: &PartnerScope, webhook: &Webhook) -> Result<i64> {
+    let revision = sqlx::query_scalar!(
         "UPDATE webhooks SET url = $3, description = $4, events = $5, enabled = $6, disabled_reason = $7,
                 failing_since = $8, updated_at = $9
-         WHERE id = $1 AND partner_id = $2",
+         WHERE id = $1 AND partner_id = $2 RETURNING revision",
         webhook.id as WebhookId,
         scope.partner_id() as PartnerId,
         webhook.url,
@@ -168,9 +170,9 @@ pub async fn update(tx: &mut PgConnection, scope: &PartnerScope, webhook: &Webho
         webhook.failing_since,
         webhook.updated_at
     )
-    .execute(tx)
+    .fetch_one(tx)
     .await?;
-    Ok(())
+    Ok(revision)
 }
 
 /// Removes a webhook with its deliveries.

@@ -16,6 +16,7 @@ use crate::{
 };
 
 /// What a tenant is watched for, and what of it is on.
+#[tracing::instrument(target = "stepgate::trace", name = "alarms.get", skip_all)]
 pub async fn get(
     context: &Context,
     request: &Request,
@@ -35,6 +36,7 @@ pub async fn get(
 }
 
 /// Replaces what a tenant is watched for, if that is version `replaces`.
+#[tracing::instrument(target = "stepgate::trace", name = "alarms.put", skip_all)]
 pub async fn put(
     context: &Context,
     request: &Request,
@@ -77,6 +79,7 @@ pub async fn put(
 }
 
 /// Alarms that are on or over, newest first.
+#[tracing::instrument(target = "stepgate::trace", name = "alarms.list", skip_all)]
 pub async fn list(
     context: &Context,
     request: &Request,

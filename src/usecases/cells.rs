@@ -1,6 +1,6 @@
 //! Cells, for operators and auditors.
 
-use super::{Request, audit};
+use super::{Request, audit, require_as_read};
 use crate::{
     Context, Result,
     domain::{
@@ -10,7 +10,7 @@ use crate::{
         validation::Problems,
     },
     ids::CellId,
-    storage,
+    storage::{self, Page, PageRequest, event_intake::Intake},
 };
 
 /// A cell, and how much room it has.
@@ -22,9 +22,22 @@ pub struct Roomy {
     pub head_room: HeadRoom,
 }
 
-/// Every cell.
+/// Cells, oldest first.
 #[tracing::instrument(target = "stepgate::trace", name = "cells.list", skip_all)]
-pub async fn list(context: &Context, request: &Request) -> Result<Vec<Roomy>> {
+pub async fn list(context: &Context, request: &Request, page: &PageRequest) -> Result<Page<Roomy>> {
+    let scope = request.actor.installation_reader()?;
+    let mut db = context.db.begin(&scope).await?;
+    let Page { items, next } = storage::cells::page(&mut db, &scope, page).await?;
+    let mut cells = Vec::with_capacity(items.len());
+    for cell in items {
+        cells.push(with_room(context, &mut db, cell).await?);
+    }
+    Ok(Page { items: cells, next })
+}
+
+/// Every cell.
+#[tracing::instrument(target = "stepgate::trace", name = "cells.list_all", skip_all)]
+pub async fn list_all(context: &Context, request: &Request) -> Result<Vec<Roomy>> {
     let scope = request.actor.installation_reader()?;
     let mut db = context.db.begin(&scope).await?;
     let mut cells = Vec::new();
@@ -48,12 +61,26 @@ async fn with_room(context: &Context, db: &mut sqlx::PgConnection, cell: Cell) -
     Ok(Roomy { cell, head_room })
 }
 
+/// How far behind the reading of each cell's events is, those that are furthest behind first.
+#[tracing::instrument(target = "stepgate::trace", name = "cells.event_lags", skip_all)]
+pub async fn event_lags(context: &Context, request: &Request) -> Result<Vec<Intake>> {
+    let scope = request.actor.installation_reader()?;
+    let mut db = context.db.begin(&scope).await?;
+    storage::event_intake::all(&mut db, &scope).await
+}
+
 /// What tenants of a cell can run, newest first.
-pub async fn releases(context: &Context, request: &Request, id: CellId) -> Result<Vec<Release>> {
+#[tracing::instrument(target = "stepgate::trace", name = "cells.releases", skip_all)]
+pub async fn releases(
+    context: &Context,
+    request: &Request,
+    id: CellId,
+    page: &PageRequest,
+) -> Result<Page<Release>> {
     let scope = request.actor.installation_reader()?;
     let mut db = context.db.begin(&scope).await?;
     storage::cells::get(&mut db, &scope, id).await?;
-    storage::releases::list(&mut db, &scope, id).await
+    storage::releases::page(&mut db, &scope, id, page).await
 }
 
 /// What operators may change; what is absent stays.
@@ -67,11 +94,19 @@ pub struct CellChange {
     pub aws_call_limits: Option<CallLimits>,
 }
 
-/// Changes a cell. What changes nothing leaves no trace.
-pub async fn update(context: &Context, request: &Request, id: CellId, change: CellChange) -> Result<Roomy> {
+/// Changes a cell that is at revision `replaces`. What changes nothing leaves no trace.
+#[tracing::instrument(target = "stepgate::trace", name = "cells.update", skip_all)]
+pub async fn update(
+    context: &Context,
+    request: &Request,
+    id: CellId,
+    replaces: i64,
+    change: CellChange,
+) -> Result<Roomy> {
     let scope = request.actor.operator()?;
     let mut tx = context.db.begin(&scope).await?;
     let before = storage::cells::lock(&mut tx, &scope, id).await?;
+    require_as_read("cell", before.revision, replaces)?;
     let mut problems = Problems::new();
     if let Some(quotas) = &change.quotas {
         problems.within("/quotas", |problems| quotas.validate(problems));

@@ -4,7 +4,7 @@
 //! waits beside the one in force, and a second transaction hands the change to the worker. A repeat of the request
 //! takes over what a crash left. What makes links void is done only when it is asked for twice.
 
-use super::{Request, audit, operations};
+use super::{Request, audit, operations, require_as_read};
 use crate::{
     Context, Error, Result,
     domain::{
@@ -85,17 +85,22 @@ struct Reserved {
     reason: Option<String>,
 }
 
-/// Changes a connection; it is in force once the operation has succeeded.
+/// Changes the connection of a tenant that is at generation `replaces`; it is in force once the operation has succeeded.
+///
+/// The generation grows in the second transaction, so a repeat of what a crash left names the same; until then the
+/// reservation keeps other changes of the connection out.
 #[tracing::instrument(target = "stepgate::trace", name = "connections.put", skip_all)]
 pub async fn put(
     context: &Context,
     request: &Request,
     id: TenantId,
+    replaces: i64,
     mut wanted: Wanted,
 ) -> Result<(Connection, operations::Watched)> {
     let scope = request.actor.partner_admin()?;
     let mut tx = context.db.begin(&scope).await?;
     let tenant = storage::tenants::lock(&mut tx, &scope, id).await?;
+    require_as_read("tenant", tenant.generation, replaces)?;
     let ground = connection_changes::ground(&mut tx, &scope.into(), id).await?;
     let mut problems = Problems::new();
     let egress = context.egress(ground.allowed_networks.clone(), None);

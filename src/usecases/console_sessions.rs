@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 /// Where a browser is sent to sign in at an issuer.
+#[tracing::instrument(target = "stepgate::trace", name = "console_sessions.authorize_url", skip_all)]
 pub async fn authorize_url(context: &Context, attempt: &LoginAttempt) -> Result<String> {
     let url = context
         .trust
@@ -25,6 +26,7 @@ pub async fn authorize_url(context: &Context, attempt: &LoginAttempt) -> Result<
 }
 
 /// Signs in with the code that the issuer sent back; the session `former` of the same browser ends.
+#[tracing::instrument(target = "stepgate::trace", name = "console_sessions.sign_in", skip_all)]
 pub async fn sign_in(
     context: &Context,
     attempt: &LoginAttempt,
@@ -42,6 +44,11 @@ pub async fn sign_in(
 }
 
 /// Signs an operator in by a link of the demonstration, once.
+#[tracing::instrument(
+    target = "stepgate::trace",
+    name = "console_sessions.sign_in_by_link",
+    skip_all
+)]
 pub async fn sign_in_by_link(
     context: &Context,
     link: &BrowserSecret,
@@ -69,6 +76,7 @@ pub async fn sign_in_by_link(
 }
 
 /// A link that signs an operator in once, and until when. Only where the configuration says that this is a demonstration.
+#[tracing::instrument(target = "stepgate::trace", name = "console_sessions.make_link", skip_all)]
 pub async fn make_link(context: &Context) -> Result<(BrowserSecret, DateTime<Utc>)> {
     if !context.config.console.demo_link {
         return Err(Error::new(
@@ -86,6 +94,7 @@ pub async fn make_link(context: &Context) -> Result<(BrowserSecret, DateTime<Utc
 }
 
 /// Who uses the session of this browser; `None` when it has none that is good.
+#[tracing::instrument(target = "stepgate::trace", name = "console_sessions.recognise", skip_all)]
 pub async fn recognise(context: &Context, browser: &BrowserSecret) -> Result<Option<Actor>> {
     let scope = OperatorScope::authentication();
     let (id, now) = (browser.hash(), context.clock.now());
@@ -110,6 +119,7 @@ pub async fn recognise(context: &Context, browser: &BrowserSecret) -> Result<Opt
 }
 
 /// Ends the session of this browser. There may be none: it ends all the same.
+#[tracing::instrument(target = "stepgate::trace", name = "console_sessions.sign_out", skip_all)]
 pub async fn sign_out(context: &Context, browser: &BrowserSecret) -> Result<()> {
     let scope = OperatorScope::authentication();
     let mut tx = context.db.begin(&scope).await?;

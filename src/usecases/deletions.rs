@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 /// Shuts a tenant: its triggers refuse everybody, as when it is suspended. Nothing is removed, and it can be restored.
 /// Work on it that was not done is not done any more.
+#[tracing::instrument(target = "stepgate::trace", name = "deletions.delete", skip_all)]
 pub async fn delete(
     context: &Context,
     request: &Request,
@@ -55,6 +56,7 @@ pub async fn delete(
 }
 
 /// Brings a deleted tenant back to all that is asked of it.
+#[tracing::instrument(target = "stepgate::trace", name = "deletions.restore", skip_all)]
 pub async fn restore(
     context: &Context,
     request: &Request,
@@ -89,6 +91,7 @@ pub struct Wanted {
 }
 
 /// Removes a deleted tenant for good. Asked again while that is under way, it goes on as it was confirmed.
+#[tracing::instrument(target = "stepgate::trace", name = "deletions.purge", skip_all)]
 pub async fn purge(
     context: &Context,
     request: &Request,
@@ -111,11 +114,11 @@ pub async fn purge(
         retain_user_pool: wanted.retain_user_pool,
         without_export: wanted.without_export,
     };
-    let has_pool = tenant.user_pool_id.is_some();
+    let in_pool = tenant.user_pool_id.as_ref().map(|_| users);
     let state = tenant
         .state
         .clone()
-        .purge(purge, wanted.before_its_time, has_pool)?;
+        .purge(purge, wanted.before_its_time, in_pool)?;
     if !goes_on {
         let reads = locked.scope.into();
         let key = storage::tenants::event_hash_key(&mut locked.tx, &reads, id).await?;

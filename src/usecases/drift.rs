@@ -36,6 +36,7 @@ pub struct Drift {
 }
 
 /// What is known of a tenant's drift.
+#[tracing::instrument(target = "stepgate::trace", name = "drift.get", skip_all)]
 pub async fn get(context: &Context, request: &Request, id: TenantId) -> Result<Drift> {
     let scope = request.actor.reader()?;
     let mut db = context.db.begin(&scope).await?;
@@ -53,6 +54,7 @@ async fn known(db: &mut Tx, scope: &ReadScope, tenant: Tenant) -> Result<Drift> 
 }
 
 /// Has a tenant checked as soon as the budget allows. What could not be healed is tried again.
+#[tracing::instrument(target = "stepgate::trace", name = "drift.ask", skip_all)]
 pub async fn ask(context: &Context, request: &Request, id: TenantId) -> Result<Drift> {
     let reads = request.actor.administrator()?;
     let mut tx = context.db.begin(&reads).await?;

@@ -16,7 +16,9 @@ use crate::{
     },
     error::{Code, FieldError},
     ids::TenantId,
+    storage::{Cursor, Page, PageRequest},
 };
+use chrono::DateTime;
 use serde_json::json;
 use step_up::{
     link::{BY_ADMINISTRATOR, Link},
@@ -44,17 +46,23 @@ pub struct Unlinked {
     pub links: Vec<Link>,
 }
 
-/// Links of a user. A user who does not exist any more may still have some.
+/// Links of a user, oldest first. A user who does not exist any more may still have some.
 #[tracing::instrument(target = "stepgate::trace", name = "links.list", skip_all)]
 pub async fn list(
     context: &Context,
     request: &Request,
     tenant_id: TenantId,
     sub: &UserSub,
-) -> Result<Vec<Link>> {
+    page: &PageRequest,
+) -> Result<Page<Link>> {
     let scope = request.actor.reader()?;
     let place = place(context, &scope, tenant_id).await?;
-    asked(place.records.links(sub.as_str())).await
+    // The table has them in the order of their providers' hashes, all together: one a provider that the tenant had.
+    let links = asked(place.records.links(sub.as_str())).await?;
+    Ok(page.of_all(links, |link| Cursor {
+        created_at: DateTime::from_timestamp(link.made_at_unix_s, 0).unwrap_or_default(),
+        id: link_id(&link.issuer),
+    }))
 }
 
 /// Links a user to a subject: one subject, one user, per pool. Once for all repeats of the request.

@@ -1,6 +1,6 @@
 //! The methods of a tenant: the shipped ones, its own, and what was learned about each.
 
-use super::{Request, audit, operations, pilots, policies};
+use super::{Request, audit, operations, pilots, policies, require_as_read};
 use crate::{
     Context, Result,
     domain::{
@@ -29,25 +29,36 @@ pub struct KnownMethod {
     pub observed: Option<ObservedMethod>,
 }
 
+/// Every method of a tenant, at its generation.
+#[derive(Debug)]
+pub struct Known {
+    /// Generation of the tenant.
+    pub generation: i64,
+    /// The shipped ones first.
+    pub methods: Vec<KnownMethod>,
+}
+
 /// Every method of a tenant.
 #[tracing::instrument(target = "stepgate::trace", name = "methods.get", skip_all)]
-pub async fn get(context: &Context, request: &Request, tenant_id: TenantId) -> Result<Vec<KnownMethod>> {
+pub async fn get(context: &Context, request: &Request, tenant_id: TenantId) -> Result<Known> {
     let scope = request.actor.reader()?;
     let tenant = storage::tenants::get(&mut *context.db.begin(&scope).await?, &scope, tenant_id).await?;
     Ok(known(&tenant))
 }
 
-/// Puts other methods beside the shipped ones. Refused when a policy would be left with a promise it cannot keep.
+/// Puts other methods beside the shipped ones of a tenant that is at generation `replaces`. Refused when a policy would be left with a promise it cannot keep.
 #[tracing::instrument(target = "stepgate::trace", name = "methods.put_extra", skip_all)]
 pub async fn put_extra(
     context: &Context,
     request: &Request,
     tenant_id: TenantId,
+    replaces: i64,
     extra: Vec<Method>,
-) -> Result<(Vec<KnownMethod>, operations::Watched)> {
+) -> Result<(Known, operations::Watched)> {
     let scope = request.actor.partner_admin()?;
     let mut tx = context.db.begin(&scope).await?;
     let before = storage::tenants::lock(&mut tx, &scope, tenant_id).await?;
+    require_as_read("tenant", before.generation, replaces)?;
     let mut problems = Problems::new();
     let mut after = before.clone();
     problems.within("/extra_methods", |problems| {
@@ -77,23 +88,24 @@ pub async fn put_extra(
     audit::record(&mut tx, context, request, &scope, &entry, context.clock.now()).await?;
     let kind = OperationKind::UpdateMethods;
     let operation = pilots::tell_triggers(&mut tx, context, request, &scope, &after, kind).await?;
+    after.generation = operation.0.target_generation;
     tx.commit().await?;
     Ok((known(&after), operation))
 }
 
-fn known(tenant: &Tenant) -> Vec<KnownMethod> {
+fn known(tenant: &Tenant) -> Known {
     let mut observed = tenant.methods.observed(&tenant.blockid);
     let is_extra = |acr: &str| tenant.methods.extra.iter().any(|method| method.acr == acr);
-    tenant
-        .methods
-        .catalogue()
-        .into_iter()
-        .map(|method| KnownMethod {
-            extra: is_extra(&method.acr),
-            observed: observed.remove(&method.acr),
-            method,
-        })
-        .collect()
+    let methods = tenant.methods.catalogue().into_iter();
+    let methods = methods.map(|method| KnownMethod {
+        extra: is_extra(&method.acr),
+        observed: observed.remove(&method.acr),
+        method,
+    });
+    Known {
+        generation: tenant.generation,
+        methods: methods.collect(),
+    }
 }
 
 /// Apps whose policy in force would have errors that it does not have now, with the first of them.

@@ -40,7 +40,7 @@ pub mod users;
 pub mod webhook_deliveries;
 pub mod webhooks;
 
-use crate::domain::actor::Actor;
+use crate::{Error, Result, domain::actor::Actor, error::Code};
 
 /// Who asks, and under which id the request is logged.
 #[derive(Debug, Clone)]
@@ -62,4 +62,14 @@ impl Request {
             traceparent: None,
         }
     }
+}
+
+/// Refuses the change of what is at revision `now` by somebody who read `replaces`. The row is locked by then: compared
+/// before, two who read the same could both be let through.
+fn require_as_read(what: &str, now: i64, replaces: i64) -> Result<()> {
+    if now == replaces {
+        return Ok(());
+    }
+    let detail = format!("The {what} is at revision {now}, not {replaces}: read it again.");
+    Err(Error::new(Code::PreconditionFailed, detail))
 }

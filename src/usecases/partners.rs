@@ -1,6 +1,6 @@
 //! Partners: made and changed by operators; each can read its own.
 
-use super::{Request, audit, idempotency::Once};
+use super::{Request, audit, idempotency::Once, require_as_read};
 use crate::{
     Context, Result,
     domain::{
@@ -32,6 +32,7 @@ pub async fn create_once(
     let partner = Partner {
         id: PartnerId::generate(&context.ids, now),
         name,
+        revision: 1,
         created_at: now,
     };
     let mut tx = context.db.begin(&scope).await?;
@@ -65,30 +66,36 @@ pub struct PartnerChange {
     pub name: Option<String>,
 }
 
-/// Changes a partner.
+/// Changes a partner that is at revision `replaces`.
 #[tracing::instrument(target = "stepgate::trace", name = "partners.update", skip_all)]
 pub async fn update(
     context: &Context,
     request: &Request,
     id: PartnerId,
+    replaces: i64,
     change: PartnerChange,
 ) -> Result<Partner> {
     let scope = request.actor.operator()?;
     let mut tx = context.db.begin(&scope).await?;
-    let partner = storage::partners::get(&mut tx, &request.actor.reader()?, id).await?;
+    let partner = storage::partners::lock(&mut tx, &scope, id).await?;
+    require_as_read("partner", partner.revision, replaces)?;
     let Some(name) = change.name else {
         return Ok(partner);
     };
     partner::validate_name(&name)?;
     let now = context.clock.now();
-    storage::partners::rename(&mut tx, &scope, id, &name).await?;
+    let revision = storage::partners::rename(&mut tx, &scope, id, &name).await?;
     let entry = AuditEntry {
         detail: json!({"name": {"from": partner.name, "to": name}}),
         ..entry(id, AuditAction::PartnerChanged)
     };
     audit::record_of(&mut tx, context, request, Some(id), &entry, now).await?;
     tx.commit().await?;
-    Ok(Partner { name, ..partner })
+    Ok(Partner {
+        name,
+        revision,
+        ..partner
+    })
 }
 
 fn entry(id: PartnerId, action: AuditAction) -> AuditEntry {

@@ -50,6 +50,7 @@ pub struct Progress {
 }
 
 /// Begins a rollout, once for all repeats of the request.
+#[tracing::instrument(target = "stepgate::trace", name = "rollouts.create", skip_all)]
 pub async fn create(
     context: &Context,
     request: &Request,
@@ -156,6 +157,7 @@ async fn find_cells(
 }
 
 /// One rollout.
+#[tracing::instrument(target = "stepgate::trace", name = "rollouts.get", skip_all)]
 pub async fn get(context: &Context, request: &Request, id: RolloutId) -> Result<Progress> {
     let scope = request.actor.installation_reader()?;
     let mut db = context.db.begin(&scope).await?;
@@ -164,6 +166,7 @@ pub async fn get(context: &Context, request: &Request, id: RolloutId) -> Result<
 }
 
 /// Rollouts, oldest first.
+#[tracing::instrument(target = "stepgate::trace", name = "rollouts.list", skip_all)]
 pub async fn list(context: &Context, request: &Request, page: &PageRequest) -> Result<Page<Progress>> {
     let scope = request.actor.installation_reader()?;
     let mut db = context.db.begin(&scope).await?;
@@ -187,6 +190,7 @@ async fn progress(tx: &mut Tx, scope: &OperatorScope, rollout: Rollout) -> Resul
 }
 
 /// Takes no further tenant up until [`resume`].
+#[tracing::instrument(target = "stepgate::trace", name = "rollouts.pause", skip_all)]
 pub async fn pause(context: &Context, request: &Request, id: RolloutId, reason: String) -> Result<Progress> {
     change(
         context,
@@ -202,6 +206,7 @@ pub async fn pause(context: &Context, request: &Request, id: RolloutId, reason: 
 }
 
 /// Goes on with a paused rollout.
+#[tracing::instrument(target = "stepgate::trace", name = "rollouts.resume", skip_all)]
 pub async fn resume(context: &Context, request: &Request, id: RolloutId, reason: String) -> Result<Progress> {
     change(
         context,
@@ -217,6 +222,7 @@ pub async fn resume(context: &Context, request: &Request, id: RolloutId, reason:
 }
 
 /// Ends a rollout: brings every tenant back to what it ran before, or leaves each with what it runs.
+#[tracing::instrument(target = "stepgate::trace", name = "rollouts.cancel", skip_all)]
 pub async fn cancel(
     context: &Context,
     request: &Request,

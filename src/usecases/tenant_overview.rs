@@ -27,6 +27,7 @@ impl TenantOverview {
 }
 
 /// Of everything that the caller may see.
+#[tracing::instrument(target = "stepgate::trace", name = "tenant_overview.get", skip_all)]
 pub async fn get(context: &Context, request: &Request) -> Result<TenantOverview> {
     let scope = request.actor.reader()?;
     let mut db = context.db.begin(&scope).await?;

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         actor::PartnerScope,
         audit::{AuditAction, AuditEntry, REASON_MAX_CHARS},
-        deletion::{Deletion, UserExport},
+        deletion::{Deletion, UserExport, UserSet},
         tenant::TenantState,
         user::UserRecord,
         validation::Problems,
@@ -40,7 +40,7 @@ pub struct Export {
     /// Names of the attributes that its pool has beside Cognito's own, `custom:…`.
     pub custom_attributes: Vec<String>,
     next: Next,
-    users: i64,
+    users: UserSet,
 }
 
 impl Export {
@@ -82,7 +82,7 @@ impl Export {
                 .map(|attribute| format!("custom:{}", attribute.name))
                 .collect(),
             next: Next::First,
-            users: 0,
+            users: UserSet::default(),
         })
     }
 
@@ -97,39 +97,47 @@ impl Export {
             }
         };
         let (users, next) = asked(self.cognito.user_records(&self.pool_id, from)).await?;
-        self.users += i64::try_from(users.len()).unwrap_or_default();
+        for user in &users {
+            self.users.add(user.identity());
+        }
         self.next = next.map_or(Next::End, Next::After);
         Ok(Some(users))
     }
 
-    /// Writes down that it was read to its end. Of a deleted tenant this opens the way to a purge.
+    /// Writes down that it was read to its end. Of a deleted tenant this opens the way to a purge, and of one whose purge
+    /// found users whom nobody had exported, it lets that go on.
     async fn end(&self) -> Result<()> {
         let mut tx = self.context.db.begin(&self.scope).await?;
         let tenant = storage::tenants::lock(&mut tx, &self.scope, self.tenant_id).await?;
         let now = self.context.clock.now();
-        if let TenantState::Deleting {
-            credentials_secret_arn,
-            deletion,
-        } = tenant.state
-        {
-            let export = UserExport {
-                at: now,
-                users: self.users,
-            };
-            let state = TenantState::Deleting {
+        let export = UserExport {
+            at: now,
+            users: self.users.users,
+            digest: Some(self.users.digest()),
+        };
+        let exported = |deletion| Deletion {
+            export: Some(export),
+            ..deletion
+        };
+        let state = match tenant.state {
+            TenantState::Deleting {
                 credentials_secret_arn,
-                deletion: Deletion {
-                    export: Some(export),
-                    ..deletion
-                },
-            };
+                deletion,
+            } => Some(TenantState::Deleting {
+                credentials_secret_arn,
+                deletion: exported(deletion),
+            }),
+            TenantState::Purging(deletion) => Some(TenantState::Purging(exported(deletion))),
+            _ => None,
+        };
+        if let Some(state) = state {
             deletions::set_state(&mut tx, &self.scope, self.tenant_id, &state).await?;
         }
-        let detail = json!({ "users": self.users });
+        let detail = json!({ "users": self.users.users });
         let entry = entry(self.tenant_id, AuditAction::UsersExported, String::new(), detail);
         audit::record(&mut tx, &self.context, &self.request, &self.scope, &entry, now).await?;
         tx.commit().await?;
-        tracing::info!(tenant_id = %self.tenant_id, users = self.users, "all users of a tenant were exported");
+        tracing::info!(tenant_id = %self.tenant_id, users = self.users.users, "all users of a tenant were exported");
         Ok(())
     }
 }

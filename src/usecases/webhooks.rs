@@ -1,7 +1,7 @@
 //! Webhooks of a partner: made, changed and removed by its administrators. What was sent is in
 //! [`super::webhook_deliveries`].
 
-use super::{Request, audit, idempotency::Once};
+use super::{Request, audit, idempotency::Once, require_as_read};
 use crate::{
     Context, Error, Result,
     domain::{
@@ -86,6 +86,7 @@ pub async fn create(
         enabled: true,
         disabled_reason: None,
         failing_since: None,
+        revision: 1,
         created_at: now,
         updated_at: now,
     };
@@ -123,27 +124,30 @@ pub async fn list(context: &Context, request: &Request, page: &PageRequest) -> R
     storage::webhooks::list(&mut *context.db.begin(&scope).await?, &scope, page).await
 }
 
-/// Changes a webhook. Its signing secret stays.
+/// Changes a webhook that is at revision `replaces`. Its signing secret stays.
 #[tracing::instrument(target = "stepgate::trace", name = "webhooks.update", skip_all)]
 pub async fn update(
     context: &Context,
     request: &Request,
     id: WebhookId,
+    replaces: i64,
     change: WebhookChange,
 ) -> Result<Webhook> {
     let scope = request.actor.partner_admin()?;
     // Names are resolved before rows are held: a slow resolver must not hold them.
     let before = get(context, request, id).await?;
+    require_as_read("webhook", before.revision, replaces)?;
     let moves = change.url.is_some();
     check(context, &changed(before, &change), moves).await?;
 
     let mut tx = context.db.begin(&scope).await?;
     let before = storage::webhooks::lock(&mut tx, &scope, id).await?;
+    require_as_read("webhook", before.revision, replaces)?;
     let told_before = before.for_audit();
     let mut webhook = changed(before, &change);
     let now = context.clock.now();
     webhook.updated_at = now;
-    storage::webhooks::update(&mut tx, &scope, &webhook).await?;
+    webhook.revision = storage::webhooks::update(&mut tx, &scope, &webhook).await?;
     let told = audit_diff::diff(&told_before, &webhook.for_audit())?;
     let entry = entry(&webhook, AuditAction::WebhookUpdated, told);
     audit::record(&mut tx, context, request, &scope, &entry, now).await?;

@@ -24,6 +24,7 @@ pub async fn run(context: &Context, stop: CancellationToken) {
         jobs::reconcile_tenants::run(context, &owner, stop.clone()),
         jobs::expire_exemptions::run(context, stop.clone()),
         jobs::find_drift::run(context, stop.clone()),
+        jobs::remove_surplus_clients::run(context, stop.clone()),
         jobs::sweep_idempotency_keys::run(context, stop.clone()),
         jobs::sweep_reservations::run(context, &owner, stop.clone()),
         jobs::seal_audit_log::run(context, stop.clone()),

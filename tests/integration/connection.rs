@@ -68,10 +68,7 @@ impl Stage {
     }
 
     async fn put(&self, body: &Value) -> (u16, Value) {
-        let call = self
-            .installation
-            .partner
-            .call(Method::PUT, &self.path, None, Some(body));
+        let call = self.installation.partner.change(Method::PUT, &self.path, body);
         let answer = call.await.expect("an answer");
         (answer.status, answer.body)
     }
@@ -429,7 +426,7 @@ fn a_tenant_of_the_wrong_place_is_mended_before_it_was_ever_made() {
             made["tenant"]["id"].as_str().expect("an id")
         );
         let right = installation.tenant_body("")["blockid"].take();
-        let call = installation.partner.call(Method::PUT, &path, None, Some(&right));
+        let call = installation.partner.change(Method::PUT, &path, &right);
         // Nobody is linked yet: nothing to confirm.
         let accepted = call.await.expect("an answer").ok("PUT").expect("accepted");
         installation

@@ -151,13 +151,11 @@ fn a_method_of_the_tenant_is_asked_for_once_it_is_added_and_learned() {
             refused(installation, &tenant, &app, &asks).await,
             ["method_unknown"]
         );
-        let put = call(
-            installation,
-            Method::PUT,
-            &methods,
-            &json!({ "extra_methods": [fido2] }),
-        )
-        .await;
+        let put = installation
+            .partner
+            .change(Method::PUT, &methods, &json!({ "extra_methods": [fido2] }))
+            .await
+            .expect("an answer");
         let put = put.ok("PUT methods").expect("accepted");
         assert_eq!(put["operation"]["kind"], "update_methods");
         assert_eq!(put["methods"]["items"].as_array().expect("a list").len(), 6);
@@ -177,13 +175,11 @@ fn a_method_of_the_tenant_is_asked_for_once_it_is_added_and_learned() {
             .await
             .expect("the policy is accepted");
         // A policy in force is not left without its method.
-        let without = call(
-            installation,
-            Method::PUT,
-            &methods,
-            &json!({ "extra_methods": [] }),
-        )
-        .await;
+        let without = installation
+            .partner
+            .change(Method::PUT, &methods, &json!({ "extra_methods": [] }))
+            .await
+            .expect("an answer");
         assert_eq!(
             (without.status, &without.body["errors"][0]["code"]),
             (422, &json!("in_use"))

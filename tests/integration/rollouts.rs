@@ -344,8 +344,11 @@ async fn a_release_with_which_fewer_steps_up_succeed_is_taken_back_also_while_it
         .await
         .unwrap();
     };
+    // Of a hundred journeys 95 succeed, three are refused and two are not answered.
+    steps_up(-60, "started", 100).await;
+    steps_up(-60, "ended", 98).await;
     steps_up(-60, "succeeded", 95).await;
-    steps_up(-60, "failed", 5).await;
+    steps_up(-60, "failed", 3).await;
     let watched = Plan {
         soak_s: 900,
         ..plan(&[100])
@@ -358,6 +361,8 @@ async fn a_release_with_which_fewer_steps_up_succeed_is_taken_back_also_while_it
 
     // As good as before: nothing happens. The soak is not over, so nobody else is taken up either.
     fleet.rig.clock.advance(TimeDelta::minutes(2));
+    steps_up(0, "started", 30).await;
+    steps_up(0, "ended", 30).await;
     steps_up(0, "succeeded", 30).await;
     fleet.look("a").await;
     let fine = fleet.progress(&begun).await;
@@ -391,7 +396,15 @@ async fn a_release_with_which_fewer_steps_up_succeed_is_taken_back_also_while_it
         (RolloutState::Paused, 0),
         "nobody is taken up"
     );
-    steps_up(0, "failed", 20).await;
+    // Users come and cannot answer: nothing is refused. That says nothing until their sessions are over.
+    steps_up(0, "started", 20).await;
+    fleet.look("a").await;
+    let open = fleet.progress(&begun).await.rollout;
+    assert_eq!(
+        (open.state, open.health.unwrap().after.failed),
+        (RolloutState::Paused, 0)
+    );
+    fleet.rig.clock.advance(TimeDelta::minutes(16));
     let ended = fleet.ended("a", &begun).await;
     assert_eq!(ended.rollout.state, RolloutState::RolledBack);
     let stopped = ended.rollout.stopped.unwrap();

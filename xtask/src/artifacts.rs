@@ -71,6 +71,11 @@ pub(crate) fn build_for_chaos(context: &Context, progress: &Progress) -> anyhow:
     )
 }
 
+/// Builds the BlockID simulator.
+pub(crate) fn build_simulator(context: &Context, progress: &Progress) -> anyhow::Result<()> {
+    build(context, "building the simulator", &["blockid-sim"], progress)
+}
+
 /// Builds the attack catalogue's program, together with those that it attacks.
 pub(crate) fn build_attacks(context: &Context, progress: &Progress) -> anyhow::Result<()> {
     build(

@@ -1,11 +1,12 @@
-//! Step-up events and their counts can move to another database: what touches their tables is three files, beside two that
-//! read the counts by the minute next to tables of their own; and what is asked of the three is a short list of functions. `docs/performance.md` says when that day comes.
+//! Step-up events and their counts can move to another database: what touches their tables is four files, beside two that
+//! read the counts by the minute next to tables of their own; and what is asked of the four is a short list of functions. `docs/performance.md` says when that day comes.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The store.
-const STORE: [&str; 3] = [
+const STORE: [&str; 4] = [
+    "src/storage/event_intake.rs",
     "src/storage/step_up_events.rs",
     "src/storage/step_up_rollups.rs",
     "src/storage/user_journeys.rs",
@@ -13,13 +14,16 @@ const STORE: [&str; 3] = [
 /// What reads the counts by the minute together with tables of the control plane: a move takes these statements apart.
 const NEIGHBOURS: [&str; 2] = ["src/storage/alarms.rs", "src/storage/rollouts/tenants.rs"];
 /// What another store has to answer.
-const INTERFACE: [&str; 11] = [
+const INTERFACE: [&str; 14] = [
     "add",
+    "all",
     "counts",
     "drop_partitions",
     "events",
+    "forget_quarantined",
     "insert",
     "make_partitions",
+    "note",
     "open_journeys",
     "partners_of",
     "quarantine",
@@ -83,7 +87,8 @@ fn tables(events_only: bool) -> BTreeSet<String> {
             }
         }
     }
-    made.retain(|name| !events_only || name.starts_with("step_up_") || name == "quarantined_events");
+    let beside = ["quarantined_events", "event_intake"];
+    made.retain(|name| !events_only || name.starts_with("step_up_") || beside.contains(&name.as_str()));
     made
 }
 

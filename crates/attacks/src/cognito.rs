@@ -212,6 +212,15 @@ impl Cognito {
 
     /// Proves the password by SRP under `flow` (`CUSTOM_AUTH` or `USER_SRP_AUTH`) and returns what follows.
     pub async fn password(&self, flow: &str, who: &SignIn<'_>) -> anyhow::Result<Step> {
+        Ok(self.password_told(flow, who).await?.0)
+    }
+
+    /// The same, and the values of SRP that went over the wire: `SRP_A` and the signature that proves the password.
+    pub async fn password_told(
+        &self,
+        flow: &str,
+        who: &SignIn<'_>,
+    ) -> anyhow::Result<(Step, Vec<(&'static str, String)>)> {
         let srp = SrpClient::new(who.username, who.password, who.pool_id, who.client_id, None);
         let mut parameters: Map<String, Value> = srp
             .get_auth_params()
@@ -222,25 +231,35 @@ impl Cognito {
         if flow == "CUSTOM_AUTH" {
             parameters.insert("CHALLENGE_NAME".to_owned(), "SRP_A".into());
         }
+        let mut sent: Vec<(&'static str, String)> = parameters
+            .get("SRP_A")
+            .and_then(Value::as_str)
+            .map(|value| ("SRP_A", value.to_owned()))
+            .into_iter()
+            .collect();
         let challenge = match self
             .initiate(who.client_id, flow, Value::Object(parameters))
             .await?
         {
             Step::Challenge(challenge) if challenge.name == "PASSWORD_VERIFIER" => challenge,
-            other => return Ok(other),
+            other => return Ok((other, sent)),
         };
         let session = challenge.session.clone();
         let responses = srp
             .process_challenge(challenge.parameters)
             .map_err(|error| anyhow::anyhow!("SRP: {error}"))?;
-        self.respond(
-            who.client_id,
-            "PASSWORD_VERIFIER",
-            session.as_deref(),
-            json!(responses),
-            None,
-        )
-        .await
+        let proof = responses.get("PASSWORD_CLAIM_SIGNATURE").cloned();
+        sent.extend(proof.map(|value| ("SRP proof", value)));
+        let step = self
+            .respond(
+                who.client_id,
+                "PASSWORD_VERIFIER",
+                session.as_deref(),
+                json!(responses),
+                None,
+            )
+            .await?;
+        Ok((step, sent))
     }
 
     /// Answers a custom challenge.

@@ -38,6 +38,8 @@ pub struct StepUp<'a> {
     pub method: Option<&'a str>,
     /// What goes wrong with its code: `"bad_signature"`, `{"slow_ms": 4000}`, …
     pub faults: Vec<Value>,
+    /// Age of the session that they have at the provider already, s.
+    pub session_age_s: Option<u32>,
 }
 
 impl<'a> StepUp<'a> {
@@ -48,6 +50,7 @@ impl<'a> StepUp<'a> {
             username: None,
             method: None,
             faults: Vec::new(),
+            session_age_s: None,
         }
     }
 
@@ -65,6 +68,15 @@ impl<'a> StepUp<'a> {
     pub fn with(self, method: &'a str) -> Self {
         Self {
             method: Some(method),
+            ..self
+        }
+    }
+
+    /// By somebody who has been signed in at the provider for so long.
+    #[must_use]
+    pub fn in_session_of(self, age_s: u32) -> Self {
+        Self {
+            session_age_s: Some(age_s),
             ..self
         }
     }
@@ -91,6 +103,9 @@ impl Provider {
         }
         if let Some(method) = step_up.method {
             body["method"] = method.into();
+        }
+        if let Some(age_s) = step_up.session_age_s {
+            body["session_age_s"] = age_s.into();
         }
         if !step_up.faults.is_empty() {
             body["faults"] = Value::Array(step_up.faults.clone());

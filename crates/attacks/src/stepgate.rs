@@ -88,6 +88,17 @@ impl Stepgate {
         Self::answer(path, request).await
     }
 
+    /// A change of what was just read: under `If-Match`, where that has an `ETag`.
+    pub async fn change(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<ApiAnswer> {
+        let read = self.call(reqwest::Method::GET, path, None, None).await?;
+        self.call(method, path, read.etag.as_deref(), Some(body)).await
+    }
+
     async fn answer(path: &str, request: reqwest::RequestBuilder) -> anyhow::Result<ApiAnswer> {
         let answer = request
             .send()

@@ -6,14 +6,19 @@
 //!
 //! Or it is the tenant's address in the API, `https://…/v1/tenants/tnt_…`: then it is asked there, with
 //! `STEPGATE_API_KEY` (a partner administrator's) or `STEPGATE_OPERATOR_KEY`. An operator makes no apps of a
-//! partner's, so rows that need one are skipped with that key.
+//! partner's, but keys: with that one a key of the tenant's partner is made ([`BorrowedKey`]), which expires by itself
+//! and is revoked when the rows are through.
 
 use crate::stepgate::Stepgate;
 use anyhow::Context as _;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use url::Url;
+
+/// How long a borrowed key works; a run of all rows takes minutes.
+const BORROWED_FOR: TimeDelta = TimeDelta::hours(2);
 
 /// What can be had of a target. A row that needs more is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,6 +106,38 @@ pub struct TargetFile {
     /// The client secret at BlockID, where the tester knows it: it is searched for everywhere.
     #[serde(default)]
     pub client_secret: Option<String>,
+    /// The key behind `api_key`, when an operator's key made it for this run.
+    #[serde(skip)]
+    borrowed: Option<BorrowedKey>,
+}
+
+/// A partner's key that an operator made for the rows' sake.
+#[derive(Clone)]
+struct BorrowedKey {
+    operator: Stepgate,
+    path: String,
+}
+
+impl BorrowedKey {
+    /// Makes a key of the tenant's partner. Returns it, and how to give it back.
+    async fn make(operator: Stepgate, tenant: &Value, now: DateTime<Utc>) -> anyhow::Result<(String, Self)> {
+        let partner = tenant["partner_id"]
+            .as_str()
+            .context("a tenant without partner")?;
+        let keys = format!("/v1/partners/{partner}/keys");
+        let wanted = json!({
+            "name": "attack catalogue",
+            "role": "partner_admin",
+            "expires_at": now + BORROWED_FOR,
+        });
+        let made = operator.post(&keys, &wanted).await.context(
+            "no key of the tenant's partner could be made; is STEPGATE_OPERATOR_KEY an operator's?",
+        )?;
+        let (key, id) = (made["key"].as_str(), made["id"].as_str());
+        let (key, id) = key.zip(id).context("a key without its value")?;
+        let path = format!("{keys}/{id}:revoke");
+        Ok((key.to_owned(), Self { operator, path }))
+    }
 }
 
 impl std::fmt::Debug for TargetFile {
@@ -114,9 +151,9 @@ impl std::fmt::Debug for TargetFile {
 
 impl TargetFile {
     /// Reads a file or asks an address, and fills in what the environment gives.
-    pub async fn find(target: &str) -> anyhow::Result<Self> {
+    pub async fn find(target: &str, now: DateTime<Utc>) -> anyhow::Result<Self> {
         let found = match Url::parse(target) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") => Self::ask(&url).await?,
+            Ok(url) if matches!(url.scheme(), "http" | "https") => Self::ask(&url, now).await?,
             _ => Self::read(Path::new(target))?,
         };
         Ok(found.with_environment())
@@ -129,7 +166,7 @@ impl TargetFile {
     }
 
     /// Asks the API about a tenant: its pool and the first app that can be signed in to.
-    async fn ask(url: &Url) -> anyhow::Result<Self> {
+    async fn ask(url: &Url, now: DateTime<Utc>) -> anyhow::Result<Self> {
         let (base, tenant_id) = tenant_address(url).context("expected https://…/v1/tenants/tnt_…")?;
         let own_key = variable("STEPGATE_API_KEY");
         let key = own_key.clone().or_else(|| variable("STEPGATE_OPERATOR_KEY"));
@@ -140,7 +177,13 @@ impl TargetFile {
         let apps = apps["items"].as_array().cloned().unwrap_or_default();
         let app = apps.into_iter().find(|app| app["client_id"].is_string());
         let app = app.context("the tenant has no app that can be signed in to")?;
-        Ok(serde_json::from_value(json!({
+        let (api_key, borrowed) = if let Some(own) = own_key {
+            (own, None)
+        } else {
+            let (key, borrowed) = BorrowedKey::make(api, &tenant, now).await?;
+            (key, Some(borrowed))
+        };
+        let found: Self = serde_json::from_value(json!({
             "aws_region": tenant["region"],
             "aws_endpoint_url": variable("AWS_ENDPOINT_URL"),
             "tenant_id": tenant_id,
@@ -148,8 +191,17 @@ impl TargetFile {
             "client_id": app["client_id"],
             "app_id": app["id"],
             "api_url": base,
-            "api_key": own_key,
-        }))?)
+            "api_key": api_key,
+        }))?;
+        Ok(Self { borrowed, ..found })
+    }
+
+    /// Revokes the key that was made for this run, if one was.
+    pub async fn give_back(&self) -> anyhow::Result<()> {
+        if let Some(BorrowedKey { operator, path }) = &self.borrowed {
+            operator.post(path, &json!({})).await?;
+        }
+        Ok(())
     }
 
     fn with_environment(self) -> Self {

@@ -18,6 +18,8 @@ pub(crate) struct Request {
     pub(crate) if_match: String,
     /// Body.
     pub(crate) body: Vec<u8>,
+    /// Whether the connection ends with the answer.
+    closes: bool,
 }
 
 /// An answer: status, further headers (each ended by CRLF), body.
@@ -63,7 +65,9 @@ where
 {
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
-    while let Some(request) = read(&mut stream).await? {
+    let mut closes = false;
+    while !closes && let Some(request) = read(&mut stream).await? {
+        closes = request.closes;
         let Response {
             status,
             headers,
@@ -90,6 +94,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> anyhow::Result<Option<Reques
     let mut word = || words.next().unwrap_or_default().to_owned();
     let (method, path) = (word(), word());
     let (mut length, mut target, mut if_match) = (0_usize, String::new(), String::new());
+    let mut closes = false;
     loop {
         let mut header = String::new();
         stream.read_line(&mut header).await?;
@@ -102,6 +107,8 @@ async fn read(stream: &mut BufReader<TcpStream>) -> anyhow::Result<Option<Reques
             value.trim().clone_into(&mut target);
         } else if name.eq_ignore_ascii_case("if-match") {
             value.trim().clone_into(&mut if_match);
+        } else if name.eq_ignore_ascii_case("connection") {
+            closes = value.trim().eq_ignore_ascii_case("close");
         }
     }
     let mut body = vec![0; length];
@@ -112,5 +119,6 @@ async fn read(stream: &mut BufReader<TcpStream>) -> anyhow::Result<Option<Reques
         target,
         if_match,
         body,
+        closes,
     }))
 }

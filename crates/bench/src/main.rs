@@ -6,18 +6,23 @@
 //! - [`function`]: Lambda's Runtime API around a function that is measured; [`identity`]: what the provider signs.
 //! - [`triggers`]: start and calls of the functions; [`bare`]: the calls of *verify* and nothing else.
 //! - [`load`]: requests to a running API.
+//! - [`quotas`], [`aws`], [`replay`]: an AWS with real quotas and latencies around an emulator; its calls once more, bare.
 #![allow(
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "a program of the benchmark: it prints, and the clock and the randomness are the machine's"
 )]
 
+mod aws;
 mod bare;
 mod function;
 mod http_stub;
 mod identity;
 mod load;
 mod measured;
+mod quotas;
+mod replay;
 mod stage;
 mod triggers;
 
@@ -38,6 +43,10 @@ enum Command {
     TriggersWarm(triggers::Warm),
     /// Requests to a running API, as fast as it answers or at a rate.
     Load(load::Options),
+    /// Stands before an AWS emulator with the quotas and latencies of AWS, until it is ended.
+    Aws(aws::Options),
+    /// The calls that such an AWS saw once more, by a loop that does nothing else.
+    Replay(replay::Options),
 }
 
 #[tokio::main]
@@ -48,6 +57,8 @@ async fn main() -> anyhow::Result<()> {
         Command::TriggersCold(options) => triggers::cold(&options).await?,
         Command::TriggersWarm(options) => triggers::warm(&options).await?,
         Command::Load(options) => load::run(&options).await?,
+        Command::Aws(options) => aws::run(&options).await?,
+        Command::Replay(options) => replay::run(&options).await?,
     };
     println!("{}", serde_json::to_string(&measured)?);
     Ok(())

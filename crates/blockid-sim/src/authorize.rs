@@ -128,6 +128,7 @@ pub fn check(query: AuthorizeQuery, base: &str, community: &Community) -> Result
         username: username.or(query.login_hint),
         methods,
         fresh: prompts_login || query.max_age.as_deref() == Some("0"),
+        session_age_s: None,
     })
 }
 

@@ -20,7 +20,7 @@
 //!
 //! | path | what |
 //! | --- | --- |
-//! | `POST /sim/step-ups` | completes a step-up without a person: `{authorize_url, username?, method?, outcome?, faults?}` → `{code, state}` |
+//! | `POST /sim/step-ups` | completes a step-up without a person: `{authorize_url, username?, method?, outcome?, faults?, session_age_s?}` → `{code, state}` |
 //! | `GET`, `PUT`, `DELETE /sim/communities/{community}/behaviour` | reads, replaces, resets the switches |
 //! | `POST /sim/communities/{community}/keys` | `{keep_old}`: rotates the signing key |
 //! | `POST /sim/clients/{client_id}/secret` | `{secret, overlap_s?}`: new client secret, the old one valid for the overlap |

@@ -221,7 +221,10 @@ impl Community {
         let session_age_s = if asked.fresh {
             0
         } else {
-            self.behaviour().session_age_s.unwrap_or(0)
+            asked
+                .session_age_s
+                .or(self.behaviour().session_age_s)
+                .unwrap_or(0)
         };
         let code = Code {
             asked,

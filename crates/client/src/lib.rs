@@ -18,6 +18,8 @@
 //!
 //! To add an operation: a line in [`operations`]. Request bodies are whatever serializes to what the document asks for.
 
+#[cfg(test)]
+mod document_tests;
 pub mod error;
 pub mod events;
 pub mod operations;

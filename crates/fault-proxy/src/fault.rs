@@ -17,18 +17,21 @@ pub enum Fault {
     CutAfter,
     /// It took effect, and no answer ever comes.
     Silence,
+    /// The connection is cut, and it takes effect when nobody counts on it any more ([`crate::Proxy::deliver_late`]).
+    Late,
     /// A read that shows what an earlier one of the same question showed.
     Stale,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Throttle,
         Self::ServerError,
         Self::CutBefore,
         Self::CutAfter,
         Self::Silence,
+        Self::Late,
         Self::Stale,
     ];
 

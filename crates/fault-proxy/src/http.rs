@@ -18,6 +18,15 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    /// An answer of our own.
+    pub(crate) fn ok(body: Vec<u8>) -> Self {
+        Self {
+            first_line: "HTTP/1.1 200 OK".to_owned(),
+            headers: Vec::new(),
+            body,
+        }
+    }
+
     /// A header's value, by its name in any case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self

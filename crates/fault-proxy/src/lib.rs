@@ -3,21 +3,32 @@
 //! A [`Proxy`] forwards every call to its upstream and asks its [`Plan`] what is to become of each. It keeps a list
 //! of what it saw. A plan decides by the number of the call alone (and its seed), so that a run can be repeated.
 //!
+//! It can also keep AWS's [`Pace`]: quotas, latencies, stacks that take their time. `GET /_seen` tells what passed by, and
+//! after `POST /_stand_in` (a list of [`Mark`]s) it answers by itself about copies of a tenant that it saw before.
+//!
 //! To add a fault: a variant of [`Fault`], and what it means in `Shared::pass`.
 
 mod call;
 mod fault;
 mod http;
+mod owner;
+mod pace;
+mod stand_in;
+mod state;
 
 pub use call::Call;
 pub use fault::Fault;
+pub use pace::{Buckets, Pace, Quota};
+pub use stand_in::Mark;
 
+use crate::call::Wording;
 use crate::http::Message;
-use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use std::collections::HashMap;
+use crate::state::State;
+use rand::{SeedableRng as _, rngs::StdRng};
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -39,6 +50,8 @@ pub enum Plan {
         /// To choose from.
         faults: Vec<Fault>,
     },
+    /// What becomes of the next calls of each operation, one after the other; further ones pass.
+    Script(HashMap<&'static str, VecDeque<Option<Fault>>>),
     /// Every call of these operations beyond so many a second, as AWS does it.
     Above {
         /// Service and operation.
@@ -59,6 +72,16 @@ pub struct Seen {
     pub fault: Option<Fault>,
     /// Status of the answer; 0 when there was none.
     pub status: u16,
+    /// The tenant that it was about: the part of its id that is in every name.
+    pub whose: Option<String>,
+    /// How long the upstream took.
+    pub upstream: Duration,
+    /// Whether a stack was shown as being worked on that was done.
+    pub held_back: bool,
+    /// Size of the body that was asked with.
+    pub request_bytes: usize,
+    /// Size of the body that was answered.
+    pub answer_bytes: usize,
 }
 
 /// A running proxy. It ends with this value.
@@ -127,6 +150,23 @@ impl Proxy {
         state.looks.clear();
     }
 
+    /// Has the calls that were kept back ([`Fault::Late`]) take effect now; returns how many of them the upstream answered.
+    pub async fn deliver_late(&self) -> usize {
+        let late = std::mem::take(&mut self.shared.state().late);
+        let mut delivered = 0;
+        for request in late {
+            if http::forward(&self.shared.upstream, &request).await.is_ok() {
+                delivered += 1;
+            }
+        }
+        delivered
+    }
+
+    /// Has AWS's pace from now on.
+    pub fn keep_pace(&self, pace: Pace) {
+        self.shared.state().pace = Some(pace);
+    }
+
     /// What passed by since the plan began.
     pub fn seen(&self) -> Vec<Seen> {
         self.shared.state().seen.clone()
@@ -150,95 +190,6 @@ struct Shared {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
-struct State {
-    plan: Plan,
-    chance: Option<StdRng>,
-    counted: usize,
-    seen: Vec<Seen>,
-    struck: bool,
-    /// Answers to reads, by operation and question: what a stale read shows.
-    earlier: HashMap<(String, String), Message>,
-    slow_looks: u32,
-    looks: HashMap<String, u32>,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            plan: Plan::Nothing,
-            chance: None,
-            counted: 0,
-            seen: Vec::new(),
-            struck: false,
-            earlier: HashMap::new(),
-            slow_looks: 0,
-            looks: HashMap::new(),
-        }
-    }
-}
-
-impl State {
-    /// What is to become of the call, and its place in the list of those seen.
-    fn decide(&mut self, call: &Call, now: Instant) -> (Option<Fault>, usize) {
-        let number = self.counted;
-        // How often an empty queue is asked depends on nothing but time.
-        let counts = !call.operation.starts_with("sqs:");
-        if counts {
-            self.counted += 1;
-        }
-        let fault = match &self.plan {
-            Plan::Nth(nth, fault) if counts && number == *nth => Some(*fault),
-            Plan::Share {
-                per_mille, faults, ..
-            } if counts => self.chance.as_mut().and_then(|chance| {
-                let strikes = chance.random_range(0..1000) < *per_mille;
-                let which = chance.random_range(0..faults.len().max(1));
-                strikes.then(|| faults.get(which).copied()).flatten()
-            }),
-            Plan::Above {
-                operation,
-                per_second,
-            } if call.operation == *operation => {
-                let recent = self.seen.iter().filter(|seen| {
-                    seen.operation == *operation
-                        && seen.fault.is_none()
-                        && now.duration_since(seen.at).as_millis() < 1000
-                });
-                (recent.count() >= *per_second).then_some(Fault::Throttle)
-            }
-            _ => None,
-        };
-        self.struck |= fault.is_some();
-        self.seen.push(Seen {
-            operation: call.operation.clone(),
-            at: now,
-            fault,
-            status: 0,
-        });
-        (fault, self.seen.len() - 1)
-    }
-
-    /// A stack that is done is shown as being worked on for some looks.
-    fn slow_down(&mut self, call: &Call, answer: &mut Message) {
-        if self.slow_looks == 0 || call.operation != "cloudformation:DescribeStacks" {
-            return;
-        }
-        let text = String::from_utf8_lossy(&answer.body).into_owned();
-        let shown = ["CREATE", "UPDATE"].iter().fold(text.clone(), |text, what| {
-            text.replace(
-                &format!("<StackStatus>{what}_COMPLETE</StackStatus>"),
-                &format!("<StackStatus>{what}_IN_PROGRESS</StackStatus>"),
-            )
-        });
-        let looks = self.looks.entry(call.question.clone()).or_default();
-        if shown != text && *looks < self.slow_looks {
-            *looks += 1;
-            answer.body = shown.into_bytes();
-        }
-    }
-}
-
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -248,21 +199,21 @@ impl Shared {
         let Some(request) = http::read_request(&mut client).await? else {
             return Ok(());
         };
-        if request.word(1) == "/_faults" {
-            let body = self.summary().into_bytes();
-            let answer = Message {
-                first_line: "HTTP/1.1 200 OK".to_owned(),
-                headers: Vec::new(),
-                body,
-            };
-            return http::answer(&mut client, &request, &answer).await;
+        let told = match request.word(1) {
+            "/_faults" => Some(self.summary()),
+            "/_seen" => Some(self.told()),
+            "/_stand_in" => Some(self.stand_in(&request.body)?),
+            _ => None,
+        };
+        if let Some(text) = told {
+            return http::answer(&mut client, &request, &Message::ok(text.into_bytes())).await;
         }
         self.pass(&mut client, &request).await
     }
 
     async fn pass(&self, client: &mut BufReader<TcpStream>, request: &Message) -> std::io::Result<()> {
         let (call, wording) = Call::read(request);
-        let (fault, place) = self.state().decide(&call, Instant::now());
+        let (fault, place) = self.decide(&call, request);
         if let Some(fault) = fault.filter(|fault| fault.is_before()) {
             if fault == Fault::CutBefore {
                 return Ok(());
@@ -271,19 +222,40 @@ impl Shared {
             self.note(place, &answer);
             return http::answer(client, request, &answer).await;
         }
-        let key = (call.operation.clone(), call.question.clone());
-        let earlier = self.state().earlier.get(&key).cloned();
-        // What is read consistently is never old.
-        let may_be_old = call.is_read() && !call.question.contains(r#""ConsistentRead":true"#);
-        if let (Some(Fault::Stale), Some(earlier), true) = (fault, &earlier, may_be_old) {
-            self.note(place, earlier);
-            return http::answer(client, request, earlier).await;
+        if fault == Some(Fault::Late) {
+            if !call.is_read() {
+                self.state().late.push(request.clone());
+            }
+            return Ok(());
         }
-        let mut answer = http::forward(&self.upstream, request).await?;
-        if call.is_read() {
+        let key = (call.operation.clone(), call.question.clone());
+        if fault == Some(Fault::Stale) {
+            let earlier = self.state().earlier(&call).cloned();
+            if let Some(earlier) = earlier {
+                self.note(place, &earlier);
+                return http::answer(client, request, &earlier).await;
+            }
+        }
+        let latency = self.state().pace.map(|pace| (pace.latency)(&call.operation));
+        let begun = tokio::time::Instant::now();
+        let mut answer = match self.of_copy(&call, wording) {
+            Some(answer) => answer,
+            None => http::forward(&self.upstream, request).await?,
+        };
+        {
             let mut state = self.state();
-            state.earlier.insert(key, answer.clone());
-            state.slow_down(&call, &mut answer);
+            if let Some(seen) = state.seen.get_mut(place) {
+                seen.upstream = begun.elapsed();
+            }
+            if call.is_read() {
+                if state.marks.is_empty() {
+                    state.earlier.insert(key, answer.clone());
+                }
+                state.slow_down(place, &call, &mut answer);
+            }
+        }
+        if let Some(latency) = latency {
+            tokio::time::sleep_until(begun + latency).await;
         }
         match fault {
             Some(Fault::CutAfter) => Ok(()),
@@ -299,11 +271,66 @@ impl Shared {
         }
     }
 
+    fn decide(&self, call: &Call, request: &Message) -> (Option<Fault>, usize) {
+        let now = Instant::now();
+        let mut state = self.state();
+        let (fault, place) = state.decide(call, now);
+        let whose = state.seen.get_mut(place).and_then(|seen| {
+            seen.request_bytes = request.body.len();
+            seen.whose.clone()
+        });
+        if let Some(whose) =
+            whose.filter(|_| fault.is_none() && call.operation == "cloudformation:CreateStack")
+        {
+            state.created.insert(whose, now);
+        }
+        (fault, place)
+    }
+
+    /// What is answered about a copy of a tenant; `None` when the call is about something else.
+    fn of_copy(&self, call: &Call, wording: Wording) -> Option<Message> {
+        let state = self.state();
+        let (number, asked) = stand_in::about(&state.marks, &call.question)?;
+        let Some(known) = state.earlier.get(&(call.operation.clone(), asked)) else {
+            return Some(fault::refusal(Fault::ServerError, wording));
+        };
+        let mut answer = known.clone();
+        // A checksum would be that of the one tenant's answer.
+        answer
+            .headers
+            .retain(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        answer.body = stand_in::answer(&state.marks, number, &known.body);
+        Some(answer)
+    }
+
+    fn stand_in(&self, body: &[u8]) -> std::io::Result<String> {
+        let marks: Vec<Mark> = serde_json::from_slice(body).map_err(std::io::Error::other)?;
+        let mut state = self.state();
+        state.marks = marks;
+        state.seen.clear();
+        Ok(String::new())
+    }
+
     fn note(&self, place: usize, answer: &Message) {
         let status = answer.word(1).parse().unwrap_or_default();
         if let Some(seen) = self.state().seen.get_mut(place) {
             seen.status = status;
+            seen.answer_bytes = answer.body.len();
         }
+    }
+
+    /// What passed by, as JSON; times since the proxy began.
+    fn told(&self) -> String {
+        let state = self.state();
+        let seen = state.seen.iter().map(|seen| {
+            serde_json::json!({
+                "operation": seen.operation, "whose": seen.whose, "status": seen.status,
+                "at_ms": seen.at.saturating_duration_since(state.began).as_secs_f64() * 1_000.0,
+                "upstream_ms": seen.upstream.as_secs_f64() * 1_000.0, "refused": seen.fault == Some(Fault::Throttle),
+                "held_back": seen.held_back, "request_bytes": seen.request_bytes, "answer_bytes": seen.answer_bytes,
+            })
+        });
+        seen.collect::<serde_json::Value>().to_string()
     }
 
     fn summary(&self) -> String {

@@ -3,7 +3,11 @@
 use clap::Parser;
 use fault_proxy::{Fault, Plan, Proxy};
 use std::net::SocketAddr;
+use std::time::Duration;
 use url::Url;
+
+/// Between two deliveries of the calls that take effect late.
+const LATE_EVERY: Duration = Duration::from_secs(3);
 
 /// Forwards to an AWS emulator and fails a share of the calls. `GET /_faults` tells how many.
 #[derive(Parser)]
@@ -32,5 +36,8 @@ async fn main() -> anyhow::Result<()> {
         per_mille,
         faults: Fault::ALL.to_vec(),
     });
-    std::future::pending().await
+    loop {
+        tokio::time::sleep(LATE_EVERY).await;
+        proxy.deliver_late().await;
+    }
 }

@@ -1,10 +1,5 @@
 //! The program as `cargo xtask chaos` starts it. That this file is here is also why a build of all tests makes the program.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on says so by panicking, helpers included"
-)]
-
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output};

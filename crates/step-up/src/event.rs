@@ -128,6 +128,7 @@ pub fn user_hash(key: &EventHashKey, sub: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn a_user_is_hidden_and_a_broken_key_hides_altogether() {
@@ -138,5 +139,60 @@ mod tests {
         assert_ne!(user_hash(&key(8), "f3b5a1"), Some(hash.clone()));
         assert_ne!(user_hash(&key(7), "f3b5a2"), Some(hash));
         assert_eq!(user_hash(&EventHashKey("not base64!".to_owned()), "f3b5a1"), None);
+    }
+
+    /// Names in the first column of the tables of a page, each in backquotes.
+    fn first_columns(page: &str) -> BTreeSet<&str> {
+        let cells = page.lines().filter_map(|line| line.strip_prefix("| `"));
+        let cells = cells.filter_map(|rest| rest.split(" |").next());
+        cells
+            .flat_map(|cell| cell.split(", `").map(|name| name.trim_end_matches('`')))
+            .collect()
+    }
+
+    #[test]
+    fn every_type_and_field_is_in_the_page() {
+        let page = include_str!("../../../docs/events.md");
+        let page = page.split("## The way").next().expect("a part");
+        let named = first_columns(page);
+        let event = StepUpEvent {
+            stepgate_event: EVENT_SCHEMA_VERSION,
+            event_id: String::new(),
+            at_unix_ms: 0,
+            event_type: EventType::Started,
+            tenant_id: String::new(),
+            app_id: None,
+            journey_id: None,
+            round: None,
+            user_hash: None,
+            reason: None,
+            method: None,
+            fallback: Some(false),
+            acr: None,
+            amr: Vec::new(),
+            aal: None,
+            ial: None,
+            policy_version: None,
+            rule: None,
+            policy_stale: false,
+            action: None,
+            source: None,
+            cold_start: false,
+            duration_ms: 0,
+            hops_ms: std::collections::BTreeMap::new(),
+            trigger_version: String::new(),
+        };
+        let event = serde_json::to_value(&event).expect("JSON");
+        let fields = event.as_object().expect("an object").keys();
+        // Serde tells all variants when it finds none of them.
+        let refused = serde_json::from_str::<EventType>("\"\"").expect_err("no type");
+        let refused = refused.to_string();
+        let types: Vec<_> = refused.split('`').skip(3).step_by(2).collect();
+        assert!(
+            types.len() >= 10 && types.contains(&"password_reset"),
+            "{types:?}"
+        );
+        let known: BTreeSet<_> = fields.map(String::as_str).chain(types).collect();
+        assert_eq!(named, known);
     }
 }

@@ -93,6 +93,25 @@ hook
 {{- end -}}
 {{- end -}}
 
+{{/* Secret with the encryption key; empty when there is none. */}}
+{{- define "stepgate.encryptionSecret" -}}
+{{- if and .Values.externalSecrets.enabled .Values.externalSecrets.encryption.remoteKey -}}
+{{- include "stepgate.fullname" . }}-encryption
+{{- else -}}
+{{- .Values.config.encryption.existingSecret -}}
+{{- end -}}
+{{- end -}}
+
+{{/* As many copies of serve and worker as there may ever be, one more of each while pods are replaced. */}}
+{{- define "stepgate.copies" -}}
+{{- $copies := 2 -}}
+{{- range $component := list "serve" "worker" -}}
+{{- $c := index $.Values $component -}}
+{{- $copies = add $copies (ternary $c.autoscaling.maxReplicas $c.replicas $c.autoscaling.enabled) -}}
+{{- end -}}
+{{- $copies -}}
+{{- end -}}
+
 {{- define "stepgate.hasCa" -}}
 {{- if and (not .Values.postgresql.enabled) (or .Values.database.ca.configMap .Values.database.ca.secret) -}}true{{- end -}}
 {{- end -}}
@@ -127,7 +146,7 @@ hook
     secretKeyRef: { name: {{ .secret }}, key: {{ .passwordKey }} }
 {{- end -}}
 
-{{/* Environment of serve and worker. */}}
+{{/* Environment of serve and worker. `int` where a number may be large: Helm writes a million as 1e+06. */}}
 {{- define "stepgate.env" -}}
 {{ include "stepgate.databaseEnv" . }}
 {{ include "stepgate.roleEnv" (dict "secret" (include "stepgate.databaseSecret" .) "usernameKey" .Values.database.usernameKey "passwordKey" .Values.database.passwordKey) }}
@@ -135,6 +154,32 @@ hook
   value: {{ .Values.database.maxConnections | quote }}
 - name: STEPGATE_LOG
   value: {{ .Values.config.log | quote }}
+- name: STEPGATE_LOG_FORMAT
+  value: {{ .Values.config.logFormat | quote }}
+{{- with include "stepgate.encryptionSecret" . }}
+- name: STEPGATE_ENCRYPTION_KEY
+  valueFrom:
+    secretKeyRef: { name: {{ . }}, key: {{ $.Values.config.encryption.key }} }
+{{- with $.Values.config.encryption.oldKeys }}
+- name: STEPGATE_ENCRYPTION_KEYS_OLD
+  valueFrom:
+    secretKeyRef: { name: {{ include "stepgate.encryptionSecret" $ }}, key: {{ . }} }
+{{- end }}
+{{- end }}
+{{- with .Values.config.allowedWebhookNetworks }}
+- name: STEPGATE_ALLOWED_WEBHOOK_NETWORKS
+  value: {{ join "," . | quote }}
+{{- end }}
+- name: STEPGATE_EVENTS_RETENTION_DAYS
+  value: {{ .Values.config.eventsRetentionDays | quote }}
+- name: STEPGATE_DRIFT_INTERVAL_S
+  value: {{ int .Values.config.driftIntervalS | quote }}
+- name: STEPGATE_DRIFT_CHECKS_PER_MIN
+  value: {{ int .Values.config.driftChecksPerMin | quote }}
+- name: STEPGATE_TENANT_GRACE_DAYS
+  value: {{ .Values.config.tenantGraceDays | quote }}
+- name: STEPGATE_SANDBOX_GRACE_DAYS
+  value: {{ .Values.config.sandboxGraceDays | quote }}
 - name: STEPGATE_SHUTDOWN_DELAY_S
   value: {{ .Values.config.shutdownDelayS | quote }}
 - name: STEPGATE_SHUTDOWN_GRACE_S
@@ -177,7 +222,7 @@ hook
 - name: STEPGATE_LISTEN
   value: "0.0.0.0:8080"
 - name: STEPGATE_RATE_LIMIT_PER_MIN
-  value: {{ .root.Values.config.rateLimitPerMin | quote }}
+  value: {{ int .root.Values.config.rateLimitPerMin | quote }}
 {{- with .root.Values.config.trustedIssuers }}
 {{- if .configMap }}
 - name: STEPGATE_TRUSTED_ISSUERS_FILE
@@ -217,6 +262,8 @@ env:
   {{- end }}
   - name: STEPGATE_LOG
     value: {{ .Values.config.log | quote }}
+  - name: STEPGATE_LOG_FORMAT
+    value: {{ .Values.config.logFormat | quote }}
 resources:
   {{- toYaml $migration.resources | nindent 2 }}
 {{ include "stepgate.containerSecurity" . }}

@@ -7,6 +7,8 @@ import { api, aws, makeUser, open, picture, signIn, system, violations } from ".
 const console_ = new URL("/console", system.api_url).href;
 const WIDE = { width: 1440, height: 900 };
 const NARROW = { width: 390, height: 844 };
+/** What each page is looked at in. */
+const LOOKS = [[WIDE, "light"], [WIDE, "dark"], [NARROW, "light"], [NARROW, "dark"]];
 /** Of ULIDs, lower case. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 const tenant = `/console/tenants/${system.tenant_id}`;
@@ -37,6 +39,14 @@ async function visit(context, path, options = {}) {
   await page.context().addCookies(cookies);
   await page.goto(new URL(path, console_).href);
   return page;
+}
+
+/** Nothing that WCAG 2.2 AA asks is missing, nothing is wider than the window; and a picture of it. */
+async function isInOrder(page, name, { viewport, colorScheme }) {
+  assert.deepEqual(await violations(page), [], `${name} at ${viewport.width} px, ${colorScheme}`);
+  const wider = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+  assert.equal(wider, false, `${name} at ${viewport.width} px is scrolled sideways`);
+  await picture(page, `console-${name}-${viewport.width}-${colorScheme}`);
 }
 
 /** Key figures of a page, as programs read them. */
@@ -116,8 +126,40 @@ async function someRollout() {
   return ask("POST", "/v1/rollouts", { release: release.name, cell_ids: [cell.id], plan: { labels: { "console-test": "nobody" }, soak_s: 0 } });
 }
 
-/** Paths of every page, with something to show on each. */
+/** A user whom no other test changes. */
+let user;
+
+async function someUser() {
+  const username = await makeUser("seen");
+  const { items: [found] } = await api("POST", `/v1/tenants/${system.tenant_id}/users:find`, { username });
+  return found;
+}
+
+/** What forms answer with: pages that have no address of their own. */
+const ANSWERS = {
+  "found-user": async (page) => {
+    await page.goto(new URL(tenant, console_).href);
+    await page.getByLabel("Which is").fill(user.username);
+    await page.getByRole("button", { name: "Find" }).click();
+    await page.getByRole("link", { name: user.username }).waitFor();
+  },
+  "found-nobody": async (page) => {
+    await page.goto(new URL(tenant, console_).href);
+    await page.getByLabel("Which is").fill("nobody-is-called-that");
+    await page.getByRole("button", { name: "Find" }).click();
+    await page.getByText("There is no such user").waitFor();
+  },
+  simulated: async (page) => {
+    await page.goto(new URL(`${tenant}/apps/${system.app_id}`, console_).href);
+    await page.getByLabel("Attributes of the user").fill("email=ada@acme.example");
+    await page.getByRole("button", { name: "Simulate" }).click();
+    await page.getByRole("heading", { name: "The decision" }).waitFor();
+  },
+};
+
+/** Paths of every page, with something to show on each, and of some with nothing. */
 async function everyPage() {
+  user ??= await someUser();
   const { items: events } = await api("GET", `/v1/events?tenant_id=${system.tenant_id}&type=failed&limit=1`);
   const { items: operations } = await api("GET", `/v1/operations?tenant_id=${system.tenant_id}&limit=1`);
   return {
@@ -127,11 +169,15 @@ async function everyPage() {
     app: `${tenant}/apps/${system.app_id}`,
     policy: `${tenant}/apps/${system.app_id}/policy/1`,
     journey: `${tenant}/journeys/${events[0].journey_id}`,
+    user: `${tenant}/users/${user.sub}`,
     operations: "/console/operations",
     operation: `/console/operations/${operations[0].id}`,
     rollouts: "/console/rollouts",
     rollout: `/console/rollouts/${(await someRollout()).id}`,
     drifted: "/console/tenants?condition=Drifted",
+    "no-tenants": "/console/tenants?name=nobody-is-called-that",
+    "no-operations": "/console/operations?state=cancelled",
+    "quiet-hour": `${tenant}?range=1h`,
     audit: "/console/audit",
     cells: "/console/cells",
   };
@@ -166,14 +212,33 @@ test("the console: key figures are the API's", async (context) => {
 
 test("the console: every page, wide and narrow, light and dark, as WCAG 2.2 AA asks", async (context) => {
   const pages = await everyPage();
-  for (const [viewport, colorScheme] of [[WIDE, "light"], [WIDE, "dark"], [NARROW, "light"], [NARROW, "dark"]]) {
+  for (const [viewport, colorScheme] of LOOKS) {
     const page = await visit(context, "/console", { viewport, colorScheme });
     for (const [name, path] of Object.entries(pages)) {
       await page.goto(new URL(path, console_).href);
-      assert.deepEqual(await violations(page), [], `${name} at ${viewport.width} px, ${colorScheme}`);
-      const wider = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
-      assert.equal(wider, false, `${name} at ${viewport.width} px is scrolled sideways`);
-      await picture(page, `console-${name}-${viewport.width}-${colorScheme}`);
+      await isInOrder(page, name, { viewport, colorScheme });
+    }
+    for (const [name, answer] of Object.entries(ANSWERS)) {
+      await answer(page);
+      await isInOrder(page, name, { viewport, colorScheme });
+    }
+  }
+});
+
+test("the console: pages for who is not signed in, and for what is not there", async (context) => {
+  await visit(context, "/console");
+  for (const [viewport, colorScheme] of LOOKS) {
+    for (const javaScriptEnabled of [true, false]) {
+      const page = await open(context, { viewport, colorScheme, javaScriptEnabled, url: null });
+      const outside = { "sign-in": ["/console/sign-in", 200], "signed-out": ["/console/tenants", 200], "used-link": [system.console_url, 403] };
+      const inside = { "no-page": ["/console/no-such-page", 404], "no-tenant": ["/console/tenants/tnt_00000000000000000000000000", 404] };
+      for (const [name, [path, status]] of Object.entries({ ...outside, ...inside })) {
+        if (name in inside) await page.context().addCookies(cookies);
+        const answer = await page.goto(new URL(path, console_).href);
+        assert.equal(answer.status(), status, name);
+        assert.equal(await page.locator("main h1").count(), 1, name);
+        if (javaScriptEnabled) await isInOrder(page, name, { viewport, colorScheme });
+      }
     }
   }
 });

@@ -5,7 +5,7 @@ use crate::{
     Context,
     api::{
         extract::{AsReader, Caller, PathIds},
-        respond::{Answer, ok},
+        respond::{Answer, ok_at},
     },
     ids::TenantId,
     usecases::connections,
@@ -14,11 +14,13 @@ use actix_web::{get, web::Data};
 
 /// Get a tenant's BlockID connection.
 ///
-/// What is in force, the newest change and what the last check found. Its client secret is never shown.
+/// What is in force, the newest change and what the last check found. Its client secret is never shown. The `ETag` is the
+/// tenant's: every accepted change of the tenant makes another.
 #[utoipa::path(
     operation_id = "getConnection", tag = "blockid",
     params(("tenant_id" = TenantId, Path, description = "The tenant")),
-    responses((status = 200, description = "The connection, its newest change and its last check", body = Connection))
+    responses((status = 200, description = "The connection, its newest change and its last check", body = Connection,
+               headers(("ETag" = String, description = "Generation of the tenant, for `If-Match`"))))
 )]
 #[get("/v1/tenants/{tenant_id}/blockid")]
 pub(crate) async fn get_connection(
@@ -27,5 +29,5 @@ pub(crate) async fn get_connection(
     id: PathIds<TenantId>,
 ) -> Answer {
     let connection = connections::get(&context, &caller.request, id.0).await?;
-    Ok(ok(&Connection::from(connection)))
+    Ok(ok_at(connection.tenant.generation, &Connection::from(connection)))
 }

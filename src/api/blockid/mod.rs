@@ -25,6 +25,9 @@ use serde::Serialize;
 pub struct Connection {
     /// The tenant.
     pub tenant_id: TenantId,
+    /// Generation of the tenant; the `ETag` of this.
+    #[schema(minimum = 1)]
+    pub generation: i64,
     /// What is in force.
     pub blockid: BlockIdConnection,
     /// The provider's issuer, once it was read. Links and evidence are of it.
@@ -79,6 +82,7 @@ impl From<connections::Connection> for Connection {
     fn from(connection: connections::Connection) -> Self {
         Self {
             tenant_id: connection.tenant.id,
+            generation: connection.tenant.generation,
             blockid: connection.tenant.blockid,
             issuer: connection.issuer,
             change: connection.change.map(ConnectionChange::from),

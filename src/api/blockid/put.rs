@@ -4,7 +4,7 @@ use super::{AcceptedConnection, Connection};
 use crate::{
     Context,
     api::{
-        extract::{AsPartnerAdmin, Body, Caller, PathIds, RequestBody, json::secret},
+        extract::{AsPartnerAdmin, Body, Caller, PathIds, RequestBody, if_match, json::secret},
         operations::Operation,
         respond::{Answer, accepted},
     },
@@ -12,7 +12,7 @@ use crate::{
     ids::TenantId,
     usecases::connections::{self, Wanted},
 };
-use actix_web::{put, web::Data};
+use actix_web::{HttpRequest, put, web::Data};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
@@ -67,19 +67,25 @@ fn maybe_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Sec
 /// `confirmation_required`, the second repeats it with `confirm`.
 #[utoipa::path(
     operation_id = "putConnection", tag = "blockid",
-    params(("tenant_id" = TenantId, Path, description = "The tenant")),
+    params(
+        ("tenant_id" = TenantId, Path, description = "The tenant"),
+        ("If-Match" = String, Header, pattern = r#"^"[1-9][0-9]{0,17}"$"#, description = "`ETag` of the connection as it was read", example = "\"1\"")
+    ),
     request_body = WantedConnection,
     responses((status = 202, description = "The connection with its change, and the operation that tries it",
                body = AcceptedConnection, headers(("Location" = String, description = "Path of the operation")))),
-    extensions(("x-problems" = json!(["tenant_state", "confirmation_required", "connection_changing", "cell_unavailable"])))
+    extensions(("x-problems" = json!(["tenant_state", "confirmation_required", "connection_changing", "cell_unavailable",
+        "precondition_required", "precondition_failed"])))
 )]
 #[put("/v1/tenants/{tenant_id}/blockid")]
 pub(crate) async fn put_connection(
     caller: Caller<AsPartnerAdmin>,
     context: Data<Context>,
+    request: HttpRequest,
     id: PathIds<TenantId>,
     body: Body<WantedConnection>,
 ) -> Answer {
+    let replaces = if_match(&request)?;
     let Body(WantedConnection {
         tenant_dns,
         community,
@@ -102,7 +108,8 @@ pub(crate) async fn put_connection(
         confirm,
         reason,
     };
-    let (connection, (operation, steps)) = connections::put(&context, &caller.request, id.0, wanted).await?;
+    let (connection, (operation, steps)) =
+        connections::put(&context, &caller.request, id.0, replaces, wanted).await?;
     let id = operation.id;
     Ok(accepted(
         &id,

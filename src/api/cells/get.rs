@@ -5,7 +5,7 @@ use crate::{
     Context,
     api::{
         extract::{AsInstallationReader, Caller, PathIds},
-        respond::{Answer, ok},
+        respond::{Answer, ok_at},
     },
     ids::CellId,
     usecases,
@@ -18,7 +18,8 @@ use actix_web::{get, web::Data};
 #[utoipa::path(
     operation_id = "getCell", tag = "cells",
     params(("cell_id" = CellId, Path, description = "The cell")),
-    responses((status = 200, description = "The cell", body = Cell))
+    responses((status = 200, description = "The cell", body = Cell,
+               headers(("ETag" = String, description = "Its revision, for `If-Match`"))))
 )]
 #[get("/v1/cells/{cell_id}")]
 pub(crate) async fn get_cell(
@@ -27,5 +28,5 @@ pub(crate) async fn get_cell(
     id: PathIds<CellId>,
 ) -> Answer {
     let roomy = usecases::cells::get(&context, &caller.request, id.0).await?;
-    Ok(ok(&Cell::from(roomy)))
+    Ok(ok_at(roomy.cell.revision, &Cell::from(roomy)))
 }

@@ -4,8 +4,8 @@ use super::Cell;
 use crate::{
     Context,
     api::{
-        extract::{AsOperator, Body, Caller, PathIds, RequestBody},
-        respond::{Answer, ok},
+        extract::{AsOperator, Body, Caller, PathIds, RequestBody, if_match},
+        respond::{Answer, ok_at},
     },
     domain::{
         cell::{CallLimits, CellState, Quotas},
@@ -14,7 +14,7 @@ use crate::{
     ids::CellId,
     usecases::cells,
 };
-use actix_web::{patch, web::Data};
+use actix_web::{HttpRequest, patch, web::Data};
 use serde::Deserialize;
 
 /// A change of a cell; what is absent stays.
@@ -37,26 +37,32 @@ impl RequestBody for CellChange {}
 
 /// Close or open a cell, or tell its quotas and how often AWS may be called.
 ///
-/// For operators. Everything else of a cell is changed by `stepgate cell apply`. Nothing of it depends on what it was
-/// before, so there is no `If-Match`.
+/// For operators. Everything else of a cell is changed by `stepgate cell apply`, which leaves its `ETag` as it is.
 #[utoipa::path(
     operation_id = "updateCell", tag = "cells",
-    params(("cell_id" = CellId, Path, description = "The cell")),
+    params(
+        ("cell_id" = CellId, Path, description = "The cell"),
+        ("If-Match" = String, Header, pattern = r#"^"[1-9][0-9]{0,17}"$"#, description = "`ETag` of the cell as it was read", example = "\"1\"")
+    ),
     request_body = CellChange,
-    responses((status = 200, description = "The cell", body = Cell))
+    responses((status = 200, description = "The cell", body = Cell,
+               headers(("ETag" = String, description = "The new revision")))),
+    extensions(("x-problems" = json!(["precondition_required", "precondition_failed"])))
 )]
 #[patch("/v1/cells/{cell_id}")]
 pub(crate) async fn update_cell(
     caller: Caller<AsOperator>,
     context: Data<Context>,
+    request: HttpRequest,
     id: PathIds<CellId>,
     body: Body<CellChange>,
 ) -> Answer {
+    let replaces = if_match(&request)?;
     let change = cells::CellChange {
         state: body.0.state,
         quotas: body.0.quotas,
         aws_call_limits: body.0.aws_call_limits,
     };
-    let roomy = cells::update(&context, &caller.request, id.0, change).await?;
-    Ok(ok(&Cell::from(roomy)))
+    let roomy = cells::update(&context, &caller.request, id.0, replaces, change).await?;
+    Ok(ok_at(roomy.cell.revision, &Cell::from(roomy)))
 }

@@ -18,7 +18,7 @@ pub use repeatable::{IdempotencyParams, Repeatable};
 use crate::{Error, error::Code, error::FieldError};
 use actix_web::HttpRequest;
 
-/// The version in an `If-Match` header, as `GET` gave it in `ETag`: `"3"`.
+/// The version in an `If-Match` header, as `GET` gave it in `ETag`: `"3"`. Every `PUT` and `PATCH` asks for it.
 pub fn if_match(request: &HttpRequest) -> Result<i64, Error> {
     let refused = |code, detail: &str, rule: &str| {
         Error::new(code, detail).with_fields(vec![FieldError::new("header:If-Match", rule, detail)])

@@ -4,7 +4,7 @@ use super::Link;
 use crate::{
     Context,
     api::{
-        extract::{AsReader, Caller, PathIds},
+        extract::{AsReader, Caller, Paging, PagingParams, PathIds},
         respond::{Answer, ok},
     },
     domain::user::UserSub,
@@ -14,11 +14,13 @@ use crate::{
 use actix_web::{get, web::Data};
 use serde::Serialize;
 
-/// Links of a user.
+/// A page of links of a user.
 #[derive(Serialize, utoipa::ToSchema)]
-pub struct LinkList {
-    /// One a provider: mostly one, and more after the tenant was re-pointed.
+pub struct LinkPage {
+    /// Oldest first. One a provider: mostly one, and more after the tenant was re-pointed.
     pub items: Vec<Link>,
+    /// `cursor` of the next page; `null` on the last one.
+    pub next_cursor: Option<String>,
 }
 
 /// List the links of a user.
@@ -27,8 +29,8 @@ pub struct LinkList {
 #[utoipa::path(
     operation_id = "listLinks", tag = "users",
     params(("tenant_id" = TenantId, Path, description = "The tenant"),
-           ("user_sub" = UserSub, Path, description = "Cognito's `sub` of the user")),
-    responses((status = 200, description = "The links", body = LinkList)),
+           ("user_sub" = UserSub, Path, description = "Cognito's `sub` of the user"), PagingParams),
+    responses((status = 200, description = "A page of links", body = LinkPage)),
     extensions(("x-problems" = json!(["tenant_state", "cell_unavailable"])))
 )]
 #[get("/v1/tenants/{tenant_id}/users/{user_sub}/links")]
@@ -36,10 +38,12 @@ pub(crate) async fn list_links(
     caller: Caller<AsReader>,
     context: Data<Context>,
     ids: PathIds<(TenantId, UserSub)>,
+    paging: Paging,
 ) -> Answer {
     let (tenant_id, sub) = ids.0;
-    let links = usecases::links::list(&context, &caller.request, tenant_id, &sub).await?;
-    Ok(ok(&LinkList {
-        items: links.into_iter().map(Link::from).collect(),
+    let page = usecases::links::list(&context, &caller.request, tenant_id, &sub, &paging.0).await?;
+    Ok(ok(&LinkPage {
+        items: page.items.into_iter().map(Link::from).collect(),
+        next_cursor: page.next.map(|cursor| cursor.encode()),
     }))
 }

@@ -5,7 +5,7 @@ use crate::{
     Context,
     api::{
         extract::{AsReader, Caller, PathIds},
-        respond::{Answer, ok},
+        respond::{Answer, ok_at},
     },
     ids::TenantId,
     usecases::methods,
@@ -14,11 +14,13 @@ use actix_web::{get, web::Data};
 
 /// Get the methods of a tenant.
 ///
-/// The shipped ones and those of its own, with what pilot step-ups taught about each.
+/// The shipped ones and those of its own, with what pilot step-ups taught about each. The `ETag` is the tenant's: every accepted
+/// change of the tenant makes another.
 #[utoipa::path(
     operation_id = "getMethods", tag = "tenants",
     params(("tenant_id" = TenantId, Path, description = "The tenant")),
-    responses((status = 200, description = "Every method, with what was learned about it", body = Methods))
+    responses((status = 200, description = "Every method, with what was learned about it", body = Methods,
+               headers(("ETag" = String, description = "Generation of the tenant, for `If-Match`"))))
 )]
 #[get("/v1/tenants/{tenant_id}/blockid/methods")]
 pub(crate) async fn get_methods(
@@ -27,5 +29,5 @@ pub(crate) async fn get_methods(
     id: PathIds<TenantId>,
 ) -> Answer {
     let known = methods::get(&context, &caller.request, id.0).await?;
-    Ok(ok(&Methods::from(known)))
+    Ok(ok_at(known.generation, &Methods::from(known)))
 }

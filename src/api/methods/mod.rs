@@ -3,7 +3,7 @@
 pub mod get;
 pub mod put;
 
-use crate::usecases::methods::KnownMethod;
+use crate::usecases::methods::Known;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use step_up::settings;
@@ -58,6 +58,9 @@ pub struct ObservedMethod {
 /// Every method of a tenant.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Methods {
+    /// Generation of the tenant; the `ETag` of this.
+    #[schema(minimum = 1)]
+    pub generation: i64,
     /// The shipped ones first.
     pub items: Vec<Method>,
 }
@@ -75,9 +78,9 @@ impl From<settings::ObservedMethod> for ObservedMethod {
     }
 }
 
-impl From<Vec<KnownMethod>> for Methods {
-    fn from(known: Vec<KnownMethod>) -> Self {
-        let items = known.into_iter().map(|known| Method {
+impl From<Known> for Methods {
+    fn from(Known { generation, methods }: Known) -> Self {
+        let items = methods.into_iter().map(|known| Method {
             acr: known.method.acr,
             label: known.method.label,
             max_aal: known.method.max_aal,
@@ -89,6 +92,7 @@ impl From<Vec<KnownMethod>> for Methods {
             observed: known.observed.map(ObservedMethod::from),
         });
         Self {
+            generation,
             items: items.collect(),
         }
     }

@@ -4,7 +4,7 @@ use super::Methods;
 use crate::{
     Context,
     api::{
-        extract::{AsPartnerAdmin, Body, Caller, PathIds, RequestBody},
+        extract::{AsPartnerAdmin, Body, Caller, PathIds, RequestBody, if_match},
         operations::Operation,
         respond::{Answer, accepted},
     },
@@ -12,7 +12,7 @@ use crate::{
     ids::TenantId,
     usecases::methods,
 };
-use actix_web::{put, web::Data};
+use actix_web::{HttpRequest, put, web::Data};
 use serde::{Deserialize, Serialize};
 use step_up::assurance::Method;
 
@@ -86,21 +86,27 @@ pub struct AcceptedMethods {
 /// recognised once a pilot step-up has taught what the provider returns for it.
 #[utoipa::path(
     operation_id = "putMethods", tag = "tenants",
-    params(("tenant_id" = TenantId, Path, description = "The tenant")),
+    params(
+        ("tenant_id" = TenantId, Path, description = "The tenant"),
+        ("If-Match" = String, Header, pattern = r#"^"[1-9][0-9]{0,17}"$"#, description = "`ETag` of the methods as they were read", example = "\"1\"")
+    ),
     request_body = OwnMethods,
     responses((status = 202, description = "Every method, and the operation that tells the triggers",
                body = AcceptedMethods, headers(("Location" = String, description = "Path of the operation")))),
-    extensions(("x-problems" = json!(["tenant_state"])))
+    extensions(("x-problems" = json!(["tenant_state", "precondition_required", "precondition_failed"])))
 )]
 #[put("/v1/tenants/{tenant_id}/blockid/methods")]
 pub(crate) async fn put_methods(
     caller: Caller<AsPartnerAdmin>,
     context: Data<Context>,
+    request: HttpRequest,
     id: PathIds<TenantId>,
     body: Body<OwnMethods>,
 ) -> Answer {
+    let replaces = if_match(&request)?;
     let extra = body.0.extra_methods.into_iter().map(Method::from).collect();
-    let (known, (operation, steps)) = methods::put_extra(&context, &caller.request, id.0, extra).await?;
+    let (known, (operation, steps)) =
+        methods::put_extra(&context, &caller.request, id.0, replaces, extra).await?;
     let id = operation.id;
     Ok(accepted(
         &id,

@@ -9,7 +9,10 @@ pub use question::{MetricsParams, MetricsQuestion};
 pub(super) use question::{text as read_text, time as read_time};
 
 use crate::{
-    reporting::report::{Figures, GroupBy, GroupFigures, MethodShare, ReportRow, SliceLength},
+    reporting::{
+        question::{GroupBy, SliceLength},
+        report::{Figures, GroupFigures, MethodShare, ReportRow},
+    },
     usecases::step_up_reports::Answered,
 };
 use actix_web::{HttpRequest, HttpResponse, http::header::ACCEPT};
@@ -19,9 +22,9 @@ use serde::Serialize;
 /// What became of step-ups, slice by slice.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct StepUpReport {
-    /// From this time on.
+    /// From this time on: what was asked for, back to the begin of its slice.
     pub from: DateTime<Utc>,
-    /// Before this time.
+    /// Before this time: what was asked for, on to the end of its slice.
     pub to: DateTime<Utc>,
     /// Length of a slice.
     pub step: SliceLength,
@@ -40,7 +43,8 @@ pub struct StepUpReport {
 }
 
 /// The report in the form that the caller takes: CSV when it is asked for, JSON else.
-fn answer(request: &HttpRequest, question: &MetricsQuestion, answered: Answered) -> HttpResponse {
+fn answer(request: &HttpRequest, answered: Answered) -> HttpResponse {
+    let asked = &answered.question;
     let takes_csv = request
         .headers()
         .get(ACCEPT)
@@ -49,10 +53,9 @@ fn answer(request: &HttpRequest, question: &MetricsQuestion, answered: Answered)
     if takes_csv {
         return HttpResponse::Ok()
             .content_type("text/csv; charset=utf-8; header=present")
-            .insert_header(("content-disposition", "attachment; filename=\"step-up.csv\""))
+            .insert_header(("content-disposition", csv::disposition(&asked.filter)))
             .body(csv::text(&answered.rows));
     }
-    let asked = &question.0;
     HttpResponse::Ok().json(StepUpReport {
         from: asked.filter.from,
         to: asked.filter.to,

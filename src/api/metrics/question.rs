@@ -6,10 +6,10 @@ use crate::{
         extract::{BadValue, read_query},
         problem::ApiError,
     },
-    reporting::report::{self, GroupBy, Question, SliceLength},
+    reporting::question::{Filter, GroupBy, Question, SliceLength},
 };
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use std::future::{Ready, ready};
 
@@ -18,9 +18,10 @@ use std::future::{Ready, ready};
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only documents what `MetricsQuestion` reads")]
 pub struct MetricsParams {
-    /// From this time on; by default 24 hours before `to`.
+    /// From this time on, or rather from the begin of the slice that it lies in; by default 24 hours before `to`, with
+    /// step `day` 30 days.
     from: Option<DateTime<Utc>>,
-    /// Before this time; by default now.
+    /// Before this time, or rather before the end of the slice that it lies in; by default now.
     to: Option<DateTime<Utc>>,
     /// Length of the slices; by default `hour`.
     step: Option<SliceLength>,
@@ -32,10 +33,10 @@ pub struct MetricsParams {
     /// Only this app.
     #[param(max_length = 64)]
     app_id: Option<String>,
-    /// Only this method (ACR value).
+    /// Only events that name this method (ACR value). What became of journeys cannot be told of one.
     #[param(max_length = 200)]
     method: Option<String>,
-    /// Only this reason code.
+    /// Only events that name this reason code. What became of journeys cannot be told of one.
     #[param(max_length = 64)]
     reason: Option<String>,
 }
@@ -119,16 +120,17 @@ fn read(request: &HttpRequest) -> Result<MetricsQuestion, Error> {
         .map(|context| context.clock.now())
         .ok_or_else(|| Error::internal(anyhow::anyhow!("the application has no context")))?;
     let to = asked.to.unwrap_or(now);
+    let step = asked.step.unwrap_or(SliceLength::Hour);
     Ok(MetricsQuestion(Question {
-        filter: report::Filter {
-            from: asked.from.unwrap_or(to - TimeDelta::hours(24)),
+        filter: Filter {
+            from: asked.from.unwrap_or(to - step.usual_range()),
             to,
             tenant_id: None,
             app_id: asked.app_id,
             method: asked.method,
             reason: asked.reason,
         },
-        step: asked.step.unwrap_or(SliceLength::Hour),
+        step,
         group_by: asked.group_by,
         zone: asked.zone.unwrap_or(Tz::UTC),
     }))

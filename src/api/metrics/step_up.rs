@@ -15,6 +15,8 @@ use actix_web::{HttpRequest, get, web::Data};
 ///
 /// Of every tenant that the caller may see: operators and auditors see all, a partner its own. Answers CSV to
 /// `Accept: text/csv`. A slice without events is left out.
+///
+/// A report is of whole slices: `from` and `to` of the answer say of which time; those of a CSV are in the file's name.
 #[utoipa::path(
     operation_id = "getStepUpMetrics", tag = "metrics",
     params(MetricsParams),
@@ -29,6 +31,6 @@ pub(crate) async fn get_step_up_metrics(
     question: MetricsQuestion,
     request: HttpRequest,
 ) -> Answer {
-    let answered = step_up_reports::of_all(&context, &caller.request, question.0.clone()).await?;
-    Ok(answer(&request, &question, answered))
+    let answered = step_up_reports::of_all(&context, &caller.request, question.0).await?;
+    Ok(answer(&request, answered))
 }

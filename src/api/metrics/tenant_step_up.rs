@@ -16,6 +16,8 @@ use actix_web::{HttpRequest, get, web::Data};
 ///
 /// What became of step-ups, slice by slice: started, succeeded, failed, abandoned, skipped, refused, with success rate
 /// and time to complete. Answers CSV to `Accept: text/csv`. A slice without events is left out.
+///
+/// A report is of whole slices: `from` and `to` of the answer say of which time; those of a CSV are in the file's name.
 #[utoipa::path(
     operation_id = "getTenantStepUpMetrics", tag = "metrics",
     params(("tenant_id" = TenantId, Path, description = "The tenant"), MetricsParams),
@@ -31,6 +33,6 @@ pub(crate) async fn get_tenant_step_up_metrics(
     question: MetricsQuestion,
     request: HttpRequest,
 ) -> Answer {
-    let answered = step_up_reports::of_tenant(&context, &caller.request, id.0, question.0.clone()).await?;
-    Ok(answer(&request, &question, answered))
+    let answered = step_up_reports::of_tenant(&context, &caller.request, id.0, question.0).await?;
+    Ok(answer(&request, answered))
 }

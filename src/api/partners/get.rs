@@ -5,7 +5,7 @@ use crate::{
     Context,
     api::{
         extract::{AsReader, Caller, PathIds},
-        respond::{Answer, ok},
+        respond::{Answer, ok_at},
     },
     ids::PartnerId,
     usecases,
@@ -18,7 +18,8 @@ use actix_web::{get, web::Data};
 #[utoipa::path(
     operation_id = "getPartner", tag = "partners",
     params(("partner_id" = PartnerId, Path, description = "The partner")),
-    responses((status = 200, description = "The partner", body = Partner))
+    responses((status = 200, description = "The partner", body = Partner,
+               headers(("ETag" = String, description = "Its revision, for `If-Match`"))))
 )]
 #[get("/v1/partners/{partner_id}")]
 pub(crate) async fn get_partner(
@@ -27,5 +28,5 @@ pub(crate) async fn get_partner(
     id: PathIds<PartnerId>,
 ) -> Answer {
     let partner = usecases::partners::get(&context, &caller.request, id.0).await?;
-    Ok(ok(&Partner::from(partner)))
+    Ok(ok_at(partner.revision, &Partner::from(partner)))
 }

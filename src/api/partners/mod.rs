@@ -17,6 +17,9 @@ pub struct Partner {
     /// Name for people, unique in the installation.
     #[schema(example = "Acme Identity")]
     pub name: String,
+    /// Grows with every change; its `ETag`.
+    #[schema(minimum = 1)]
+    pub revision: i64,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -26,6 +29,7 @@ impl From<partner::Partner> for Partner {
         Self {
             id: partner.id,
             name: partner.name,
+            revision: partner.revision,
             created_at: partner.created_at,
         }
     }

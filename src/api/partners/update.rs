@@ -4,14 +4,14 @@ use super::Partner;
 use crate::{
     Context,
     api::{
-        extract::{AsOperator, Body, Caller, PathIds, RequestBody},
-        respond::{Answer, ok},
+        extract::{AsOperator, Body, Caller, PathIds, RequestBody, if_match},
+        respond::{Answer, ok_at},
     },
     domain::object::objects_only,
     ids::PartnerId,
     usecases::partners,
 };
-use actix_web::{patch, web::Data};
+use actix_web::{HttpRequest, patch, web::Data};
 use serde::Deserialize;
 
 /// A change of a partner; what is absent stays.
@@ -30,22 +30,28 @@ impl RequestBody for PartnerChange {}
 
 /// Change a partner.
 ///
-/// For operators. A partner has nothing that two operators could change past each other, so there is no `If-Match`.
+/// For operators.
 #[utoipa::path(
     operation_id = "updatePartner", tag = "partners",
-    params(("partner_id" = PartnerId, Path, description = "The partner")),
+    params(
+        ("partner_id" = PartnerId, Path, description = "The partner"),
+        ("If-Match" = String, Header, pattern = r#"^"[1-9][0-9]{0,17}"$"#, description = "`ETag` of the partner as it was read", example = "\"1\"")
+    ),
     request_body = PartnerChange,
-    responses((status = 200, description = "The partner", body = Partner)),
-    extensions(("x-problems" = json!(["name_taken"])))
+    responses((status = 200, description = "The partner", body = Partner,
+               headers(("ETag" = String, description = "The new revision")))),
+    extensions(("x-problems" = json!(["name_taken", "precondition_required", "precondition_failed"])))
 )]
 #[patch("/v1/partners/{partner_id}")]
 pub(crate) async fn update_partner(
     caller: Caller<AsOperator>,
     context: Data<Context>,
+    request: HttpRequest,
     id: PathIds<PartnerId>,
     body: Body<PartnerChange>,
 ) -> Answer {
+    let replaces = if_match(&request)?;
     let change = partners::PartnerChange { name: body.0.name };
-    let partner = partners::update(&context, &caller.request, id.0, change).await?;
-    Ok(ok(&Partner::from(partner)))
+    let partner = partners::update(&context, &caller.request, id.0, replaces, change).await?;
+    Ok(ok_at(partner.revision, &Partner::from(partner)))
 }

@@ -5,7 +5,7 @@ use crate::{
     Context,
     api::{
         extract::{AsReader, Caller, PathIds},
-        respond::{Answer, ok},
+        respond::{Answer, ok_at},
     },
     ids::WebhookId,
     usecases,
@@ -18,7 +18,8 @@ use actix_web::{get, web::Data};
 #[utoipa::path(
     operation_id = "getWebhook", tag = "webhooks",
     params(("webhook_id" = WebhookId, Path, description = "The webhook")),
-    responses((status = 200, description = "The webhook", body = Webhook))
+    responses((status = 200, description = "The webhook", body = Webhook,
+               headers(("ETag" = String, description = "Its revision, for `If-Match`"))))
 )]
 #[get("/v1/webhooks/{webhook_id}")]
 pub(crate) async fn get_webhook(
@@ -27,5 +28,5 @@ pub(crate) async fn get_webhook(
     id: PathIds<WebhookId>,
 ) -> Answer {
     let webhook = usecases::webhooks::get(&context, &caller.request, id.0).await?;
-    Ok(ok(&Webhook::from(webhook)))
+    Ok(ok_at(webhook.revision, &Webhook::from(webhook)))
 }

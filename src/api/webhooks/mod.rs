@@ -36,6 +36,9 @@ pub struct Webhook {
     pub disabled_reason: Option<String>,
     /// First failure since the last success; after five days without one the webhook is switched off.
     pub failing_since: Option<DateTime<Utc>>,
+    /// Grows with every change, also when Stepgate switches the webhook off; its `ETag`.
+    #[schema(minimum = 1)]
+    pub revision: i64,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -53,6 +56,7 @@ impl From<webhook::Webhook> for Webhook {
             enabled: webhook.enabled,
             disabled_reason: webhook.disabled_reason,
             failing_since: webhook.failing_since,
+            revision: webhook.revision,
             created_at: webhook.created_at,
             updated_at: webhook.updated_at,
         }

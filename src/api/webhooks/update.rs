@@ -4,14 +4,14 @@ use super::Webhook;
 use crate::{
     Context,
     api::{
-        extract::{AsPartnerAdmin, Body, Caller, PathIds, RequestBody},
-        respond::{Answer, ok},
+        extract::{AsPartnerAdmin, Body, Caller, PathIds, RequestBody, if_match},
+        respond::{Answer, ok_at},
     },
     domain::{object::objects_only, webhook::EventType},
     ids::WebhookId,
     usecases::webhooks,
 };
-use actix_web::{patch, web::Data};
+use actix_web::{HttpRequest, patch, web::Data};
 use serde::Deserialize;
 
 /// A change of a webhook; what is absent stays.
@@ -41,17 +41,24 @@ impl RequestBody for WebhookChange {}
 /// For partner administrators. The signing secret stays.
 #[utoipa::path(
     operation_id = "updateWebhook", tag = "webhooks",
-    params(("webhook_id" = WebhookId, Path, description = "The webhook")),
+    params(
+        ("webhook_id" = WebhookId, Path, description = "The webhook"),
+        ("If-Match" = String, Header, pattern = r#"^"[1-9][0-9]{0,17}"$"#, description = "`ETag` of the webhook as it was read", example = "\"1\"")
+    ),
     request_body = WebhookChange,
-    responses((status = 200, description = "The webhook as changed", body = Webhook))
+    responses((status = 200, description = "The webhook as changed", body = Webhook,
+               headers(("ETag" = String, description = "The new revision")))),
+    extensions(("x-problems" = json!(["precondition_required", "precondition_failed"])))
 )]
 #[patch("/v1/webhooks/{webhook_id}")]
 pub(crate) async fn update_webhook(
     caller: Caller<AsPartnerAdmin>,
     context: Data<Context>,
+    request: HttpRequest,
     id: PathIds<WebhookId>,
     body: Body<WebhookChange>,
 ) -> Answer {
+    let replaces = if_match(&request)?;
     let Body(WebhookChange {
         url,
         description,
@@ -64,6 +71,6 @@ pub(crate) async fn update_webhook(
         events,
         enabled,
     };
-    let webhook = webhooks::update(&context, &caller.request, id.0, change).await?;
-    Ok(ok(&Webhook::from(webhook)))
+    let webhook = webhooks::update(&context, &caller.request, id.0, replaces, change).await?;
+    Ok(ok_at(webhook.revision, &Webhook::from(webhook)))
 }

@@ -35,6 +35,8 @@ pub struct Stack {
     pub tags: BTreeMap<String, String>,
     /// Whether it is protected against being deleted.
     pub termination_protection: bool,
+    /// When it was last changed, or tried to be: told apart from any other time, and good for nothing else.
+    pub last_changed: String,
 }
 
 /// What a stack is doing, as far as it makes a difference to us.
@@ -123,6 +125,8 @@ pub(super) fn to_stack(stack: &aws_sdk_cloudformation::types::Stack) -> Option<S
             .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
             .collect(),
         termination_protection: stack.enable_termination_protection().unwrap_or_default(),
+        // A change that is taken back, and a deletion that fails, leave their times.
+        last_changed: format!("{:?} {:?}", stack.last_updated_time(), stack.deletion_time()),
     })
 }
 

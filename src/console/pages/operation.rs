@@ -115,8 +115,32 @@ fn step_table(steps: &[Step]) -> Markup {
                             (step.detail.as_deref().unwrap_or_default())
                             @if let Some(error) = step.error.as_deref().filter(|_| step.state != StepState::Succeeded) { " " strong { (error) } }
                             @if let Some(id) = &step.aws_request_id { " " span class="quiet" { "AWS request " code { (id) } } }
+                            @if step.tries.len() > 1 { (tries(step)) }
                         }
                         td { (words::time_or_none(step.finished_at)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Every try that is kept of a step, for whoever asks AWS's support about one of them.
+fn tries(step: &Step) -> Markup {
+    html! {
+        details {
+            summary { "Each try" }
+            ol start=(step.tries[0].number) {
+                @for one in &step.tries {
+                    li {
+                        (words::time(one.started_at))
+                        @match (one.duration_ms, &one.error) {
+                            (_, Some(error)) => { ": " (error) }
+                            (Some(_), None) => ": done"
+                            (None, None) => ": no end is known"
+                        }
+                        @if let Some(ms) = one.duration_ms { " (" (ms) " ms)" }
+                        @if let Some(id) = &one.aws_request_id { " " span class="quiet" { "AWS request " code { (id) } } }
                     }
                 }
             }

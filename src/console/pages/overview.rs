@@ -12,10 +12,13 @@ use crate::{
         words,
     },
     ids::TenantId,
-    reporting::report::{Figures, GroupBy, GroupFigures},
+    reporting::{
+        question::GroupBy,
+        report::{Figures, GroupFigures},
+    },
     storage::{PageRequest, step_up_events::Sought},
     usecases::{
-        step_up_reports::{self, Answered},
+        step_up_reports::{self, Answered, ProviderTimes},
         tenant_overview::{self, TenantOverview},
         tenants,
     },
@@ -27,6 +30,9 @@ use std::cmp::Reverse;
 
 /// Tenants in a list of the first.
 const SHOWN: usize = 8;
+
+/// Successes that a provider must have to be among the slowest: one slow user says nothing of it.
+const LEAST_SUCCESSES: u64 = 20;
 
 /// A tenant among the first, with its name.
 struct Ranked {
@@ -46,17 +52,17 @@ pub(in crate::console) async fn show(visitor: Visitor, context: Data<Context>, p
     let overview = tenant_overview::get(&context, request).await?;
     let report = step_up_reports::of_all(&context, request, range.question(None)).await?;
     let by_tenant = step_up_reports::of_all(&context, request, range.question(Some(GroupBy::Tenant))).await?;
-    let mut busiest = by_tenant.groups.clone();
+    let mut busiest = by_tenant.groups;
     busiest.sort_by_key(|group| Reverse(group.figures.started));
-    let mut slowest = by_tenant.groups;
-    slowest.retain(|group| group.figures.time_to_complete_p95_ms.is_some());
-    slowest.sort_by_key(|group| Reverse(group.figures.time_to_complete_p95_ms));
     let busiest = named(&context, &visitor, busiest).await?;
-    let slowest = named(&context, &visitor, slowest).await?;
+    let mut slowest =
+        step_up_reports::slowest_providers(&context, request, range.question(None), LEAST_SUCCESSES).await?;
+    slowest.truncate(SHOWN);
     let newest = newest_event(&context, &visitor).await?;
     let drifted = drift::drifted(&context, &visitor).await?;
     let raised = alarms::raised(&context, &visitor).await?;
     let tight = cells::tightest(&context, &visitor).await?;
+    let lags = cells::event_lags(&context, &visitor).await?;
     let body = html! {
         div class="head" {
             h1 { "Overview" }
@@ -80,8 +86,9 @@ pub(in crate::console) async fn show(visitor: Visitor, context: Data<Context>, p
             }
             section class="card half" aria-labelledby="slowest" {
                 h2 id="slowest" { "Slowest providers" }
-                (ranking("Slowest providers", &slowest))
+                (slowest_providers(&slowest))
             }
+            @if let Some(lags) = &lags { section class="card" aria-labelledby="lag" { (cells::lag(lags, now)) } }
             @if let Some(tight) = &tight { section class="card" aria-labelledby="room" { (cells::room(tight)) } }
         }
     };
@@ -141,7 +148,7 @@ fn step_ups(report: &Answered, newest: Option<DateTime<Utc>>, now: DateTime<Utc>
     html! {
         h2 id="step-ups" { "Step-ups" }
         dl class="figures" {
-            div { dt { "Started" } dd data-figure="started" { (words::count(total.started)) } }
+            div { dt { "Started" } dd data-figure="started" { (words::count_or_none(total.started)) } }
             div { dt { "Succeeded" } dd data-figure="succeeded" { (words::count(total.succeeded)) } }
             div { dt { "Success rate" } dd data-figure="success-rate" { (words::percent(total.success_rate)) } }
             div { dt { "Abandoned" } dd data-figure="abandoned" { (words::count_or_none(total.abandoned)) } }
@@ -186,7 +193,7 @@ fn ranking(label: &str, ranked: &[Ranked]) -> Markup {
     }
     let most = ranked
         .iter()
-        .map(|tenant| tenant.figures.started)
+        .filter_map(|tenant| tenant.figures.started)
         .max()
         .unwrap_or_default();
     let table = html! {
@@ -201,9 +208,9 @@ fn ranking(label: &str, ranked: &[Ranked]) -> Markup {
                         th scope="row" {
                             a href={ "/console/tenants/" (tenant.id) } { (tenant.name) }
                             br; span class="quiet" { (tenant.provider) }
-                            (charts::bar(charts::share(tenant.figures.started, most), "accent"))
+                            (charts::bar(charts::share(tenant.figures.started.unwrap_or_default(), most), "accent"))
                         }
-                        td class="number" { (words::count(tenant.figures.started)) }
+                        td class="number" { (words::count_or_none(tenant.figures.started)) }
                         td class="number" { (words::percent(tenant.figures.success_rate)) }
                         td class="number" { (words::duration(tenant.figures.time_to_complete_p95_ms)) }
                     }
@@ -212,4 +219,31 @@ fn ranking(label: &str, ranked: &[Ranked]) -> Markup {
         }
     };
     layout::scroll(label, &table)
+}
+
+fn slowest_providers(slowest: &[ProviderTimes]) -> Markup {
+    let table = html! {
+        table {
+            thead { tr {
+                th scope="col" { "Provider" } th scope="col" class="number" { "Tenants" } th scope="col" class="number" { "Succeeded" }
+                th scope="col" class="number" { "Half below" } th scope="col" class="number" { "95 % below" }
+            } }
+            tbody {
+                @for times in slowest {
+                    tr data-provider=(times.provider) {
+                        th scope="row" { (times.provider) }
+                        td class="number" { (words::grouped(i64::try_from(times.tenants).unwrap_or(i64::MAX))) }
+                        td class="number" { (words::count(i64::try_from(times.succeeded).unwrap_or(i64::MAX))) }
+                        td class="number" { (words::duration(times.p50_ms)) }
+                        td class="number" { (words::duration(times.p95_ms)) }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        p class="quiet" { "By the time to complete: from the password to the success, the user's own part included. Providers with at least " (LEAST_SUCCESSES) " successes." }
+        @if slowest.is_empty() { p { "No provider has that many in this time. Choose a longer one above." } }
+        @else { (layout::scroll("Slowest providers", &table)) }
+    }
 }

@@ -16,7 +16,7 @@ use crate::{
         tenant::{Tenant, TenantState},
     },
     ids::TenantId,
-    reporting::report::{GroupBy, GroupFigures},
+    reporting::{question::GroupBy, report::GroupFigures},
     storage::{PageRequest, operations::OperationFilter},
     usecases::{
         apps,
@@ -118,16 +118,20 @@ fn notes(tenant: &Tenant) -> Markup {
 /// From the password to the success, each part of what began.
 fn funnel(report: &Answered) -> Markup {
     let total = &report.total;
+    let (started, offered) = (
+        total.started.unwrap_or_default(),
+        total.offered.unwrap_or_default(),
+    );
     let steps = [
-        ("Started", "started", total.started, "accent"),
-        ("Offered", "offered", total.offered, "accent"),
+        ("Started", "started", started, "accent"),
+        ("Offered", "offered", offered, "accent"),
         ("Succeeded", "succeeded", total.succeeded, "succeeded"),
     ];
     // A second round is offered again: there may be more offers than journeys.
-    let widest = total.started.max(total.offered);
+    let widest = started.max(offered);
     html! {
         h2 id="funnel" { "From the password to the tokens" }
-        @if total.started == 0 && total.skipped == 0 {
+        @if started == 0 && total.skipped == 0 {
             p { "No sign-in in this time. Choose a longer one above; events come within seconds of a sign-in." }
         } @else {
             table {
@@ -141,7 +145,7 @@ fn funnel(report: &Answered) -> Markup {
         }
         dl class="figures" {
             div { dt { "Success rate" } dd data-figure="success-rate" { (words::percent(total.success_rate)) } }
-            div { dt { "Refused answers" } dd data-figure="failed" { (words::count(total.failed)) } }
+            div { dt { "Refused answers" } dd data-figure="failed" { (words::count_or_none(total.failed)) } }
             div { dt { "Abandoned" } dd data-figure="abandoned" { (words::count_or_none(total.abandoned)) } }
             div { dt { "No step-up asked" } dd data-figure="skipped" { (words::count(total.skipped)) } }
             div { dt { "Exempted" } dd data-figure="exempted" { (words::count(total.exempted)) } }
@@ -190,7 +194,8 @@ fn methods(report: &Answered) -> Markup {
 }
 
 fn top_reasons(mut reasons: Vec<GroupFigures>) -> Markup {
-    let refusals = |group: &GroupFigures| group.figures.failed + group.figures.refused_tokens;
+    let refusals =
+        |group: &GroupFigures| group.figures.failed.unwrap_or_default() + group.figures.refused_tokens;
     reasons.retain(|group| !group.group.is_empty() && refusals(group) > 0);
     reasons.sort_by_key(|group| Reverse(refusals(group)));
     let most = reasons.first().map(refusals).unwrap_or_default();
@@ -234,7 +239,7 @@ fn app_table(tenant: &Tenant, apps: &[App], figures: &[GroupFigures], range: Ran
                         th scope="row" { a href={ "/console/tenants/" (tenant.id) "/apps/" (app.id) } { (app.name) } }
                         td { @if let Some(client) = &app.client_id { code { (client) } } @else { "being made" } }
                         td class="number" { "version " (app.policy_version) }
-                        td class="number" { (words::count(figures.map_or(0, |figures| figures.started))) }
+                        td class="number" { (words::count(figures.and_then(|figures| figures.started).unwrap_or_default())) }
                         td class="number" { (words::percent(figures.and_then(|figures| figures.success_rate))) }
                         td class="number" { (words::duration(figures.and_then(|figures| figures.time_to_complete_p95_ms))) }
                     }

@@ -129,6 +129,7 @@ mod tests {
                 aws_call_limits: CallLimits::default(),
                 access: None,
                 allowed_provider_networks: Vec::new(),
+                revision: 1,
                 created_at: now,
                 updated_at: now,
             },

@@ -54,7 +54,7 @@ pub struct Rate {
     /// With a success.
     #[schema(minimum = 0)]
     pub succeeded: u64,
-    /// Otherwise.
+    /// Otherwise: refusals, and journeys that were not answered before their session ended.
     #[schema(minimum = 0)]
     pub failed: u64,
 }

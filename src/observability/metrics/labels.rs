@@ -4,16 +4,17 @@
 //! the two `tenant_…` families only, and only those that the configuration lists; cells are few and the operator's own.
 
 use super::families::{OTHER, Value};
+use crate::storage::step_up_events::ENDED;
 use serde::{Deserialize, de::value::StrDeserializer};
 use step_up::{assurance, event::EventType, reason::Reason};
 
 /// What stands for a value that is not there.
 pub const NONE: &str = "none";
 
-/// Type of a step-up event.
+/// Type of a step-up event, or what the first answers of journeys are counted as.
 pub fn outcome(kind: &str) -> Value {
     let read = EventType::deserialize(StrDeserializer::<serde::de::value::Error>::new(kind));
-    if read.is_ok() {
+    if read.is_ok() || kind == ENDED {
         kind.to_owned().into()
     } else {
         OTHER.into()
@@ -78,6 +79,7 @@ mod tests {
     #[test]
     fn what_is_on_a_list_is_itself() {
         assert_eq!(outcome("refused_tokens"), "refused_tokens");
+        assert_eq!(outcome("ended"), "ended");
         assert_eq!(method("liveID push"), "liveID push");
         assert_eq!(reason("code_rejected"), "code_rejected");
         assert_eq!(http_method("PATCH"), "PATCH");

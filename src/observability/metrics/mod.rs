@@ -106,7 +106,7 @@ families! {
     /// Events that could not be stored, by reason.
     events_put_aside: Counted ["cell", "reason"];
 
-    /// Events of step-ups, by type and method.
+    /// Events of step-ups, by type and method; `ended` are journeys that got their first answer.
     step_ups: Counted ["cell", "outcome", "method"];
     /// Refusals, by reason code.
     step_up_refusals: Counted ["cell", "reason"];

@@ -291,6 +291,14 @@ pub(super) const STATEMENTS: &[Statement] = &[
         ..EMPTY
     },
     Statement {
+        sid: "FindStacks",
+        document: Document::WorkerStacks,
+        why: "Tenants that the database knows nothing of are found by the tags of their stacks (`stepgate cell rebuild`); AWS lists all stacks or none.",
+        calls: &["cloudformation:DescribeStacks"],
+        resources: &["*"],
+        ..EMPTY
+    },
+    Statement {
         sid: "Looks",
         document: Document::WorkerStacks,
         why: "Neither can be limited to resources: AWS looks at no ARN for them.",

@@ -78,7 +78,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     Statement {
         sid: "Pools",
         document: Document::WorkerData,
-        why: "Pools and their app clients. A pool's id is Cognito's: every pool of the account is in reach, so give Stepgate an account of its own.",
+        why: "Pools and their app clients; before a pool is deleted, whether its users were exported. A pool's id is Cognito's: every pool of the account is in reach, so give Stepgate an account of its own.",
         calls: &[
             "cognito-idp:AddCustomAttributes",
             "cognito-idp:CreateUserPoolClient",
@@ -88,6 +88,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
             "cognito-idp:DescribeUserPoolClient",
             "cognito-idp:GetUserPoolMfaConfig",
             "cognito-idp:ListUserPoolClients",
+            "cognito-idp:ListUsers",
             "cognito-idp:SetUserPoolMfaConfig",
             "cognito-idp:UpdateUserPool",
             "cognito-idp:UpdateUserPoolClient",

@@ -145,20 +145,43 @@ fn block(text: &str, indent: usize, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provisioning::template;
+    use crate::provisioning::{
+        cell,
+        template::{self, Template},
+        wanted,
+    };
+    use std::collections::BTreeSet;
 
-    const GUARDED: [(&str, &str); 2] = [
-        ("UserPool", "AWS::Cognito::UserPool"),
-        ("RecordsTable", "AWS::DynamoDB::Table"),
-    ];
+    /// Both templates, with what is guarded of each.
+    fn templates() -> [(Template, &'static [&'static str]); 2] {
+        [
+            (template::tenant(), wanted::GUARDED),
+            (template::cell(), cell::GUARDED),
+        ]
+    }
+
+    /// Every resource of a template with its type.
+    fn resources(template: &str) -> Vec<(String, String)> {
+        let resources = block(template, 0, "Resources").unwrap();
+        let names = resources.lines().filter_map(|line| {
+            let name = line.strip_prefix("  ")?.strip_suffix(':')?;
+            (!name.starts_with(' ')).then_some(name)
+        });
+        names
+            .map(|name| {
+                let kind = type_of(&block(&resources, 2, name).unwrap()).unwrap();
+                (name.to_owned(), kind)
+            })
+            .collect()
+    }
 
     fn create_only(kind: &str) -> &'static [&'static str] {
         CREATE_ONLY.iter().find(|(known, _)| *known == kind).unwrap().1
     }
 
     /// The template with a property of a resource changed: another value, or one where there was none.
-    fn edited(resource: &str, property: &str) -> String {
-        let mut lines: Vec<String> = template::tenant().body.lines().map(str::to_owned).collect();
+    fn edited(body: &str, resource: &str, property: &str) -> String {
+        let mut lines: Vec<String> = body.lines().map(str::to_owned).collect();
         let from = lines
             .iter()
             .position(|line| *line == format!("  {resource}:"))
@@ -184,17 +207,31 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_of_each_create_only_property_of_what_is_guarded_is_refused() {
-        let in_force = template::tenant();
-        for (resource, kind) in GUARDED {
-            for property in create_only(kind) {
-                let edited = edited(resource, property);
-                assert_ne!(edited, in_force.body);
-                let lost = lost(&[resource], &in_force.body, &edited);
-                assert_eq!(lost, [format!("{resource}.{property}")], "{kind}");
-                // And the other way round: what is taken away is changed, too.
-                assert_eq!(super::lost(&[resource], &edited, &in_force.body), lost);
+    fn an_edit_of_each_create_only_property_of_each_resource_is_refused_where_it_is_guarded() {
+        for (template, guarded) in templates() {
+            let body = &template.body;
+            let mut edits = BTreeSet::new();
+            for (resource, kind) in resources(body) {
+                for property in create_only(&kind) {
+                    let edited = edited(body, &resource, property);
+                    assert_ne!(&edited, body);
+                    // Whatever is guarded, every type's list is tried on a resource of it.
+                    let found = lost(&[&resource], body, &edited);
+                    assert_eq!(found, [format!("{resource}.{property}")], "{kind}");
+                    // And the other way round: what is taken away is changed, too.
+                    assert_eq!(lost(&[&resource], &edited, body), found);
+                    if guarded.contains(&resource.as_str()) {
+                        assert_eq!(lost(guarded, body, &edited), found, "guarded");
+                        edits.insert(resource.clone());
+                    } else {
+                        assert!(
+                            lost(guarded, body, &edited).is_empty(),
+                            "{resource} is not guarded"
+                        );
+                    }
+                }
             }
+            assert_eq!(edits, guarded.iter().map(|one| (*one).to_owned()).collect());
         }
     }
 
@@ -253,7 +290,7 @@ mod tests {
 
     #[test]
     fn every_type_in_the_templates_is_known_and_what_is_kept_is_kept() {
-        for template in [template::tenant(), template::cell()] {
+        for (template, _) in templates() {
             let types = template
                 .body
                 .lines()
@@ -263,18 +300,20 @@ mod tests {
                 assert!(CREATE_ONLY.iter().any(|(known, _)| *known == kind), "{kind}");
             }
         }
-        let resources = block(&template::tenant().body, 0, "Resources").unwrap();
-        for (resource, _) in GUARDED {
-            let text = block(&resources, 2, resource).unwrap();
-            for (policy, value) in [
-                ("DeletionPolicy", "RetainExceptOnCreate"),
-                ("UpdateReplacePolicy", "Retain"),
-            ] {
-                assert_eq!(
-                    block(&text, 4, policy).unwrap().trim(),
-                    format!("{policy}: {value}"),
-                    "{resource}"
-                );
+        for (template, guarded) in templates() {
+            let resources = block(&template.body, 0, "Resources").unwrap();
+            for resource in guarded {
+                let text = block(&resources, 2, resource).unwrap();
+                for (policy, value) in [
+                    ("DeletionPolicy", "RetainExceptOnCreate"),
+                    ("UpdateReplacePolicy", "Retain"),
+                ] {
+                    assert_eq!(
+                        block(&text, 4, policy).unwrap().trim(),
+                        format!("{policy}: {value}"),
+                        "{resource}"
+                    );
+                }
             }
         }
     }

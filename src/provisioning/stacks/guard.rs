@@ -130,6 +130,7 @@ mod tests {
             outputs: BTreeMap::new(),
             tags: BTreeMap::new(),
             termination_protection: true,
+            last_changed: String::new(),
         };
         assert_eq!(
             refuse_create_only(&wanted(&template, "email"), &stack)

@@ -6,6 +6,7 @@ mod create_only;
 mod guard;
 mod pause;
 mod preview;
+mod tokens;
 
 pub use pause::jittered;
 pub use preview::Preview;
@@ -22,6 +23,7 @@ use create_only::refuse_template_losses;
 use guard::{refuse_create_only, refuse_losses};
 use pause::Pause;
 use std::{collections::BTreeMap, future::Future};
+use tokens::{change_token, fingerprint};
 
 /// Parameter that tells which template a stack runs.
 const DIGEST: &str = "TemplateDigest";
@@ -145,22 +147,16 @@ impl Stacks<'_> {
         stack: &Stack,
         watcher: &mut impl Watcher,
     ) -> Result<Ensured, EnsureError> {
-        refuse_create_only(wanted, stack)?;
-        if stack.parameters.get(DIGEST) != wanted.parameters.get(DIGEST) {
-            let in_force = self.client.template(&stack.id).await?;
-            refuse_template_losses(wanted, &in_force)?;
+        if let Some(refusal) = self.known_loss(wanted, stack).await? {
+            return Err(refusal.into());
         }
-        // The name tells what the change set is for, so that one left by a killed worker is found and used. The
-        // stack's own fingerprint is in it: the same change asked again after others is another change set.
-        let token = sha256_hex(&[
-            "change",
-            &wanted.name,
-            &fingerprint(wanted),
-            &format!("{:?}", stack.parameters),
-        ]);
+        let token = change_token(wanted, stack);
         let name = format!("stepgate-{}", &token[..32]);
+        // The name keeps it from being made twice. A token of its own each time: under one that was used, for a change
+        // set that is forgotten by now, CloudFormation would say that it is there.
+        let asked = self.ids.suffix(32);
         self.client
-            .create_change_set(&name, request(wanted, &token))
+            .create_change_set(&name, request(wanted, &asked))
             .await?;
         let change_set = self.computed(&wanted.name, &name, watcher).await?;
         match change_set.state {
@@ -188,6 +184,22 @@ impl Stacks<'_> {
                 Err(StepFailure::lasting("change_refused", message, None).into())
             }
         }
+    }
+
+    /// What the change would lose as far as can be told before CloudFormation is asked.
+    async fn known_loss(
+        &self,
+        wanted: &WantedStack<'_>,
+        stack: &Stack,
+    ) -> Result<Option<StepFailure>, StepError> {
+        if let Err(refusal) = refuse_create_only(wanted, stack) {
+            return Ok(Some(refusal));
+        }
+        if stack.parameters.get(DIGEST) == wanted.parameters.get(DIGEST) {
+            return Ok(None);
+        }
+        let in_force = self.client.template(&stack.id).await?;
+        Ok(refuse_template_losses(wanted, &in_force).err())
     }
 
     async fn execute(
@@ -302,7 +314,10 @@ impl Stacks<'_> {
         self.client.lift_termination_protection(&stack.id).await?;
         self.client
             // After a deletion that failed it is asked for anew.
-            .delete(&stack.id, &sha256_hex(&["delete", &stack.id, &stack.status_text]))
+            .delete(
+                &stack.id,
+                &sha256_hex(&["delete", &stack.id, &stack.status_text, &stack.last_changed]),
+            )
             .await?;
         match self.settled(&stack.id, watcher).await? {
             None => Ok(()),
@@ -335,13 +350,4 @@ fn is_as_wanted(stack: &Stack, wanted: &WantedStack<'_>) -> bool {
         .parameters
         .iter()
         .all(|(key, value)| stack.parameters.get(*key) == Some(value))
-}
-
-fn fingerprint(wanted: &WantedStack<'_>) -> String {
-    let texts: Vec<_> = wanted
-        .parameters
-        .iter()
-        .flat_map(|(key, value)| [*key, value.as_str()])
-        .collect();
-    sha256_hex(&texts)
 }

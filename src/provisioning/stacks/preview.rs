@@ -1,10 +1,6 @@
 //! What a change of a stack would do, without doing it.
 
-use super::{
-    Stacks, WantedStack, Watcher, fingerprint,
-    guard::{refuse_create_only, refuse_losses},
-    request,
-};
+use super::{Stacks, WantedStack, Watcher, fingerprint, guard::refuse_losses, request};
 use crate::{
     aws::cloudformation::{ChangeSetState, ResourceChange, Stack},
     provisioning::{
@@ -32,9 +28,10 @@ impl Watcher for Silent {
 }
 
 impl Stacks<'_> {
-    /// Has CloudFormation compute the change to what is wanted, and forgets the change set.
+    /// Has CloudFormation compute the change to what is wanted, and forgets the change set. What would be refused before
+    /// CloudFormation is asked is not asked of it here either.
     pub async fn preview(&self, wanted: &WantedStack<'_>, stack: &Stack) -> Result<Preview, StepError> {
-        if let Err(refusal) = refuse_create_only(wanted, stack) {
+        if let Some(refusal) = self.known_loss(wanted, stack).await? {
             return Ok(Preview {
                 changes: Vec::new(),
                 refusal: Some(refusal),

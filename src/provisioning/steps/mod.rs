@@ -17,6 +17,7 @@ mod remove_secrets;
 mod remove_stack;
 mod remove_users;
 mod settings_secret;
+mod sign_up;
 mod suspension;
 mod tenant_settings;
 mod tenant_stack;
@@ -35,7 +36,10 @@ use crate::domain::{
 /// Takes one step.
 pub async fn run(step: StepName, pass: &mut Pass<'_>) -> Result<Done, StepError> {
     match step {
-        StepName::Suspension => suspension::run(pass).await,
+        StepName::Suspension => {
+            let done = suspension::run(pass).await?;
+            sign_up::run(pass, done).await
+        }
         StepName::ConnectionChange => connection_change::run(pass).await,
         StepName::Exemptions => exemptions::run(pass).await,
         StepName::ProviderDiscovery => provider_discovery::run(pass).await,

@@ -1,12 +1,16 @@
 //! Deletes the user pool and the table of records of a tenant that is purged, or leaves both: the one without the other
-//! is of no use. They are deleted because the purge says so, and for no other reason.
+//! is of no use. They are deleted because the purge says so, and for no other reason; and only if they are the very users
+//! that were exported, unless it was said that nobody wants them.
 
 use super::super::{
     failure::{StepError, StepFailure},
     pass::{Done, Pass},
 };
 use super::removed;
-use crate::{aws::AwsError, domain::deletion::PoolFate};
+use crate::{
+    aws::AwsError,
+    domain::deletion::{PoolFate, UserSet},
+};
 
 pub(super) async fn run(pass: &mut Pass<'_>) -> Result<Done, StepError> {
     let retains = pass
@@ -25,6 +29,7 @@ pub(super) async fn run(pass: &mut Pass<'_>) -> Result<Done, StepError> {
                     removed(pass).user_pool = Some(PoolFate::Retained);
                     return Ok(Done::skipped(format!("user pool {pool_id} stays, as asked")));
                 }
+                refuse_unexported(pass, pool_id).await?;
                 pass.keep("the user pool is being deleted").await?;
                 unless_gone(cognito.lift_deletion_protection(pool_id).await)?;
                 cognito.delete_pool(pool_id).await?;
@@ -56,6 +61,48 @@ pub(super) async fn run(pass: &mut Pass<'_>) -> Result<Done, StepError> {
         },
         request_id,
     ))
+}
+
+/// Refuses while the pool holds others than the export had. Read to its end right before the pool is deleted, when its
+/// app clients are gone: Cognito's own count is an estimate, and says nothing of who they are.
+async fn refuse_unexported(pass: &Pass<'_>, pool_id: &str) -> Result<(), StepError> {
+    let deletion = pass.desired.purging.as_ref();
+    if deletion
+        .and_then(|deletion| deletion.purge)
+        .is_some_and(|purge| purge.without_export)
+    {
+        return Ok(());
+    }
+    let cognito = pass.context.aws.cognito(pass.region());
+    let mut present = UserSet::default();
+    let mut from = None;
+    loop {
+        let (users, next) = cognito.user_records(pool_id, from).await?;
+        for user in &users {
+            present.add(user.identity());
+        }
+        // Large pools take minutes: a worker that lost the tenant stops here.
+        pass.keep(&format!("{} users are compared with the export", present.users))
+            .await?;
+        match next {
+            Some(token) => from = Some(token),
+            None => break,
+        }
+    }
+    let export = deletion.and_then(|deletion| deletion.export.as_ref());
+    if present.users == 0 || export.is_some_and(|export| present.is_of(export)) {
+        return Ok(());
+    }
+    let exported = export.map_or(0, |export| export.users);
+    Err(StepFailure::lasting(
+        "users_not_exported",
+        format!(
+            "The user pool holds {} users, who are not the {exported} that were exported; none was deleted.",
+            present.users
+        ),
+        Some("Export the users again; the purge then goes on by itself."),
+    )
+    .into())
 }
 
 async fn remove_table(pass: &Pass<'_>, table: &str) -> Result<Option<String>, StepError> {

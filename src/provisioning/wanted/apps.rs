@@ -114,6 +114,7 @@ mod tests {
                 ..AppSettings::default()
             },
             client_id: None,
+            client_in_doubt: false,
             policy_version: 1,
             policy,
             exemptions: Vec::new(),

@@ -40,6 +40,9 @@ pub fn tags(desired: &Desired) -> Vec<(&'static str, String)> {
     tags
 }
 
+/// Resources of a tenant's stack that are never made anew or removed: they hold its users and what was kept of them.
+pub(in crate::provisioning) const GUARDED: &[&str] = &["UserPool", "RecordsTable"];
+
 /// The tenant's stack.
 pub fn stack<'a>(desired: &Desired, template: &'a Template, settings_secret_arn: &str) -> WantedStack<'a> {
     let cell = &desired.cell;
@@ -96,7 +99,7 @@ pub fn stack<'a>(desired: &Desired, template: &'a Template, settings_secret_arn:
         template,
         parameters,
         tags: tags(desired),
-        guarded: &["UserPool", "RecordsTable"],
+        guarded: GUARDED,
         create_only: &["TenantUlid", "SignInWith", "Sandbox"],
         failed_before: desired.observed.failed_stacks,
     }

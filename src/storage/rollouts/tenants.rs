@@ -270,30 +270,47 @@ pub async fn set(
 const BEFORE: TimeDelta = TimeDelta::days(1);
 
 /// Steps-up of the updated tenants, before and since. The minute of the update counts for neither.
-pub async fn health(db: &mut PgConnection, _scope: &OperatorScope, id: RolloutId) -> Result<Health> {
+///
+/// A journey that began and was never answered counts as a failure as soon as its session is over: a release whose page
+/// nobody can get past refuses nothing. Refusals count each, also those before a journey began.
+pub async fn health(
+    db: &mut PgConnection,
+    _scope: &OperatorScope,
+    id: RolloutId,
+    now: DateTime<Utc>,
+) -> Result<Health> {
     let row = sqlx::query!(
-        r#"SELECT coalesce(sum(m.events) FILTER (WHERE m.outcome = 'succeeded' AND m.slice < rt.started_at - interval '1 minute'), 0)::bigint AS "succeeded_before!",
-                  coalesce(sum(m.events) FILTER (WHERE m.outcome = 'failed' AND m.slice < rt.started_at - interval '1 minute'), 0)::bigint AS "failed_before!",
-                  coalesce(sum(m.events) FILTER (WHERE m.outcome = 'succeeded' AND m.slice >= rt.updated_at), 0)::bigint AS "succeeded_after!",
-                  coalesce(sum(m.events) FILTER (WHERE m.outcome = 'failed' AND m.slice >= rt.updated_at), 0)::bigint AS "failed_after!"
-           FROM rollout_tenants rt JOIN step_up_minutes m ON m.tenant_id = rt.tenant_id
-           WHERE rt.rollout_id = $1 AND rt.stage = 'updated' AND m.outcome IN ('succeeded', 'failed')
-             AND m.slice >= rt.started_at - make_interval(secs => $2)"#,
+        r#"SELECT coalesce(sum(m.events) FILTER (WHERE m.outcome = 'succeeded' AND m.is_before), 0)::bigint AS "succeeded_before!",
+                  coalesce(sum(m.events) FILTER (WHERE m.outcome = 'failed' AND m.is_before), 0)::bigint AS "failed_before!",
+                  coalesce(sum(m.unanswered) FILTER (WHERE m.is_before), 0)::bigint AS "unanswered_before!",
+                  coalesce(sum(m.events) FILTER (WHERE m.outcome = 'succeeded' AND m.is_after), 0)::bigint AS "succeeded_after!",
+                  coalesce(sum(m.events) FILTER (WHERE m.outcome = 'failed' AND m.is_after), 0)::bigint AS "failed_after!",
+                  coalesce(sum(m.unanswered) FILTER (WHERE m.is_after), 0)::bigint AS "unanswered_after!"
+           FROM (SELECT m.outcome, m.events,
+                        m.slice < rt.started_at - interval '1 minute' AS is_before, m.slice >= rt.updated_at AS is_after,
+                        CASE WHEN m.slice > $3::timestamptz
+                                 - make_interval(mins => coalesce((a.settings ->> 'session_validity_min')::integer, 15)) THEN 0
+                             WHEN m.outcome = 'started' THEN m.events
+                             WHEN m.outcome = 'ended' THEN -m.events ELSE 0 END AS unanswered
+                 FROM rollout_tenants rt JOIN step_up_minutes m ON m.tenant_id = rt.tenant_id
+                     LEFT JOIN apps a ON a.id = m.app_id
+                 WHERE rt.rollout_id = $1 AND rt.stage = 'updated' AND m.outcome IN ('succeeded', 'failed', 'started', 'ended')
+                   AND m.slice >= rt.started_at - make_interval(secs => $2)) AS m"#,
         id as RolloutId,
-        BEFORE.as_seconds_f64()
+        BEFORE.as_seconds_f64(),
+        now
     )
     .fetch_one(db)
     .await?;
     let count = |value: i64| u64::try_from(value).unwrap_or_default();
+    let rate = |succeeded, failed, unanswered: i64| Rate {
+        succeeded: count(succeeded),
+        // Answers to journeys whose beginning was not told can make it negative.
+        failed: count(failed) + count(unanswered),
+    };
     Ok(Health {
-        before: Rate {
-            succeeded: count(row.succeeded_before),
-            failed: count(row.failed_before),
-        },
-        after: Rate {
-            succeeded: count(row.succeeded_after),
-            failed: count(row.failed_after),
-        },
+        before: rate(row.succeeded_before, row.failed_before, row.unanswered_before),
+        after: rate(row.succeeded_after, row.failed_after, row.unanswered_after),
     })
 }
 

@@ -344,7 +344,7 @@ impl Look<'_> {
         Ok(Seen {
             wave,
             all,
-            health: tenants::health(tx, &self.scope, self.id).await?,
+            health: tenants::health(tx, &self.scope, self.id, self.context.clock.now()).await?,
             strays,
         })
     }

@@ -6,6 +6,7 @@
 //! database is away nothing is taken: the queue waits for two weeks.
 
 mod ingested;
+mod readers;
 
 use crate::{
     Context, Result,
@@ -14,11 +15,11 @@ use crate::{
     ids::TenantId,
     observability::metrics::metrics,
     reporting::batch::{self, EventRow, Rejected, Rejection},
-    storage::{self, step_up_events},
+    storage::{self, event_intake, step_up_events},
 };
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use std::{collections::BTreeMap, collections::HashMap, time::Duration};
-use tokio::task::JoinSet;
+use readers::Readers;
+use std::{collections::BTreeMap, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// How long SQS is asked to wait for a message, s.
@@ -28,24 +29,18 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// Readers of one cell's queue in one worker.
 const READERS: usize = 2;
 
+/// Bytes of what could not be stored that a row keeps.
+const MAX_ASIDE_BYTES: usize = 256 * 1024;
+
 /// Ingests until `stop`.
 pub async fn run(context: &Context, stop: CancellationToken) {
-    let mut readers: HashMap<String, JoinSet<()>> = HashMap::new();
+    let mut readers = Readers::new(READERS, stop.clone());
     while !stop.is_cancelled() {
         match cells(context).await {
-            Ok(cells) => {
-                for cell in cells {
-                    let Some(queue_url) = cell.event_queue_url.clone() else {
-                        continue;
-                    };
-                    let of_cell = readers.entry(queue_url.clone()).or_default();
-                    while of_cell.len() < READERS {
-                        let (context, stop) = (context.clone(), stop.clone());
-                        let (cell, queue_url) = (cell.clone(), queue_url.clone());
-                        of_cell.spawn(async move { read(&context, &cell, &queue_url, &stop).await });
-                    }
-                }
-            }
+            Ok(cells) => readers.keep(cells, |cell, queue_url, stop| {
+                let context = context.clone();
+                async move { read(&context, &cell, &queue_url, &stop).await }
+            }),
             Err(error) => tracing::warn!(%error, "the cells cannot be read at the moment"),
         }
         tokio::select! {
@@ -53,9 +48,7 @@ pub async fn run(context: &Context, stop: CancellationToken) {
             () = tokio::time::sleep(PAUSE) => {}
         }
     }
-    for mut of_cell in readers.into_values() {
-        while of_cell.join_next().await.is_some() {}
-    }
+    readers.end().await;
 }
 
 async fn cells(context: &Context) -> Result<Vec<Cell>> {
@@ -90,6 +83,8 @@ pub struct Taken {
     pub repeated: i64,
     /// Events, or whole messages, that were put aside.
     pub rejected: i64,
+    /// Time of the oldest event that could be stored.
+    pub oldest: Option<DateTime<Utc>>,
 }
 
 /// Takes up to ten messages in, waiting up to `wait_s` for the first.
@@ -100,12 +95,30 @@ pub async fn take_some(context: &Context, cell: &Cell, queue_url: &str, wait_s: 
     let messages = sqs.receive(queue_url, wait_s).await.map_err(unavailable)?;
     if messages.is_empty() {
         metrics().event_lag_seconds.set([cell.id.to_string().into()], 0.0);
+        note_lag(context, cell, Some(0.0)).await?;
         return Ok(Taken::default());
     }
     let taken = store(context, cell, &messages).await?;
+    let age_s = |at: DateTime<Utc>| (context.clock.now() - at).as_seconds_f64().max(0.0);
+    note_lag(context, cell, taken.oldest.map(age_s)).await?;
     let left = sqs.delete(queue_url, &messages).await.map_err(unavailable)?;
     tracing::debug!(cell = %cell.id, ?taken, left, "events taken in");
     Ok(taken)
+}
+
+/// Notes for everybody how far behind this is. Not in the transaction that stores: workers would wait for each other.
+async fn note_lag(context: &Context, cell: &Cell, lag_s: Option<f64>) -> Result<()> {
+    let Some(lag_s) = lag_s else { return Ok(()) };
+    let scope = OperatorScope::worker();
+    let intake = event_intake::Intake {
+        cell_id: cell.id,
+        looked_at: context.clock.now(),
+        lag_s,
+    };
+    let mut tx = context.db.begin(&scope).await?;
+    event_intake::note(&mut tx, &scope, &intake).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Stores what messages hold, in one transaction.
@@ -118,24 +131,30 @@ pub async fn store(context: &Context, cell: &Cell, messages: &[Message]) -> Resu
         messages: messages.len(),
         ..Taken::default()
     };
-    let (mut rows, mut rejected) = (Vec::new(), Vec::new());
+    let mut rejected = Vec::new();
     let oldest = kept_from.and_time(chrono::NaiveTime::MIN).and_utc();
+    // A message has events of one tenant.
+    let mut of_messages: Vec<(&Message, Vec<EventRow>)> = Vec::with_capacity(messages.len());
     for message in messages {
         let read = batch::read(&message.body, oldest, now);
-        rows.extend(read.rows);
+        of_messages.push((message, read.rows));
         rejected.extend(read.rejected);
     }
     let mut tx = context.db.begin(&scope).await?;
-    let tenants: Vec<TenantId> = rows.iter().map(|row: &EventRow| row.tenant_id).collect();
+    let rows = of_messages.iter().filter_map(|(_, rows)| rows.first());
+    let tenants: Vec<TenantId> = rows.map(|row| row.tenant_id).collect();
     let partners = step_up_events::partners_of(&mut tx, &scope, cell.id, &tenants).await?;
-    let mut known = Vec::with_capacity(rows.len());
-    for row in rows {
-        match partners.get(&row.tenant_id) {
-            Some(partner) => known.push((row, *partner)),
-            None => rejected.push(Rejected {
-                why: Rejection::UnknownTenant,
-                sample: format!("{} of {}", row.event_id, row.tenant_id),
-            }),
+    let mut known = Vec::new();
+    for (message, rows) in of_messages {
+        let Some(tenant_id) = rows.first().map(|row| row.tenant_id) else {
+            continue;
+        };
+        if let Some(partner) = partners.get(&tenant_id) {
+            known.extend(rows.into_iter().map(|row| (row, *partner)));
+        } else {
+            let bodies = batch::originals(&message.body, &rows);
+            let unknown = |body: String| Rejected::new(Rejection::UnknownTenant, &body);
+            rejected.extend(bodies.into_iter().map(unknown));
         }
     }
     let count = i64::try_from(known.len()).unwrap_or(i64::MAX);
@@ -144,7 +163,11 @@ pub async fn store(context: &Context, cell: &Cell, messages: &[Message]) -> Resu
     if count > 0 {
         stored = step_up_events::insert(&mut tx, &scope, known).await?;
     }
-    taken.stored = stored.iter().map(|stored| stored.count).sum();
+    let events = stored
+        .iter()
+        .filter(|stored| stored.kind != step_up_events::ENDED);
+    taken.stored = events.map(|stored| stored.count).sum();
+    taken.oldest = times.iter().min().copied();
     taken.repeated = count - taken.stored;
     let aside = put_aside(context, &mut tx, cell, rejected, now).await?;
     taken.rejected = aside.values().sum();
@@ -154,7 +177,7 @@ pub async fn store(context: &Context, cell: &Cell, messages: &[Message]) -> Resu
     Ok(taken)
 }
 
-/// One row a reason and call: a flood of rubbish must not become a flood of rows.
+/// One row a reason and call, of a bounded size: a flood of rubbish must not become a flood of rows.
 async fn put_aside(
     context: &Context,
     tx: &mut storage::Tx,
@@ -162,23 +185,37 @@ async fn put_aside(
     rejected: Vec<Rejected>,
     now: DateTime<Utc>,
 ) -> Result<BTreeMap<Rejection, i64>> {
-    let mut by_reason: BTreeMap<Rejection, (i64, String)> = BTreeMap::new();
-    for Rejected { why, sample } in rejected {
-        by_reason.entry(why).or_insert((0, sample)).0 += 1;
+    let mut by_reason: BTreeMap<Rejection, Vec<Rejected>> = BTreeMap::new();
+    for one in rejected {
+        by_reason.entry(one.why).or_default().push(one);
     }
     let mut all = BTreeMap::new();
-    for (why, (count, sample)) in by_reason {
+    for (why, rejected) in by_reason {
+        let count = i64::try_from(rejected.len()).unwrap_or(i64::MAX);
         tracing::warn!(cell = %cell.id, reason = why.as_str(), count, "events were put aside");
-        let row = step_up_events::Quarantined {
+        let row = event_intake::Quarantined {
             id: format!("qrt_{}", context.ids.ulid(now).to_string().to_ascii_lowercase()),
             reason: why.as_str(),
             count,
-            sample,
+            sample: rejected.first().map(Rejected::sample).unwrap_or_default(),
+            bodies: whole(rejected),
         };
-        step_up_events::quarantine(tx, &OperatorScope::worker(), cell.id, &row, now).await?;
+        event_intake::quarantine(tx, &OperatorScope::worker(), cell.id, &row, now).await?;
         all.insert(why, count);
     }
     Ok(all)
+}
+
+/// The first of them that together are no more than [`MAX_ASIDE_BYTES`]. None is cut: half an event is none.
+fn whole(rejected: Vec<Rejected>) -> Vec<String> {
+    let mut left_bytes = MAX_ASIDE_BYTES;
+    let bodies = rejected.into_iter().map(|one| one.body);
+    let fits = |body: &String| {
+        let left = left_bytes.checked_sub(body.len());
+        left_bytes = left.unwrap_or(left_bytes);
+        left.is_some()
+    };
+    bodies.filter(fits).collect()
 }
 
 /// The first day of which events are kept.

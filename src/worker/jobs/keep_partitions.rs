@@ -1,9 +1,14 @@
-//! Makes the partitions that events of the next days will need, and drops those whose days are over.
+//! Makes the partitions that events of the next days will need, and drops those whose days are over. What could
+//! not be stored is forgotten then too.
 //!
 //! Runs at start and every hour; a lock inside the database keeps two workers from making the same partition.
 
 use super::ingest_events::first_day;
-use crate::{Context, Result, domain::actor::OperatorScope, storage::step_up_events};
+use crate::{
+    Context, Result,
+    domain::actor::OperatorScope,
+    storage::{event_intake, step_up_events},
+};
 use chrono::TimeDelta;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -45,10 +50,15 @@ pub async fn keep(context: &Context) -> Result<(i32, i32)> {
     .await?;
     tx.commit().await?;
     let mut tx = context.db.begin(&scope).await?;
-    let dropped = step_up_events::drop_partitions(&mut tx, &scope, first_day(context, now)).await?;
+    let first_day = first_day(context, now);
+    let dropped = step_up_events::drop_partitions(&mut tx, &scope, first_day).await?;
     tx.commit().await?;
-    if made + dropped > 0 {
-        tracing::info!(made, dropped, "partitions of events kept");
+    let mut tx = context.db.begin(&scope).await?;
+    let begin = first_day.and_time(chrono::NaiveTime::MIN).and_utc();
+    let forgotten = event_intake::forget_quarantined(&mut tx, &scope, begin).await?;
+    tx.commit().await?;
+    if made + dropped > 0 || forgotten > 0 {
+        tracing::info!(made, dropped, forgotten, "partitions of events kept");
     }
     Ok((made, dropped))
 }

@@ -9,6 +9,7 @@ pub mod ingest_events;
 pub mod keep_partitions;
 pub mod measure_backlog;
 pub mod reconcile_tenants;
+pub mod remove_surplus_clients;
 pub mod seal_audit_log;
 pub mod sweep_idempotency_keys;
 pub mod sweep_reservations;

@@ -235,11 +235,9 @@ async fn tenant_for(acme: &Caller, operation_id: &str) -> String {
 
 pub(super) async fn call(caller: &Caller, method: &Method, path: &str, body: Option<&Value>) -> Answer {
     let mut request = caller.request(method.clone(), path);
-    let policy = path.trim_end_matches(":rollback");
-    let versioned = policy.ends_with("/policy") && (*method == Method::PUT || policy != path)
-        || policy.ends_with("/alarms") && *method == Method::PUT;
-    if *method == Method::PATCH || versioned {
-        let current = caller.get(policy).await.headers.get("etag").cloned();
+    let read = path.trim_end_matches(":rollback");
+    if matches!(*method, Method::PATCH | Method::PUT) || read != path {
+        let current = caller.get(read).await.headers.get("etag").cloned();
         request = request.header("if-match", current.unwrap_or_else(|| "\"1\"".parse().unwrap()));
     }
     send(match body {

@@ -286,6 +286,7 @@ async fn query_parameters_that_are_not_acceptable() {
         "/v1/tenants".to_owned(),
         "/v1/operations".to_owned(),
         format!("/v1/tenants/{tenant_id}/apps"),
+        format!("/v1/tenants/{tenant_id}/users/f3b5a1c2-7d4e-4f60-9a1b-2c3d4e5f6071/links"),
     ] {
         for (query, pointer) in [
             ("limit=0", "limit"),

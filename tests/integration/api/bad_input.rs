@@ -41,6 +41,9 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
     acme.put(&second, 1, examples::policy()).await.expect(202);
     let changed_id = acme.tenant("changed").await["id"].as_str().unwrap().to_owned();
     changed_before(app, &changed_id).await;
+    // Of their own: the changes of a tenant are under its generation, which every other one raises.
+    let connected = acme.tenant("connected").await["id"].as_str().unwrap().to_owned();
+    let equipped = acme.tenant("equipped").await["id"].as_str().unwrap().to_owned();
     let webhook = acme.post("/v1/webhooks", examples::webhook()).await.expect(201);
     let webhook = format!("/v1/webhooks/{}", webhook["id"].as_str().unwrap());
     let rollback = Endpoint {
@@ -185,7 +188,7 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
         endpoint(
             &acme,
             Method::PUT,
-            format!("/v1/tenants/{tenant_id}/blockid"),
+            format!("/v1/tenants/{connected}/blockid"),
             examples::connection("other-secret"),
             small,
         ),
@@ -307,7 +310,7 @@ pub(super) async fn endpoints(app: &TestApp) -> Vec<Endpoint> {
         endpoint(
             &acme,
             Method::PUT,
-            format!("/v1/tenants/{tenant_id}/blockid/methods"),
+            format!("/v1/tenants/{equipped}/blockid/methods"),
             json!({"extra_methods": []}),
             small,
         ),

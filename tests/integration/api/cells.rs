@@ -43,6 +43,53 @@ async fn operators_and_auditors_see_the_cells() {
 }
 
 #[tokio::test]
+async fn cells_are_listed_in_pages() {
+    let app = TestApp::start_without_cell().await;
+    let mut made = Vec::new();
+    for region in ["eu-central-1", "us-east-1", "ap-south-1"] {
+        made.push(json!(app.add_cell(region).await.id));
+        app.clock.advance(chrono::TimeDelta::seconds(1));
+    }
+    let first = app.operator().get("/v1/cells?limit=2").await.expect(200);
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let rest = app
+        .operator()
+        .get(&format!("/v1/cells?limit=2&cursor={cursor}"))
+        .await;
+    let rest = rest.expect(200);
+    let ids = |page: &serde_json::Value| -> Vec<serde_json::Value> {
+        let items = page["items"].as_array().unwrap();
+        items.iter().map(|cell| cell["id"].clone()).collect()
+    };
+    assert_eq!(
+        (ids(&first), ids(&rest)),
+        (made[..2].to_vec(), made[2..].to_vec())
+    );
+    assert_eq!(rest["next_cursor"], json!(null));
+    app.operator()
+        .get("/v1/cells?limit=0")
+        .await
+        .problem(400, "invalid_query");
+}
+
+#[tokio::test]
+async fn what_cell_apply_registers_leaves_the_etag_as_it_is() {
+    let app = TestApp::start_without_cell().await;
+    let cell = app.add_cell("eu-central-1").await;
+    let path = format!("/v1/cells/{}", cell.id);
+    let read = app.operator().get(&path).await;
+    assert_eq!(read.header("etag"), "\"1\"");
+    app.clock.advance(chrono::TimeDelta::seconds(1));
+    // Again, by the command that an operator runs for every release.
+    assert_eq!(app.add_cell("eu-central-1").await.id, cell.id);
+    let applied = app.operator().get(&path).await;
+    assert_eq!(applied.header("etag"), "\"1\"");
+    assert_ne!(applied.expect(200)["updated_at"], read.expect(200)["updated_at"]);
+    let closed = app.operator().patch(&path, json!({"state": "closed"})).await;
+    assert_eq!(closed.header("etag"), "\"2\"");
+}
+
+#[tokio::test]
 async fn a_tenant_goes_to_the_cell_asked_for_or_to_the_emptiest() {
     let app = TestApp::start_without_cell().await;
     let acme = app.partner("acme").await;
@@ -107,12 +154,8 @@ async fn a_full_cell_says_which_quota_is_spent_and_takes_tenants_again_when_it_w
     let cell = app.add_cell("eu-central-1").await.id.to_string();
     let path = format!("/v1/cells/{cell}");
     let operator = app.operator();
-    let quotas = async |quotas: serde_json::Value| {
-        operator
-            .call(reqwest::Method::PATCH, &path, Some(json!({"quotas": quotas})))
-            .await
-            .expect(200)
-    };
+    let quotas =
+        async |quotas: serde_json::Value| operator.patch(&path, json!({"quotas": quotas})).await.expect(200);
     // Room for two: a role of the forwarder's, and two a tenant.
     let changed = quotas(json!({"roles": 6})).await;
     assert_eq!(changed["head_room"]["free_tenants"], 2, "{changed}");
@@ -154,11 +197,7 @@ async fn a_full_cell_says_which_quota_is_spent_and_takes_tenants_again_when_it_w
     );
     acme.post("/v1/tenants", tenant("three")).await.expect(202);
     operator
-        .call(
-            reqwest::Method::PATCH,
-            &path,
-            Some(json!({"quotas": {"roles": 1_000_001}})),
-        )
+        .patch(&path, json!({"quotas": {"roles": 1_000_001}}))
         .await
         .problem(422, "validation_failed")
         .names("/quotas/roles", "out_of_range");
@@ -169,9 +208,9 @@ async fn the_last_place_is_given_away_once() {
     let app = TestApp::start_without_cell().await;
     let acme = app.partner("acme").await;
     let cell = app.add_cell("eu-central-1").await.id.to_string();
-    let quotas = Some(json!({"quotas": {"user_pools": 3}}));
+    let quotas = json!({"quotas": {"user_pools": 3}});
     app.operator()
-        .call(reqwest::Method::PATCH, &format!("/v1/cells/{cell}"), quotas)
+        .patch(&format!("/v1/cells/{cell}"), quotas)
         .await
         .expect(200);
     let names: Vec<String> = (0..8).map(|index| format!("tenant {index}")).collect();
@@ -201,7 +240,7 @@ async fn a_closed_cell_keeps_its_tenants_and_an_unfinished_one_is_completed_ther
     let close = async |state: &str| {
         let path = format!("/v1/cells/{cell}");
         app.operator()
-            .call(reqwest::Method::PATCH, &path, Some(json!({"state": state})))
+            .patch(&path, json!({"state": state}))
             .await
             .expect(200)
     };
@@ -239,19 +278,19 @@ async fn an_operator_tells_how_often_aws_may_be_called() {
     let cell = app.add_cell("eu-central-1").await.id.to_string();
     let path = format!("/v1/cells/{cell}");
     let operator = app.operator();
-    let patch = async |limits: serde_json::Value| {
+    let limit = async |limits: serde_json::Value| {
         let body = json!({ "aws_call_limits": limits });
-        operator.call(reqwest::Method::PATCH, &path, Some(body)).await
+        operator.patch(&path, body).await
     };
     let raised = json!({"cognito-idp:UserPoolUpdate": 30.0, "cloudformation:Describe": 0.5});
-    let changed = patch(raised.clone()).await.expect(200);
+    let changed = limit(raised.clone()).await.expect(200);
     assert_eq!(changed["aws_call_limits"], raised);
     assert_eq!(operator.get(&path).await.expect(200)["aws_call_limits"], raised);
     // The same again is no change; what is absent in the next is AWS's default again.
-    patch(raised.clone()).await.expect(200);
+    limit(raised.clone()).await.expect(200);
     let replaced = json!({"lambda:GetFunction": 200.0});
     assert_eq!(
-        patch(replaced.clone()).await.expect(200)["aws_call_limits"],
+        limit(replaced.clone()).await.expect(200)["aws_call_limits"],
         replaced
     );
     let entries: Vec<serde_json::Value> =
@@ -266,13 +305,13 @@ async fn an_operator_tells_how_often_aws_may_be_called() {
         "{entries:?}"
     );
 
-    let refused = patch(json!({"cognito-idp:Everything": 5, "lambda:GetFunction": 5})).await;
+    let refused = limit(json!({"cognito-idp:Everything": 5, "lambda:GetFunction": 5})).await;
     let refused = refused.problem(422, "validation_failed");
     let detail = refused.body["errors"][0]["detail"].as_str().unwrap();
     assert!(detail.contains("`cognito-idp:UserPoolRead`"), "{detail}");
     refused.names("/aws_call_limits/cognito-idp:Everything", "unknown");
     for rate in [json!(0), json!(-3), json!(0.1), json!(100_001)] {
-        patch(json!({ "lambda:GetFunction": rate }))
+        limit(json!({ "lambda:GetFunction": rate }))
             .await
             .problem(422, "validation_failed")
             .names("/aws_call_limits/lambda:GetFunction", "out_of_range");
@@ -282,7 +321,7 @@ async fn an_operator_tells_how_often_aws_may_be_called() {
         json!({"lambda:GetFunction": "many"}),
         json!(7),
     ] {
-        patch(nonsense).await.problem(422, "validation_failed");
+        limit(nonsense).await.problem(422, "validation_failed");
     }
     assert_eq!(operator.get(&path).await.expect(200)["aws_call_limits"], replaced);
 }

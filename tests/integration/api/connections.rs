@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 async fn put(partner: &Partner, path: &str, body: &Value) -> crate::support::Answer {
-    partner.call(Method::PUT, path, Some(body.clone())).await
+    partner.change(Method::PUT, path, body.clone()).await
 }
 
 async fn tenant(app: &TestApp) -> (Partner, String) {

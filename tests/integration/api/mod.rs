@@ -27,6 +27,7 @@ mod pilots;
 mod policies;
 mod policy_checks;
 mod policy_versions;
+mod revisions;
 pub(crate) mod rollouts;
 mod service;
 mod stored_queries;

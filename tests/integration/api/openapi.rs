@@ -46,6 +46,9 @@ async fn every_operation_is_described_and_references_resolve() {
                     parameter["name"]
                 );
             }
+            if matches!(method.as_str(), "put" | "patch") {
+                changes_what_was_read(&name, item, operation);
+            }
             let schemes = operation["security"].as_array().map(Vec::len);
             assert_eq!(schemes, Some(usize::from(path.starts_with("/v1/"))), "{name}");
             assert!(
@@ -105,6 +108,62 @@ async fn every_operation_is_described_and_references_resolve() {
         let pointer = reference.strip_prefix('#').expect("a reference to elsewhere");
         assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
     }
+}
+
+/// Every update is under `If-Match`, and the reading of the same tells what to send there.
+fn changes_what_was_read(name: &str, item: &Value, operation: &Value) {
+    let parameters = operation["parameters"].as_array().unwrap();
+    assert!(
+        parameters
+            .iter()
+            .any(|one| one["name"] == "If-Match" && one["required"] == true),
+        "{name} takes no If-Match"
+    );
+    for status in ["412", "428"] {
+        assert!(
+            operation["responses"][status].is_object(),
+            "{name} lacks {status}"
+        );
+    }
+    assert!(
+        item["get"]["responses"]["200"]["headers"]["ETag"].is_object(),
+        "what {name} changes is shown without an ETag"
+    );
+}
+
+/// Lists that cannot grow: the kinds of problems are the service's own, methods are at most the shipped ones and 16.
+const WITHOUT_PAGES: [&str; 2] = ["/problems", "/v1/tenants/{tenant_id}/blockid/methods"];
+
+#[tokio::test]
+async fn every_list_that_can_grow_has_pages() {
+    let app = TestApp::start().await;
+    let document = app.anybody().get("/openapi.json").await.expect(200);
+    let (mut paged, mut without) = (0, Vec::new());
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let Some(reference) =
+            item["get"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].as_str()
+        else {
+            continue;
+        };
+        let schema = document.pointer(&reference[1..]).unwrap();
+        if schema["properties"]["items"].is_null() {
+            continue;
+        }
+        if schema["properties"]["next_cursor"].is_null() {
+            without.push(path.as_str());
+            continue;
+        }
+        let parameters = item["get"]["parameters"].as_array().unwrap();
+        for wanted in ["limit", "cursor"] {
+            assert!(
+                parameters.iter().any(|one| one["name"] == wanted),
+                "{path} takes no {wanted}"
+            );
+        }
+        paged += 1;
+    }
+    assert_eq!(without, WITHOUT_PAGES);
+    assert!(paged > 10, "only {paged} lists were found");
 }
 
 fn collect_references(value: &Value, found: &mut Vec<String>) {

@@ -35,12 +35,17 @@ async fn an_operation_shows_steps_and_outcome() {
             .await
             .unwrap()
     };
+    let tries = json!([
+        {"number": 1, "started_at": "2026-01-05T10:00:02Z", "finished_at": "2026-01-05T10:00:03.5Z",
+         "error": "AWS did not answer.", "aws_request_id": "req-0"},
+        {"number": 2, "started_at": "2026-01-05T10:00:05Z"},
+    ]);
     run(format!(
         "UPDATE operations SET state = 'running', started_at = '2026-01-05T10:00:01Z';
          DELETE FROM operation_steps;
-         INSERT INTO operation_steps (operation_id, position, name, state, attempts, detail, aws_request_id, started_at)
-         VALUES ('{id}', 1, 'second', 'pending', 0, NULL, NULL, NULL),
-                ('{id}', 0, 'first', 'running', 2, 'CREATE_IN_PROGRESS', 'req-1', '2026-01-05T10:00:02Z')"
+         INSERT INTO operation_steps (operation_id, position, name, state, attempts, detail, aws_request_id, started_at, tries)
+         VALUES ('{id}', 1, 'second', 'pending', 0, NULL, NULL, NULL, '[]'),
+                ('{id}', 0, 'first', 'running', 2, 'CREATE_IN_PROGRESS', 'req-1', '2026-01-05T10:00:02Z', $${tries}$$)"
     ))
     .await;
     let running = acme.get(&path).await.expect(200);
@@ -50,9 +55,15 @@ async fn an_operation_shows_steps_and_outcome() {
         json!([
             {"name": "first", "state": "running", "attempts": 2, "detail": "CREATE_IN_PROGRESS", "error": null,
              "aws_request_id": "req-1", "started_at": "2026-01-05T10:00:02Z", "finished_at": null,
-              "duration_ms": null},
+              "duration_ms": null, "tries": [
+                {"number": 1, "started_at": "2026-01-05T10:00:02Z", "finished_at": "2026-01-05T10:00:03.500Z",
+                 "duration_ms": 1500, "error": "AWS did not answer.", "aws_request_id": "req-0"},
+                {"number": 2, "started_at": "2026-01-05T10:00:05Z", "finished_at": null, "duration_ms": null,
+                 "error": null, "aws_request_id": null},
+             ]},
             {"name": "second", "state": "pending", "attempts": 0, "detail": null, "error": null,
-             "aws_request_id": null, "started_at": null, "finished_at": null, "duration_ms": null},
+             "aws_request_id": null, "started_at": null, "finished_at": null, "duration_ms": null,
+             "tries": []},
         ])
     );
     run("UPDATE operations SET state = 'failed', finished_at = '2026-01-05T10:00:09Z',

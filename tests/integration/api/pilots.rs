@@ -164,7 +164,7 @@ async fn own_methods_are_validated_and_audited() {
     let tenant_id = provisioned(&app, &acme).await;
     let path = format!("/v1/tenants/{tenant_id}/blockid/methods");
     let put = async |extra: Value| {
-        acme.call(reqwest::Method::PUT, &path, Some(json!({"extra_methods": extra})))
+        acme.change(reqwest::Method::PUT, &path, json!({"extra_methods": extra}))
             .await
     };
     let fido2 = json!({"acr": "fido2", "label": "Passkey", "max_aal": 3, "phishing_resistant": true});

@@ -134,6 +134,29 @@ async fn a_rollout_shares_tenants_out_to_a_canary_and_waves_sandboxes_first() {
     let releases = format!("/v1/cells/{}/releases", fleet.cell);
     let releases = fleet.app.operator().get(&releases).await.expect(200);
     assert_eq!(releases["items"][0]["name"], "1-new");
+    assert_eq!(releases["next_cursor"], Value::Null);
+}
+
+#[tokio::test]
+async fn releases_are_listed_in_pages_newest_first() {
+    let fleet = Fleet::of(&[]).await;
+    for name in ["1-first", "2-second", "3-third"] {
+        register(&fleet.app, &fleet.cell, name).await;
+    }
+    let path = format!("/v1/cells/{}/releases?limit=2", fleet.cell);
+    let first = fleet.app.operator().get(&path).await.expect(200);
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let rest = fleet.app.operator().get(&format!("{path}&cursor={cursor}")).await;
+    let rest = rest.expect(200);
+    let names = |page: &Value| -> Vec<Value> {
+        let items = page["items"].as_array().unwrap();
+        items.iter().map(|release| release["name"].clone()).collect()
+    };
+    assert_eq!(names(&first), ["3-third", "2-second"]);
+    assert_eq!(
+        (names(&rest), &rest["next_cursor"]),
+        (vec![json!("1-first")], &Value::Null)
+    );
 }
 
 #[tokio::test]

@@ -201,11 +201,15 @@ async fn what_others_wrote_is_text_on_every_page() {
         .execute(&stage.app.owner)
         .await
         .unwrap();
-    sqlx::query("UPDATE operation_steps SET detail = $1, error = $1, state = 'failed', aws_request_id = $1")
-        .bind(evil)
-        .execute(&stage.app.owner)
-        .await
-        .unwrap();
+    sqlx::query(
+        "UPDATE operation_steps SET detail = $1, error = $1, state = 'failed', aws_request_id = $1,
+                tries = jsonb_build_array(jsonb_build_object('number', 1, 'started_at', now()),
+                    jsonb_build_object('number', 2, 'started_at', now(), 'error', $1, 'aws_request_id', $1))",
+    )
+    .bind(evil)
+    .execute(&stage.app.owner)
+    .await
+    .unwrap();
     sqlx::query("UPDATE policy_versions SET author = $1")
         .bind(evil)
         .execute(&stage.app.owner)

@@ -153,10 +153,62 @@ async fn every_key_figure_is_the_apis() {
         .text
         .matches(&format!("data-tenant=\"{}\"", rig.tenant))
         .count();
-    assert_eq!(ranked, 2, "busiest and slowest");
+    assert_eq!(ranked, 1, "among the busiest");
+    assert!(
+        !overview.text.contains("data-provider"),
+        "of eleven successes nothing is said"
+    );
+    // The queue was read until it was empty.
+    assert_eq!(overview.figure("event-lag").as_deref(), Some("0"));
     // Of what is counted by condition, one tenant waits for its worker.
     assert_eq!(overview.figure("tenants-changing").as_deref(), Some("1"));
     assert_eq!(overview.figure("tenants-ready").as_deref(), Some("0"));
+}
+
+#[tokio::test]
+async fn providers_are_ranked_once_each_and_with_enough_successes_only() {
+    let (rig, mut browser) = stage().await;
+    // Two tenants of one provider with a dozen successes each, and one of another with a single slow one.
+    let mut tenants = vec![rig.tenant.clone()];
+    for name in ["branch", "slow"] {
+        tenants.push(text(&rig.acme.tenant(name).await["id"]));
+    }
+    for (tenant, provider) in tenants.iter().zip(["a.example", "a.example", "b.example"]) {
+        sqlx::query("UPDATE tenants SET blockid_tenant_dns = $2 WHERE id = $1")
+            .bind(tenant)
+            .bind(provider)
+            .execute(&rig.app.owner)
+            .await
+            .unwrap();
+    }
+    let mut bodies = Vec::new();
+    for (tenant, successes, took_s) in [(&tenants[0], 12, 5), (&tenants[1], 12, 5), (&tenants[2], 1, 300)] {
+        let mut events = Vec::new();
+        for number in 0..successes {
+            let began = rig.now() - TimeDelta::minutes(30 + number);
+            let journey = rig.journey(began);
+            for (kind, round, at) in [
+                ("started", None, began),
+                ("succeeded", Some(1), began + TimeDelta::seconds(took_s)),
+            ] {
+                let mut event = rig.event(kind, &journey, round, at);
+                event["tenant_id"] = json!(tenant);
+                events.push(event);
+            }
+        }
+        bodies.push(json!({"stepgate_batch": 1, "tenant_id": tenant, "events": events}).to_string());
+    }
+    rig.send(bodies).await;
+    assert_eq!(rig.ingest().await.rejected, 0);
+    let overview = browser.open("/console").await;
+    let rows: Vec<&str> = overview.text.split("<tr data-provider=").skip(1).collect();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    let row = rows[0].split("</tr>").next().unwrap();
+    assert!(row.starts_with("\"a.example\""), "{row}");
+    assert!(
+        row.contains("<data value=\"24\">"),
+        "both tenants' together: {row}"
+    );
 }
 
 #[tokio::test]

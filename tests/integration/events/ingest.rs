@@ -161,6 +161,67 @@ async fn what_cannot_be_stored_is_put_aside_and_blocks_nothing() {
         ]
     );
     assert_eq!(rig.ingest().await.messages, 0, "nothing comes again");
+
+    // Events are kept whole: those of a tenant whose row comes back later can be had again.
+    let bodies: Vec<String> =
+        sqlx::query_scalar("SELECT unnest(bodies) FROM quarantined_events WHERE reason = 'unknown_tenant'")
+            .fetch_all(&rig.app.owner)
+            .await
+            .unwrap();
+    let bodies: Vec<Value> = bodies
+        .iter()
+        .map(|body| serde_json::from_str(body).unwrap())
+        .collect();
+    assert_eq!(bodies, foreign["events"].as_array().unwrap().as_slice());
+    // As many as a row may hold, and all are counted.
+    let large: Vec<String> = (0..3)
+        .map(|index| format!("{index}{}", "x".repeat(100_000)))
+        .collect();
+    rig.send(large.clone()).await;
+    assert_eq!(rig.ingest().await.rejected, 3);
+    let (count, kept): (i64, i64) = sqlx::query_as(
+        "SELECT sum(count)::bigint, sum(cardinality(bodies))::bigint FROM quarantined_events WHERE sample ~ '^[0-2]x'",
+    )
+    .fetch_one(&rig.app.owner)
+    .await
+    .unwrap();
+    assert!(count == 3 && (2..=3).contains(&kept), "{kept} of {count}");
+    let widest: i64 = rig
+        .sum("SELECT max((SELECT sum(length(b)) FROM unnest(bodies) AS b))::bigint FROM quarantined_events")
+        .await;
+    assert!(widest <= 256 * 1024, "{widest} bytes in a row");
+
+    // They are forgotten with the events of their days.
+    rig.app.clock.advance(TimeDelta::days(32));
+    keep_partitions::keep(&rig.app.context).await.unwrap();
+    assert_eq!(rig.sum("SELECT count(*) FROM quarantined_events").await, 0);
+}
+
+#[tokio::test]
+async fn how_far_behind_a_cell_is_read_is_known() {
+    let rig = Rig::start().await;
+    let lag = async || {
+        let lag: (f64, chrono::DateTime<chrono::Utc>) =
+            sqlx::query_as("SELECT lag_s, looked_at FROM event_intake")
+                .fetch_one(&rig.app.owner)
+                .await
+                .unwrap();
+        lag
+    };
+    rig.ingest().await;
+    assert_eq!(lag().await, (0.0, rig.now()));
+    // Sent when nobody read, and read ten minutes later.
+    let began = rig.now();
+    rig.send([rig.body(&[rig.event("started", &rig.journey(began), None, began)])])
+        .await;
+    rig.app.clock.advance(TimeDelta::minutes(10));
+    ingest_events::take_some(&rig.app.context, &rig.cell, &rig.queue_url, 1)
+        .await
+        .unwrap();
+    assert_eq!(lag().await, (600.0, rig.now()));
+    rig.app.clock.advance(TimeDelta::minutes(1));
+    rig.ingest().await;
+    assert_eq!(lag().await, (0.0, rig.now()));
 }
 
 #[tokio::test]
@@ -204,6 +265,11 @@ async fn partitions_come_and_go_with_the_days() {
         .await;
     assert_eq!(rig.ingest().await.stored, 1);
     assert_eq!(keep_partitions::keep(&rig.app.context).await.unwrap(), (0, 0));
+    // Plans over the catalog change with its statistics.
+    sqlx::query("VACUUM ANALYZE")
+        .execute(&rig.app.owner)
+        .await
+        .unwrap();
     rig.app.clock.advance(TimeDelta::days(3));
     // Three tables, three days.
     assert_eq!(keep_partitions::keep(&rig.app.context).await.unwrap(), (9, 9));

@@ -4,6 +4,7 @@ mod alarms;
 mod console;
 mod ingest;
 mod load;
+mod outage;
 mod path;
 mod reports;
 pub(crate) mod rig;

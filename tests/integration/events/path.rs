@@ -7,7 +7,8 @@ use std::{collections::BTreeSet, time::Duration};
 /// Looks at the API before another sign-in.
 const LOOKS: u32 = 40;
 
-/// Sign-ins before giving up: the emulator delivers log lines once, and not again where that failed.
+/// Sign-ins before giving up: the emulator invokes the forwarder once for each log line, and not again where that failed,
+/// as Lambda would. [`super::outage`] forgives nothing: there the lines that never came to the forwarder come again.
 const SIGN_INS: u32 = 4;
 
 #[test]

@@ -121,12 +121,137 @@ async fn a_report_tells_what_became_of_every_journey() {
         .unwrap()
         .clone();
     assert_eq!((&row["failed"], &row["abandoned"]), (&json!(8), &Value::Null));
-    let only_sms = rig
-        .acme
-        .get(&format!("{path}?method=otp%20sms"))
-        .await
-        .expect(200);
-    assert_eq!(only_sms["total"]["succeeded"], 3);
+    assert_eq!(by_reason["total"]["abandoned"], 4, "together they have no split");
+}
+
+#[tokio::test]
+async fn of_one_method_or_reason_it_is_not_told_what_became_of_journeys() {
+    let rig = Rig::start().await;
+    some_traffic(&rig).await;
+    // A policy of a single method names it at the beginning already.
+    let began = rig.now() - TimeDelta::hours(1);
+    let mut named = rig.event("started", &rig.journey(began), None, began);
+    named["method"] = json!("otp");
+    rig.send([rig.body(&[named])]).await;
+    assert_eq!(rig.ingest().await.stored, 1);
+    let path = format!("/v1/tenants/{}/metrics/step-up", rig.tenant);
+    for (query, figure, count) in [
+        ("method=otp", "succeeded", 9),
+        ("method=otp%20sms", "succeeded", 3),
+        ("method=otp&group_by=app", "succeeded", 9),
+        ("reason=state_mismatch", "failed", 8),
+        ("reason=state_mismatch", "succeeded", 0),
+        ("reason=state_mismatch&group_by=policy_version", "failed", 8),
+    ] {
+        let report = rig.acme.get(&format!("{path}?{query}")).await.expect(200);
+        let parts = [&report["rows"], &report["groups"]];
+        let parts = parts.into_iter().flat_map(|part| part.as_array().unwrap());
+        for part in parts.chain([&report["total"]]) {
+            for unknown in ["started", "offered", "abandoned", "success_rate"] {
+                assert_eq!(part[unknown], Value::Null, "{unknown} with {query}: {part}");
+            }
+        }
+        assert_eq!(report["total"][figure], count, "{query}");
+        // A refusal names no method.
+        assert_eq!(
+            report["total"]["failed"].is_null(),
+            query.starts_with("method"),
+            "{query}"
+        );
+    }
+    let csv = send(
+        rig.acme
+            .request(Method::GET, &format!("{path}?method=otp"))
+            .header("accept", "text/csv"),
+    )
+    .await;
+    let line = csv
+        .text
+        .lines()
+        .find(|line| line.contains(",9,"))
+        .unwrap_or_default();
+    assert!(
+        line.starts_with("2026-01-05T08:00:00Z,\"\",,,9,,,"),
+        "{}",
+        csv.text
+    );
+}
+
+#[tokio::test]
+async fn a_time_that_is_not_whole_slices_is_brought_to_them_and_told() {
+    let rig = Rig::start().await;
+    some_traffic(&rig).await;
+    let path = format!("/v1/tenants/{}/metrics/step-up", rig.tenant);
+    // Everything but the open journey happened within a minute after 08:00.
+    for (query, from, to) in [
+        (
+            "from=2026-01-05T08:00:25Z&to=2026-01-05T08:00:26Z&step=minute",
+            "2026-01-05T08:00:00Z",
+            "2026-01-05T08:01:00Z",
+        ),
+        (
+            "from=2026-01-05T08:30:00Z&to=2026-01-05T08:31:00Z",
+            "2026-01-05T08:00:00Z",
+            "2026-01-05T09:00:00Z",
+        ),
+        (
+            "from=2026-01-05T09:00:00%2B01:00&to=2026-01-05T09:59:59%2B01:00",
+            "2026-01-05T08:00:00Z",
+            "2026-01-05T09:00:00Z",
+        ),
+    ] {
+        let report = rig.acme.get(&format!("{path}?{query}")).await.expect(200);
+        assert_eq!(
+            (&report["from"], &report["to"]),
+            (&json!(from), &json!(to)),
+            "{query}"
+        );
+        assert_eq!(report["total"]["started"], 20, "{query}");
+        assert_eq!(report["rows"][0]["slice"], from, "{query}");
+    }
+    let within_a_day = "step=day&from=2026-01-05T12:00:00Z&to=2026-01-05T13:00:00Z";
+    for (zone, from, to) in [
+        ("UTC", "2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z"),
+        ("Europe/Berlin", "2026-01-04T23:00:00Z", "2026-01-05T23:00:00Z"),
+    ] {
+        let report = rig
+            .acme
+            .get(&format!("{path}?{within_a_day}&time_zone={zone}"))
+            .await
+            .expect(200);
+        assert_eq!(
+            (&report["from"], &report["to"]),
+            (&json!(from), &json!(to)),
+            "{zone}"
+        );
+        assert_eq!(report["total"]["started"], 21, "{zone}");
+    }
+    // What is not said is a day in hours and a month in days, the slice of this moment with it.
+    rig.app.clock.advance(TimeDelta::minutes(20));
+    for (query, from, to) in [
+        ("", "2026-01-04T10:00:00Z", "2026-01-05T11:00:00Z"),
+        ("step=minute", "2026-01-04T10:20:00Z", "2026-01-05T10:20:00Z"),
+        ("step=day", "2025-12-06T00:00:00Z", "2026-01-06T00:00:00Z"),
+    ] {
+        let report = rig.acme.get(&format!("{path}?{query}")).await.expect(200);
+        assert_eq!(
+            (&report["from"], &report["to"]),
+            (&json!(from), &json!(to)),
+            "{query}"
+        );
+        assert_eq!(report["total"]["started"], 21, "{query}");
+    }
+    let asked = format!("{path}?{within_a_day}&time_zone=Europe/Berlin");
+    let csv = send(rig.acme.request(Method::GET, &asked).header("accept", "text/csv")).await;
+    assert_eq!(
+        csv.header("content-disposition"),
+        "attachment; filename=\"step-up_20260104T2300Z_20260105T2300Z.csv\""
+    );
+    assert!(
+        csv.text.contains("\r\n2026-01-04T23:00:00Z,\"\",21,20,12,8,"),
+        "{}",
+        csv.text
+    );
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 
 pub(crate) mod process;
 mod tenant;
+pub(crate) mod way;
 
 pub(crate) use tenant::Tenant;
 
@@ -60,6 +61,7 @@ pub(crate) struct Installation {
     sign_in_tenant: OnceCell<Tenant>,
     /// Tenant of the attacks.
     attacked_tenant: OnceCell<Tenant>,
+    worker: Option<Child>,
     _children: Vec<Child>,
 }
 
@@ -77,15 +79,17 @@ where
             .expect("a runtime")
     });
     runtime.block_on(async {
-        test(INSTALLATION.get_or_init(Installation::start).await).await;
+        let start = || Installation::start("shared");
+        test(INSTALLATION.get_or_init(start).await).await;
     });
 }
 
 impl Installation {
-    async fn start() -> Self {
+    /// One for a test that harms it. Its logs go where `name` says.
+    pub(crate) async fn start(name: &str) -> Self {
         let secret_part = attacks::bench::random_letters(32);
         let client_secret = format!("canary-{secret_part}");
-        let folder = make_folder();
+        let folder = make_folder(name);
         let provider = blockid_sim::Simulator::start(&blockid_sim::Options {
             config: blockid_sim::config::Config::seeded(&client_secret),
             http: Some(([127, 0, 0, 1], 0).into()),
@@ -138,7 +142,8 @@ impl Installation {
             folder,
             sign_in_tenant: OnceCell::new(),
             attacked_tenant: OnceCell::new(),
-            _children: vec![emulator, serve, worker],
+            worker: Some(worker),
+            _children: vec![emulator, serve],
         }
     }
 
@@ -182,22 +187,15 @@ impl Installation {
 
     /// A further worker, to be killed: claims of it run out after a second.
     pub(crate) fn spawn_worker(&self) -> std::process::Child {
-        std::process::Command::new(env!("CARGO_BIN_EXE_stepgate"))
-            .arg("worker")
-            .env_clear()
-            .env("STEPGATE_DATABASE_URL", &self.database_url)
-            .env("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
-            .env("STEPGATE_WORKER_POLL_MS", "20")
-            .env("STEPGATE_WORKER_LEASE_S", "1")
-            .env("STEPGATE_LOG", "warn")
-            .env("AWS_ENDPOINT_URL", self.aws_url.as_str().trim_end_matches('/'))
-            .env("AWS_REGION", REGION)
-            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .stdin(std::process::Stdio::null())
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .expect("a worker")
+        spawn_worker(&self.database_url, self.aws_url.as_str().trim_end_matches('/'))
+    }
+
+    /// Ends the worker that came with it.
+    pub(crate) async fn end_worker(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            let ended = tokio::task::spawn_blocking(move || worker.stop()).await;
+            assert_eq!(ended.expect("it was waited for"), 0, "it ends in order");
+        }
     }
 
     /// One more process of the service, on another database where one is given.
@@ -236,6 +234,26 @@ impl Installation {
             .await
             .expect("the database")
     }
+}
+
+/// A worker on any way to the database and to AWS, to be killed: claims of it run out after a second.
+pub(crate) fn spawn_worker(database_url: &str, aws_url: &str) -> std::process::Child {
+    std::process::Command::new(env!("CARGO_BIN_EXE_stepgate"))
+        .arg("worker")
+        .env_clear()
+        .env("STEPGATE_DATABASE_URL", database_url)
+        .env("STEPGATE_DEV_INSECURE_LOOPBACK", "1")
+        .env("STEPGATE_WORKER_POLL_MS", "20")
+        .env("STEPGATE_WORKER_LEASE_S", "1")
+        .env("STEPGATE_LOG", "warn")
+        .env("AWS_ENDPOINT_URL", aws_url)
+        .env("AWS_REGION", REGION)
+        .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("a worker")
 }
 
 /// What puts the cell up.
@@ -292,9 +310,9 @@ pub(crate) async fn make_partner(operator: &Stepgate, name: &str) -> String {
 }
 
 /// A folder for logs inside the build folder; those that earlier runs left behind go.
-fn make_folder() -> PathBuf {
+fn make_folder(name: &str) -> PathBuf {
     let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e");
-    let folder = all.join(std::process::id().to_string());
+    let folder = all.join(format!("{}-{name}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for logs");
     for earlier in std::fs::read_dir(&all).expect("the folder").flatten() {
         let changed = earlier.metadata().and_then(|metadata| metadata.modified()).ok();

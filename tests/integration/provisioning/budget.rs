@@ -42,7 +42,11 @@ async fn limit(rig: &Rig, per_s: f64) {
         aws_call_limits: Some(serde_json::from_value(limits).unwrap()),
         ..CellChange::default()
     };
-    cells::update(&rig.context, &operator, rig.cell.id, change)
+    let cell = cells::get(&rig.context, &operator, rig.cell.id)
+        .await
+        .unwrap()
+        .cell;
+    cells::update(&rig.context, &operator, cell.id, cell.revision, change)
         .await
         .unwrap();
 }
@@ -168,6 +172,8 @@ async fn fewer_calls_are_made_while_aws_throttles_and_more_again_afterwards() {
     // A twentieth of the limit a second: half a minute is enough for all of it.
     rig.sql("UPDATE aws_call_budgets SET refilled_at = refilled_at - interval '30 seconds'")
         .await;
+    // Tokens that were taken before are still good for a moment.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     aws.describe("stepgate-nothing").await.unwrap();
     assert!(
         (budget(&rig).await.rate_per_s - 60.0).abs() < 0.1,

@@ -15,6 +15,7 @@ use stepgate::{
             plan::{StackAction, plan},
         },
         pass::Outcome,
+        template::{self, sha256_hex},
     },
 };
 
@@ -307,4 +308,58 @@ async fn the_role_is_taken_with_its_external_id() {
     ] {
         assert!(heard.contains(part), "{part}: {heard}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_what_apply_would_refuse() {
+    let rig = Rig::start().await;
+    // As if this version named the queue another way. That the name is the same in the end, a text does not tell.
+    let named = "QueueName: !Sub \"stepgate-${CellName}-events\"";
+    let other = "QueueName: !Join [\"\", [stepgate-, !Ref CellName, -events]]";
+    let body = template::cell().body.replacen(named, other, 1);
+    assert!(body.contains(other));
+    let cloudformation = rig.context.aws.cloudformation(REGION);
+    let present = cloudformation
+        .describe("stepgate-cell-test")
+        .await
+        .unwrap()
+        .unwrap();
+    let parameters = present.parameters.iter().map(|(key, value)| {
+        let value = if key == "TemplateDigest" {
+            sha256_hex(&[&body])
+        } else {
+            value.clone()
+        };
+        aws_sdk_cloudformation::types::Parameter::builder()
+            .parameter_key(key)
+            .parameter_value(value)
+            .build()
+    });
+    let updated = aws_sdk_cloudformation::Client::new(&rig.context.aws.region(REGION))
+        .update_stack()
+        .stack_name("stepgate-cell-test")
+        .set_parameters(Some(parameters.collect()))
+        .template_body(&body)
+        .capabilities(aws_sdk_cloudformation::types::Capability::CapabilityNamedIam)
+        .send();
+    updated.await.unwrap();
+    loop {
+        let stack = cloudformation
+            .describe("stepgate-cell-test")
+            .await
+            .unwrap()
+            .unwrap();
+        if stack.status == stepgate::aws::cloudformation::StackState::Complete {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+
+    let planned = plan(&rig.context, &cell_request(&rig.artifacts)).await.unwrap();
+    let refused = planned.stack.refused.clone().unwrap();
+    assert!(refused.contains("EventQueue.QueueName"), "{refused}");
+    assert!(planned.lines().contains(&format!("! refused: {refused}")));
+    let applied = apply(&rig.context, &cell_request(&rig.artifacts), &mut |_| {}).await;
+    let error = applied.unwrap_err().to_string();
+    assert!(error.starts_with(&refused), "{error}");
 }

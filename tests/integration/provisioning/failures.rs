@@ -84,10 +84,14 @@ async fn a_stack_that_fails_is_cleaned_away_and_made_once_the_cause_is_gone() {
     mend_the_artifacts(&rig).await;
     assert_eq!(rig.run_worker_later().await, [Outcome::Converged]);
     assert!(rig.read(tenant.id).await.last_error.is_none());
-    assert!(matches!(
-        rig.operation(&creation).await.0.state,
-        OperationState::Succeeded { .. }
-    ));
+    let (operation, steps) = rig.operation(&creation).await;
+    assert!(matches!(operation.state, OperationState::Succeeded { .. }));
+    let stack = steps.iter().find(|step| step.name == "tenant_stack").unwrap();
+    let [failed, done] = stack.tries.as_slice() else {
+        panic!("two tries: {stack:?}")
+    };
+    assert!(failed.error.is_some() && failed.finished_at.is_some());
+    assert!(done.error.is_none() && done.aws_request_id == stack.aws_request_id);
     assert_nothing_doubled(&rig, &tenant, &[app]).await;
 }
 
@@ -145,17 +149,35 @@ async fn what_may_pass_by_itself_is_never_given_up() {
     };
     let (tenant, creation) = rig.tenant_at("Acme", PoolSettings::default(), away).await;
     rig.run_worker().await;
-    for _ in 0..7 {
+    for _ in 0..22 {
         assert_eq!(rig.run_worker_later().await, [Outcome::Failed]);
     }
     assert_eq!(
         rig.read(tenant.id).await.last_error.unwrap().code,
         "provider_unavailable"
     );
-    assert!(matches!(
-        rig.operation(&creation).await.0.state,
-        OperationState::Running { .. }
-    ));
+    let (operation, steps) = rig.operation(&creation).await;
+    assert!(matches!(operation.state, OperationState::Running { .. }));
+    // Each try is told of by itself; of many the latest.
+    let asked = steps
+        .iter()
+        .find(|step| step.name == "provider_discovery")
+        .unwrap();
+    let numbers: Vec<_> = asked.tries.iter().map(|one| one.number).collect();
+    assert_eq!((asked.attempts, numbers), (23, (4..=23).collect()));
+    assert!(
+        asked
+            .tries
+            .iter()
+            .all(|one| one.error.is_some() && one.duration_ms.is_some()),
+        "{asked:?}"
+    );
+    assert!(
+        asked
+            .tries
+            .is_sorted_by(|one, next| one.finished_at < Some(next.started_at)),
+        "{asked:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

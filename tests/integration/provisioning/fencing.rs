@@ -10,6 +10,7 @@ use stepgate::{
     },
     provisioning::pass::{self, Outcome},
     storage::{
+        app_clients,
         reconcile::{self, FailedPass},
         reconcile_steps::{self, StepRecord},
     },
@@ -89,8 +90,13 @@ async fn a_claim_is_exclusive_until_it_runs_out_and_then_its_writes_are_refused(
             .await
             .unwrap()
     );
+    assert_eq!(
+        app_clients::ask(&mut db, &old, app.id, now, now).await.unwrap(),
+        None
+    );
+    assert!(!app_clients::refused(&mut db, &old, app.id).await.unwrap());
     assert!(
-        !reconcile::store_client(&mut db, &old, app.id, "client-of-the-old-one")
+        !app_clients::store(&mut db, &old, app.id, "client-of-the-old-one", true)
             .await
             .unwrap()
     );
@@ -109,7 +115,7 @@ async fn a_claim_is_exclusive_until_it_runs_out_and_then_its_writes_are_refused(
 
     let mut db = rig.owner.acquire().await.unwrap();
     assert!(
-        reconcile::store_client(&mut db, &new, app.id, "client-of-the-new-one")
+        app_clients::store(&mut db, &new, app.id, "client-of-the-new-one", true)
             .await
             .unwrap()
     );

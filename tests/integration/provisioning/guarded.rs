@@ -44,7 +44,7 @@ pub(super) struct Guarded {
     pub(super) worker: Context,
     /// The account, as its root.
     pub(super) root: Aws,
-    partner: Partner,
+    pub(super) partner: Partner,
     provider: Simulator,
     signed: Signed,
     _proxy: Proxy,
@@ -55,6 +55,13 @@ pub(super) struct Guarded {
 pub(super) struct Lived {
     pub(super) tenant_id: String,
     pub(super) credentials_arn: String,
+}
+
+impl Lived {
+    /// What its stack, functions and roles are named after.
+    pub(super) fn ulid(&self) -> &str {
+        self.tenant_id.trim_start_matches("tnt_")
+    }
 }
 
 /// How a life went, or at what it ended.
@@ -126,7 +133,13 @@ impl Guarded {
     }
 
     /// The whole life of a cell and a tenant; ends at the first thing that is not allowed.
-    pub(super) async fn life(&self, name: &str) -> Life<Lived> {
+    pub(super) async fn life(&self, name: &str) -> Life<()> {
+        let lived = self.up(name).await?;
+        self.later(&lived).await
+    }
+
+    /// The part of it after which the tenant is up and has been used.
+    pub(super) async fn up(&self, name: &str) -> Life<Lived> {
         let artifacts = PathBuf::from(required("STEPGATE_TEST_ARTIFACTS_DIR"));
         let cell = apply(&self.worker, &cell_request(&artifacts), &mut |_| {}).await;
         let cell = cell.map_err(|error| format!("cell apply: {error:#}"))?;
@@ -204,10 +217,9 @@ impl Guarded {
     async fn connection(&self, path: &str) -> Life<()> {
         let mut rotation = self.connection_body();
         rotation["reason"] = json!("drill");
-        let body = Some(rotation);
         let put = self
             .partner
-            .call(Method::PUT, &format!("{path}/blockid"), body)
+            .change(Method::PUT, &format!("{path}/blockid"), rotation)
             .await;
         let put = given("rotation", 202, put)?;
         self.work(path).await?;
@@ -302,7 +314,7 @@ impl Guarded {
     }
 
     /// Takes everything through a pass; fails unless the tenant is ready then.
-    async fn work(&self, path: &str) -> Life<()> {
+    pub(super) async fn work(&self, path: &str) -> Life<()> {
         Box::pin(reconcile_tenants::run_until_idle(&self.worker, "worker"))
             .await
             .unwrap();
@@ -363,7 +375,7 @@ impl Guarded {
     clippy::needless_pass_by_value,
     reason = "nobody has another use for an answer"
 )]
-fn given(what: &str, status: u16, answer: Answer) -> Life<Value> {
+pub(super) fn given(what: &str, status: u16, answer: Answer) -> Life<Value> {
     if answer.status.as_u16() == status {
         Ok(serde_json::from_str(&answer.text).unwrap_or_default())
     } else {

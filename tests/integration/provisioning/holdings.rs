@@ -2,7 +2,10 @@
 
 use super::rig::{REGION, Rig};
 use stepgate::{
-    domain::{app::App, tenant::Tenant},
+    domain::{
+        app::App,
+        tenant::{Tenant, TenantState},
+    },
     ids::TenantId,
 };
 
@@ -180,6 +183,46 @@ pub(crate) async fn fingerprint(rig: &Rig, tenant: TenantId, apps: &[App]) -> St
     names
         .iter()
         .fold(text, |text, (from, to)| text.replace(from.as_str(), to))
+}
+
+/// What a purge leaves of a tenant, in the form of [`fingerprint`]: its row, its report and what became of its operations.
+/// That AWS holds nothing of it is for [`assert_account_holds`] to say.
+pub(crate) async fn remains(rig: &Rig, tenant: &Tenant, apps: &[App]) -> String {
+    let pool_id = tenant.user_pool_id.clone();
+    let now = rig.read(tenant.id).await;
+    let TenantState::Deleted(deletion) = now.state else {
+        panic!("not deleted: {:?}", now.state);
+    };
+    let mut report = serde_json::to_value(deletion.report.unwrap()).unwrap();
+    assert!(
+        report["user_pool_id"].is_string() && pool_id.is_none_or(|id| report["user_pool_id"] == id.as_str())
+    );
+    report["user_pool_id"] = serde_json::Value::Null;
+    for secret in report["secrets"].as_array_mut().unwrap() {
+        assert!(secret["restorable_until"].is_string(), "{secret}");
+        secret["restorable_until"] = serde_json::Value::Null;
+        // Each name ends in a random suffix.
+        let name = secret["name"].as_str().unwrap().rsplit_once('-').unwrap().0;
+        secret["name"] = name.into();
+    }
+    let rows: (i64, i64, i64) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM apps WHERE tenant_id = $1),
+                (SELECT count(*) FROM policy_versions v WHERE v.app_id = ANY($2)),
+                (SELECT octet_length(event_hash_key)::bigint FROM tenants WHERE id = $1)",
+    )
+    .bind(tenant.id.to_string())
+    .bind(apps.iter().map(|app| app.id.to_string()).collect::<Vec<_>>())
+    .fetch_one(&rig.owner)
+    .await
+    .unwrap();
+    let operations: Vec<(String, String)> = sqlx::query_as(
+        "SELECT kind, state FROM operations WHERE tenant_id = $1 ORDER BY target_generation, kind",
+    )
+    .bind(tenant.id.to_string())
+    .fetch_all(&rig.owner)
+    .await
+    .unwrap();
+    format!("{report}\n{rows:?}\n{operations:?}").replace(&tenant.id.ulid(), "TENANT")
 }
 
 /// What an account holds in all, counted: exactly what so many tenants are made of, and a cell.

@@ -2,23 +2,27 @@
 
 use super::{
     holdings::settings_document,
-    rig::{REGION, Rig, cell_request},
+    rig::{REGION, Rig, cell_request, placeholder_artifacts},
 };
 use crate::support::{TestDatabase, examples};
 use std::collections::BTreeMap;
 use stepgate::{
     Context,
     domain::{
+        actor::OperatorScope,
         app::App,
+        cell::Release,
         pool::{Attribute, PoolSettings},
         tenant::Tenant,
     },
+    ids::ReleaseId,
     provisioning::{
         cell::apply,
         pass::Outcome,
         rebuild::{RebuildOutcome, RebuildRequest, rebuild},
+        template::{self, sha256_hex},
     },
-    storage::{Database, PageRequest},
+    storage::{self, Database, PageRequest},
     usecases::{self, policies::Content, tenants::TenantChange},
     worker::jobs::reconcile_tenants,
 };
@@ -288,4 +292,84 @@ async fn a_tenant_that_cannot_be_read_does_not_keep_the_others() {
             .unwrap()
             .contains("version of Stepgate")
     );
+}
+
+/// A release with the cell's artifacts and another template, which new tenants get from now on.
+async fn another_release(rig: &Rig) -> Release {
+    let body = template::tenant()
+        .body
+        .replace("fails or refuses tokens often", "fails often");
+    let release = Release {
+        id: ReleaseId::generate(&rig.context.ids, rig.context.clock.now()),
+        cell_id: rig.cell.id,
+        name: "of-another-day".to_owned(),
+        artifacts: rig.cell.artifacts.clone(),
+        template_sha256: sha256_hex(&[&body]),
+        created_at: rig.context.clock.now(),
+    };
+    let release = Release {
+        name: stepgate::domain::cell::release_name(&release.artifacts, &release.template_sha256),
+        ..release
+    };
+    let scope = OperatorScope::command_line();
+    let mut tx = rig.context.db.begin(&scope).await.unwrap();
+    storage::releases::register(&mut tx, &scope, &release, &body)
+        .await
+        .unwrap();
+    storage::releases::make_current(&mut tx, &scope, &release, release.created_at)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    release
+}
+
+async fn running(context: &Context, rig: &Rig, tenant: &Tenant) -> String {
+    let found = usecases::tenants::get(context, &rig.request, tenant.id)
+        .await
+        .unwrap();
+    assert_eq!(found.wanted_release, found.running_release, "{}", tenant.name);
+    found.running_release.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_tenant_stays_on_the_release_that_it_ran() {
+    let rig = Rig::start().await;
+    let mut tenants = vec![rig.tenant("First", PoolSettings::default()).await.0];
+    rig.run_worker().await;
+    let newer = another_release(&rig).await;
+    for name in ["Second", "Third"] {
+        tenants.push(rig.tenant(name, PoolSettings::default()).await.0);
+    }
+    rig.run_worker().await;
+    let mut before = Vec::new();
+    for tenant in &mut tenants {
+        *tenant = rig.read(tenant.id).await;
+        let release = running(&rig.context, &rig, tenant).await;
+        before.push((release, in_aws(&rig, tenant, &[]).await));
+    }
+    assert_eq!(before[1].0, newer.name);
+    assert_ne!(before[0].0, newer.name);
+
+    // The database is lost, and the cell is applied with artifacts that no tenant runs.
+    let database = TestDatabase::create().await;
+    let context = Context {
+        db: Database::connect(&database.config()).await.unwrap(),
+        ..rig.context.clone()
+    };
+    let later = placeholder_artifacts(&format!("later-{}", rig.account));
+    apply(&context, &cell_request(&later), &mut |_| {}).await.unwrap();
+    let told = rebuild(&context, &request(true)).await.unwrap();
+    assert!(
+        told.tenants
+            .iter()
+            .all(|one| one.outcome == RebuildOutcome::Rebuilt),
+        "{told:?}"
+    );
+    reconcile_tenants::run_until_idle(&context, "rebuilder")
+        .await
+        .unwrap();
+    for (tenant, (release, in_aws_before)) in tenants.iter().zip(&before) {
+        assert_eq!(&running(&context, &rig, tenant).await, release);
+        assert_eq!(&in_aws(&rig, tenant, &[]).await, in_aws_before, "{}", tenant.name);
+    }
 }

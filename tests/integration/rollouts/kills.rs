@@ -12,7 +12,7 @@ use stepgate::{
 /// Kills before the pause, and after it.
 const KILLS: [u32; 2] = [6, 6];
 /// How long a worker may take to do something that is seen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everything by which it is seen that a worker did something for the rollout.
 async fn traces(fleet: &Fleet) -> Value {

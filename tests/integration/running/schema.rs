@@ -76,63 +76,62 @@ fn an_older_binary_works_on_a_newer_schema() {
     });
 }
 
-/// Rows as the first release could have written them, in the order of their references.
-const FIRST_ROWS: &str = "
-    INSERT INTO partners VALUES ('prt_1', 'Old partner', '2026-01-01');
-    INSERT INTO api_keys (id, partner_id, role, name, prefix, secret_hash, created_at)
-        VALUES ('key_1', 'prt_1', 'partner_admin', 'old', 'oldprefix', '\\x00', '2026-01-01');
-    INSERT INTO cells (id, account_id, region, architecture, state, artifact_bucket, log_group_name, artifacts, created_at, updated_at)
-        VALUES ('cel_1', '123456789012', 'eu-central-1', 'arm64', 'ready', 'b', 'g', '{}', '2026-01-01', '2026-01-01');
-    INSERT INTO tenants (id, partner_id, cell_id, name, state, blockid_tenant_dns, blockid_community, blockid_client_id, pool,
-            credentials_secret_name, settings_secret_name, event_hash_key, next_attempt_at, created_at, updated_at)
-        VALUES ('tnt_1', 'prt_1', 'cel_1', 'Old tenant', 'active', 'a.example.com', 'default', 'c', '{}',
-            'stepgate/tnt_1/credentials-x', 'stepgate/tnt_1/settings-x', '\\x00', '2026-01-01', '2026-01-01', '2026-01-01');
-    INSERT INTO apps (id, tenant_id, partner_id, name, settings, policy_version, created_at, updated_at)
-        VALUES ('app_1', 'tnt_1', 'prt_1', 'Old app', '{}', 1, '2026-01-01', '2026-01-01');
-    INSERT INTO policy_versions VALUES ('app_1', 1, 'prt_1', '{}', 'key_1', '2026-01-01');
-    INSERT INTO operations (id, partner_id, tenant_id, resource_id, kind, target_generation, state, created_at)
-        VALUES ('opr_1', 'prt_1', 'tnt_1', 'tnt_1', 'create_tenant', 1, 'succeeded', '2026-01-01');
-    INSERT INTO operation_steps (operation_id, position, name, state) VALUES ('opr_1', 0, 'tenant_stack', 'succeeded');";
-const FIRST_TABLES: [&str; 8] = [
-    "partners",
-    "api_keys",
-    "cells",
-    "tenants",
-    "apps",
-    "policy_versions",
-    "operations",
-    "operation_steps",
-];
+/// Rows of every table, each under the migration that made it.
+const ROWS: &str = include_str!("rows.sql");
 
-async fn rows(connection: &mut PgConnection) -> Vec<Value> {
+/// The rows that a schema up to `version` takes.
+fn rows_until(version: i64) -> impl Iterator<Item = &'static str> {
+    ROWS.split("\n-- since ").skip(1).filter_map(move |section| {
+        let (since, statements) = section.split_once('\n').expect("statements");
+        let since: i64 = since.parse().expect("the number of a migration");
+        (since <= version).then_some(statements)
+    })
+}
+
+/// Every table, without partitions, which are read through what they are parts of.
+async fn tables(connection: &mut PgConnection) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+             AND NOT relispartition AND relname <> '_sqlx_migrations' ORDER BY relname",
+    )
+    .fetch_all(connection)
+    .await
+    .expect("the tables")
+}
+
+async fn rows(connection: &mut PgConnection, tables: &[String]) -> Vec<Value> {
     let mut found = Vec::new();
-    for table in FIRST_TABLES {
+    for table in tables {
         let statement = format!("SELECT to_jsonb(found) FROM {table} AS found");
-        let row: Value = sqlx::query_scalar(AssertSqlSafe(statement))
-            .fetch_one(&mut *connection)
+        let row: Option<Value> = sqlx::query_scalar(AssertSqlSafe(statement))
+            .fetch_optional(&mut *connection)
             .await
             .expect(table);
-        found.push(row);
+        found.push(row.unwrap_or_else(|| panic!("rows.sql has no row of {table}")));
     }
     found
 }
 
 #[test]
-fn rows_of_every_earlier_schema_survive_the_migrations() {
+fn rows_of_every_table_and_every_earlier_schema_survive_the_migrations() {
     installation::run(|installation| async move {
         let all = migrations().await;
-        for have in 1..all.len() {
+        for have in 1..=all.len() {
             let scratch = Scratch::make(installation, &format!("rows{have}")).await;
             let mut connection = scratch.connect().await;
             let earlier = Migrator::with_migrations(all.iter().take(have).cloned().collect());
             earlier.run(&mut connection).await.expect("an earlier schema");
-            run(&mut connection, FIRST_ROWS).await.expect("rows");
-            let before = rows(&mut connection).await;
+            // Each in a transaction of its own: what one commits triggers rows that the next refers to.
+            for statements in rows_until(all[have - 1].version) {
+                run(&mut connection, statements).await.expect(statements);
+            }
+            let tables = tables(&mut connection).await;
+            let before = rows(&mut connection, &tables).await;
 
             installation
                 .service(Some(scratch.url.as_str()), &["migrate"])
                 .finish();
-            for (before, after) in before.iter().zip(rows(&mut connection).await) {
+            for (before, after) in before.iter().zip(rows(&mut connection, &tables).await) {
                 for (column, value) in before.as_object().expect("a row") {
                     assert_eq!(
                         &after[column], value,

@@ -162,6 +162,7 @@ impl TestApp {
             aws_call_limits: CallLimits::default(),
             access: None,
             allowed_provider_networks: vec!["127.0.0.1/32".parse().unwrap()],
+            revision: 1,
             created_at: now,
             updated_at: now,
         };

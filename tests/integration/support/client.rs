@@ -51,11 +51,19 @@ impl Caller {
         self.call(Method::POST, path, Some(body)).await
     }
 
-    /// PATCH of what was just read: under `If-Match` where the resource has an `ETag`.
+    /// PATCH of what was just read.
     pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
-        let mut request = self.request(Method::PATCH, path).json(&body);
-        if let Some(etag) = self.get(path).await.headers.get("etag") {
+        self.change(Method::PATCH, path, body).await
+    }
+
+    /// A change of what was just read: under `If-Match` where the resource has an `ETag`, or cannot be read at all.
+    pub(crate) async fn change(&self, method: Method, path: &str, body: Value) -> Answer {
+        let mut request = self.request(method, path).json(&body);
+        let read = self.get(path).await;
+        if let Some(etag) = read.headers.get("etag") {
             request = request.header("if-match", etag);
+        } else if read.status == StatusCode::NOT_FOUND {
+            request = request.header("if-match", "\"1\"");
         }
         send(request).await
     }

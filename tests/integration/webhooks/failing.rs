@@ -5,7 +5,7 @@ use super::{
     receiver::{Answer, Receiver},
     send_test, webhook,
 };
-use crate::support::TestApp;
+use crate::support::{TestApp, client::send};
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::json;
@@ -47,6 +47,12 @@ async fn a_webhook_that_fails_for_days_is_switched_off() {
         (&told["enabled"], &told["disabled_reason"]),
         (&json!(false), &json!("nothing was accepted for 5 days"))
     );
+    // Failures alone are nobody's change; to be switched off is one that its partner has to have seen.
+    assert_eq!(told["revision"], 2);
+    let unseen = acme.request(Method::PATCH, &path).header("if-match", "\"1\"");
+    send(unseen.json(&json!({"description": "x"})))
+        .await
+        .problem(412, "precondition_failed");
     for delivery in [&last, &other] {
         assert_eq!(acme.get(delivery).await.expect(200)["state"], "dead");
     }

@@ -12,7 +12,7 @@ TRIAL = {**IMAGE, "postgresql": {"enabled": True}}
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 ROLE = "arn:aws:iam::123456789012:role/stepgate"
 FROM = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}]
-RESOURCES = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
+RESOURCES = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "2Gi"}}
 EXTERNAL = {
     **IMAGE,
     "database": {"host": "db.example.com"},
@@ -44,7 +44,7 @@ def at(path: str, value: object) -> dict:
 
 
 def _component(name: str) -> dict:
-    scaled = merged(REQUIRED, at(f"{name}.autoscaling.enabled", True))
+    scaled = merged(REQUIRED, at(f"{name}.autoscaling.enabled", True), at("database.serverMaxConnections", 500))
     return {
         f"{name}.replicas": (5, REQUIRED),
         f"{name}.resources": (RESOURCES, REQUIRED),
@@ -77,7 +77,8 @@ _INGRESS = merged(REQUIRED, {"ingress": {"enabled": True, "host": "a.example.com
 _ROUTE = merged(REQUIRED, {"httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}, "networkPolicy": {"ingressFrom": FROM}})
 _CA = merged(REQUIRED, at("database.ca.configMap", "rds-ca"))
 _OWNER = merged(REQUIRED, at("database.migration.existingSecret", "owner"))
-_MONITOR = merged(REQUIRED, at("metrics.serviceMonitor.enabled", True))
+_MONITOR = merged(REQUIRED, at("metrics.serviceMonitor.enabled", True), at("networkPolicy.metricsFrom", FROM))
+_KEY = merged(REQUIRED, at("config.encryption.existingSecret", "encryption"))
 _RULES = merged(REQUIRED, at("metrics.prometheusRule.enabled", True))
 _BOARDS = merged(REQUIRED, at("metrics.dashboards.enabled", True))
 _LAG = merged(REQUIRED, at("worker.autoscaling.enabled", True), at("worker.autoscaling.queueLag.enabled", True))
@@ -102,7 +103,8 @@ OPTIONS: dict[str, tuple[object, dict]] = {
     "database.existingSecret": ("other", REQUIRED),
     "database.usernameKey": ("user", REQUIRED),
     "database.passwordKey": ("pass", REQUIRED),
-    "database.maxConnections": (20, REQUIRED),
+    "database.maxConnections": (12, REQUIRED),
+    "database.serverMaxConnections": (500, REQUIRED),
     "database.migration.existingSecret": ("owner", REQUIRED),
     "database.migration.usernameKey": ("user", _OWNER),
     "database.migration.passwordKey": ("pass", _OWNER),
@@ -114,9 +116,19 @@ OPTIONS: dict[str, tuple[object, dict]] = {
     "aws.endpointUrl": ("http://aws.example.com:4566", REQUIRED),
     "aws.existingSecret": ("aws-keys", REQUIRED),
     "config.log": ("debug", REQUIRED),
+    "config.logFormat": ("text", REQUIRED),
+    "config.encryption.existingSecret": ("encryption", REQUIRED),
+    "config.encryption.key": ("other", _KEY),
+    "config.encryption.oldKeys": ("old", _KEY),
+    "config.allowedWebhookNetworks": (["10.1.0.0/16", "fd00::/8"], REQUIRED),
+    "config.eventsRetentionDays": (90, REQUIRED),
+    "config.driftIntervalS": (2_592_000, REQUIRED),
+    "config.driftChecksPerMin": (0, REQUIRED),
+    "config.tenantGraceDays": (0, REQUIRED),
+    "config.sandboxGraceDays": (0, REQUIRED),
     "config.shutdownDelayS": (30, REQUIRED),
     "config.shutdownGraceS": (120, REQUIRED),
-    "config.rateLimitPerMin": (0, REQUIRED),
+    "config.rateLimitPerMin": (1_000_000, REQUIRED),
     "config.trustedIssuers.configMap": ("issuers", REQUIRED),
     "config.trustedIssuers.key": ("other.toml", merged(REQUIRED, at("config.trustedIssuers.configMap", "issuers"))),
     "config.console.origin": ("https://stepgate.example.com", REQUIRED),
@@ -151,7 +163,7 @@ OPTIONS: dict[str, tuple[object, dict]] = {
     "networkPolicy.podIdentityAgent": (False, REQUIRED),
     "networkPolicy.extraEgress": ([{"ports": [{"protocol": "TCP", "port": 3128}]}], REQUIRED),
     "metrics.tenants": (["tnt_01jd7v0p3h8s5k2m4n6q9r1t0w"], REQUIRED),
-    "metrics.serviceMonitor.enabled": (True, REQUIRED),
+    "metrics.serviceMonitor.enabled": (True, merged(REQUIRED, at("networkPolicy.metricsFrom", FROM))),
     "metrics.serviceMonitor.interval": ("15s", _MONITOR),
     "metrics.serviceMonitor.labels": ({"release": "prometheus"}, _MONITOR),
     "metrics.prometheusRule.enabled": (True, REQUIRED),
@@ -169,6 +181,7 @@ OPTIONS: dict[str, tuple[object, dict]] = {
     "externalSecrets.secretStoreRef.kind": ("SecretStore", EXTERNAL),
     "externalSecrets.database.remoteKey": ("other", EXTERNAL),
     "externalSecrets.migration.remoteKey": ("stepgate/owner", EXTERNAL),
+    "externalSecrets.encryption.remoteKey": ("stepgate/encryption", EXTERNAL),
     "postgresql.enabled": (True, TRIAL),
     "postgresql.image": ("postgres:16.10-alpine3.22", TRIAL),
     "postgresql.storage": ("1Gi", TRIAL),
@@ -177,6 +190,8 @@ OPTIONS: dict[str, tuple[object, dict]] = {
 }
 # What a switch is compared with, where it is not what the option is laid over.
 COMPARED_WITH = {"postgresql.enabled": REQUIRED, "externalSecrets.enabled": REQUIRED}
+# What changes no manifest: it is only compared with other values, and refused.
+ONLY_CHECKED = {"database.serverMaxConnections"}
 
 # Values that must be refused, and words that the message must hold.
 REFUSED: dict[str, tuple[dict, list[str]]] = {
@@ -213,6 +228,18 @@ REFUSED: dict[str, tuple[dict, list[str]]] = {
     "fewer at most than at least": (
         merged(REQUIRED, {"serve": {"autoscaling": {"enabled": True, "minReplicas": 5, "maxReplicas": 2}}}),
         ["serve.autoscaling.maxReplicas"]),
+    "more connections than the server takes": (
+        merged(REQUIRED, {"serve": {"autoscaling": {"enabled": True, "maxReplicas": 9}}}),
+        ["database.serverMaxConnections", "13 copies", "135 connections of 100"]),
+    "metrics that nobody may scrape": (
+        merged(REQUIRED, at("metrics.serviceMonitor.enabled", True)), ["networkPolicy.metricsFrom"]),
+    "old encryption keys without a key": (merged(REQUIRED, at("config.encryption.oldKeys", "old")), ["config.encryption.oldKeys"]),
+    "an external encryption key without the operator": (
+        merged(REQUIRED, at("externalSecrets.encryption.remoteKey", "x")), ["externalSecrets.encryption.remoteKey"]),
+    "two encryption keys": (
+        merged(EXTERNAL, at("externalSecrets.encryption.remoteKey", "x"), at("config.encryption.existingSecret", "y")),
+        ["config.encryption.existingSecret"]),
+    "a name for a network": (merged(REQUIRED, at("config.allowedWebhookNetworks", ["hooks.internal"])), ["/config/allowedWebhookNetworks"]),
     "a tenant that is none": (merged(REQUIRED, at("metrics.tenants", ["acme"])), ["/metrics/tenants"]),
     "a collector with a password": (merged(REQUIRED, at("tracing.endpoint", "http://u:p@c:4318")), ["/tracing/endpoint"]),
     "more than every trace": (merged(REQUIRED, at("tracing.sampleRatio", 10)), ["/tracing/sampleRatio"]),
@@ -242,14 +269,16 @@ def presets(read) -> dict[str, dict]:
         "ingress": {"enabled": True, "className": "nginx", "host": "a.example.com", "tlsSecret": "certificate"},
         "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}], "hostnames": ["a.example.com"]},
         "networkPolicy": {"ingressFrom": FROM},
-        "metrics": {"serviceMonitor": {"enabled": True}},
         "worker": {"autoscaling": {"queueLag": {"enabled": True}}},
+        "config": {"encryption": {"oldKeys": "old"}, "allowedWebhookNetworks": ["10.0.0.0/8"]},
     }
     return {
         "the default": REQUIRED,
         "values-small.yaml": merged(read("values-small.yaml"), IMAGE),
         "values-production.yaml": merged(read("values-production.yaml"), production),
-        "values-production.yaml with everything": merged(read("values-production.yaml"), production, everything),
-        "external secrets for two roles": merged(EXTERNAL, at("externalSecrets.migration.remoteKey", "stepgate/owner")),
+        "values-production.yaml with everything": merged(
+            read("values-production.yaml"), read("values-monitoring.yaml"), production, everything),
+        "external secrets for two users": merged(
+            EXTERNAL, at("externalSecrets.migration.remoteKey", "stepgate/owner"), at("externalSecrets.encryption.remoteKey", "stepgate/key")),
         "migrations run by hand": merged(REQUIRED, at("database.migration.run", "never")),
     }

@@ -1,8 +1,9 @@
 """Checks the chart without a cluster; prints one JSON object a check: {"check": …, "ok": …, "detail": …}.
 
-    python check.py ROOT [--write-docs]
+    python check.py ROOT [--write-docs] [--rules FILE]
 
-`ROOT` is the clone. With `--write-docs` the table of values in the chart's README is written first.
+`ROOT` is the clone. With `--write-docs` the table of values in the chart's README is written first. With `--rules` nothing is checked:
+the groups of a rendered PrometheusRule are written to `FILE`, as a rule file of Prometheus.
 """
 
 import argparse
@@ -16,11 +17,13 @@ import docs
 import jsonschema
 import kubernetes_validate
 import yaml
-from cases import COMPARED_WITH, OPTIONS, REFUSED, REQUIRED, at, merged, presets
+from cases import COMPARED_WITH, ONLY_CHECKED, OPTIONS, REFUSED, REQUIRED, at, merged, presets
 from helm import Helm, Refused
 from mutants import MUTANTS
 from policies import LONGEST_REQUEST_S, complaints
 
+# Settings of the service that no value leads to: development, demonstrations, and the file that all of this stands for.
+UNREACHABLE = {"STEPGATE_CONFIG", "STEPGATE_CONSOLE_DEMO_LINK", "STEPGATE_DEV_INSECURE_LOOPBACK"}
 # Kubernetes versions that the chart is for.
 VERSIONS = [f"1.{minor}" for minor in range(28, 38)]
 CRDS = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parent / "crds").glob("*.json")}
@@ -110,15 +113,15 @@ def check_render(helm: Helm, report: Report, validator: Validator, named: dict[s
 
 
 def check_options(helm: Helm, report: Report, validator: Validator, leaves: set[str]) -> None:
-    """Each option: it changes something, and what comes out is valid for the oldest and the newest Kubernetes."""
+    """Each option: it changes something, and what comes out is valid for every version of Kubernetes."""
     report.check("chart options: every value has a case", sorted(leaves ^ set(OPTIONS)))
     for path, (value, base) in OPTIONS.items():
 
         def render() -> list[str]:
             rendered = helm.render(merged(base, at(path, value)))
             manifests = documents(rendered)
-            problems = validator.problems(manifests, [VERSIONS[0], VERSIONS[-1]]) + complaints(manifests)
-            if told(rendered) == told(helm.render(COMPARED_WITH.get(path, base))):
+            problems = validator.problems(manifests, VERSIONS) + complaints(manifests)
+            if path not in ONLY_CHECKED and told(rendered) == told(helm.render(COMPARED_WITH.get(path, base))):
                 problems.append("changes nothing")
             return problems
 
@@ -154,13 +157,16 @@ def check_mutants(helm: Helm, report: Report, values: dict) -> None:
 
 
 def check_settings(helm: Helm, report: Report, root: Path, named: dict[str, dict]) -> None:
-    """Every variable of ours that the chart sets is a setting of the service."""
+    """Every variable of ours that the chart sets is a setting of the service, and every setting can be reached by a value."""
     known = set(re.findall(r"^\| `(STEPGATE_[A-Z_]+)` \|", (root / "docs/configuration.md").read_text(), re.MULTILINE))
-    problems = set()
-    for values in named.values():
-        text = json.dumps(documents(helm.render(values)))
-        problems |= {f"{name} is no setting" for name in set(re.findall(r'"(STEPGATE_[A-Z_]+)"', text)) - known}
-    report.check("chart settings: the service knows them", sorted(problems))
+    renderings = [*named.values(), *(merged(base, at(path, value)) for path, (value, base) in OPTIONS.items() if path.startswith(("config.", "metrics.")))]
+    reached = set()
+    for values in renderings:
+        reached |= set(re.findall(r'"(STEPGATE_[A-Z_]+)"', json.dumps(documents(helm.render(values)))))
+    report.check("chart settings: the service knows them", [f"{name} is no setting" for name in sorted(reached - known)])
+    report.check("chart settings: a value leads to every one", [
+        f"{name} cannot be set" for name in sorted(known - reached - UNREACHABLE)] + [
+        f"{name} is called unreachable and is set" for name in sorted(UNREACHABLE & reached)])
     edge = (root / "src/api/middleware/edge.rs").read_text()
     longest = re.search(r"REQUEST_TIMEOUT: Duration = Duration::from_mins\((\d+)\)", edge)
     known = longest is not None and int(longest[1]) * 60 == LONGEST_REQUEST_S
@@ -179,21 +185,35 @@ def check_release(helm: Helm, report: Report, root: Path) -> None:
 
         with tarfile.open(helm.package(Path(folder))) as archive:
             names = set(archive.getnames())
-    wanted = {f"stepgate/{name}" for name in ("values.schema.json", "values-small.yaml", "values-production.yaml", "README.md", "rules/kubernetes.yaml")}
+    wanted = {f"stepgate/{name}" for name in ("values.schema.json", "values-small.yaml", "values-production.yaml", "values-monitoring.yaml", "README.md", "rules/kubernetes.yaml")}
     strange = {name for name in names if "rules/tests" in name}
     report.check("chart package: complete", sorted(wanted - names) + sorted(strange))
     notes = helm.render(REQUIRED).get("stepgate/templates/NOTES.txt")
     if notes is not None:  # the program shows notes only when it installs
-        words = ["helm test stepgate", "keys bootstrap", "cell apply", "port-forward"]
-        report.check("chart notes: next steps", [word for word in words if word not in notes])
+        words = ["helm test stepgate", "keys bootstrap", "cell apply", "port-forward", "owns the schema", "No encryption key", "60 connections"]
+        report.check("chart notes: next steps and warnings", [word for word in words if word not in notes])
+        two = merged(REQUIRED, at("database.migration.existingSecret", "owner"), at("config.encryption.existingSecret", "key"))
+        quiet = helm.render(two)["stepgate/templates/NOTES.txt"]
+        report.check("chart notes: no warning without a reason", [word for word in ("owns the schema", "No encryption key") if word in quiet])
+
+
+def write_rules(helm: Helm, file: Path) -> None:
+    """The rules as the operator hands them to Prometheus, under names that need quoting if anything does."""
+    values = merged(REQUIRED, at("metrics.prometheusRule", {"enabled": True, "runbookUrl": "https://wiki.example.com/a?b=c&d='e'"}))
+    rule = next(found for found in documents(helm.render(values, "r" * 53, "n" * 63)) if found["kind"] == "PrometheusRule")
+    file.write_text(yaml.safe_dump({"groups": rule["spec"]["groups"]}))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("root", type=Path)
     parser.add_argument("--write-docs", action="store_true")
+    parser.add_argument("--rules", type=Path)
     arguments = parser.parse_args()
     chart = arguments.root / "helm/stepgate"
+    if arguments.rules:
+        write_rules(Helm(chart), arguments.rules)
+        return
     values = yaml.load((chart / "values.yaml").read_text(), StrictLoader)
     report, validator = Report(), Validator()
 

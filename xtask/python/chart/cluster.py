@@ -1,24 +1,31 @@
 """A stand-in for a cluster, for the commands of `docs/install.md`: what the chart renders is started as processes.
 
-It does for one release what Kubernetes would: resolves variables from secrets, lays mounted files out, runs the hook's
-Job before anything else, waits for readiness, sends SIGTERM. What it changes is written in `Cluster._environment`: the
-container's addresses become loopback addresses, because there is no network of pods.
+It does for one release what Kubernetes would: refuses kinds that were not installed, resolves variables from secrets, lays mounted
+files out, runs the hook's Job before anything else or init containers before each pod, waits for readiness, sends SIGTERM. What it
+changes is written in `Cluster._environment`: the container's addresses become loopback addresses, because there is no network of pods.
+What is not here itself is in `Cluster.operators`: `store`, what External Secrets would read, and `database`, the trial PostgreSQL.
 """
 
+import base64
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
 import yaml
-from cases import merged
+from cases import at, merged
 from check import documents
 from helm import Helm, Refused
 from net import free_port, wait_for
+
+
+# What a cluster has without anything installed. Other groups come with their CustomResourceDefinitions.
+BUILT_IN = {"v1", "apps/v1", "batch/v1", "policy/v1", "autoscaling/v2", "networking.k8s.io/v1"}
 
 
 class Failed(Exception):
@@ -34,7 +41,14 @@ class Cluster:
         self.identity = identity
         self.secrets: dict[str, dict[str, str]] = {}
         self.config_maps: dict[str, dict[str, str]] = {}
+        # Kinds that were installed, and what stands in for the programs that would act on them.
+        self.kinds: set[str] = set()
+        self.operators: dict = {}
         self.manifests: list[dict] = []
+        # Values and manifests of every revision of the release.
+        self.history: list[tuple[dict, list[dict]]] = []
+        # Most memory that a process had, by component or command, MiB.
+        self.peaks_mib: dict[str, int] = {}
         self.running: dict[str, tuple[subprocess.Popen, int]] = {}
         self.api_port = free_port()
         self.stops: list[tuple[str, int, float]] = []
@@ -47,8 +61,9 @@ class Cluster:
         for mount in container.get("volumeMounts", []):
             volume = next(volume for volume in spec["volumes"] if volume["name"] == mount["name"])
             source = volume["configMap"]["name"] if "configMap" in volume else volume["secret"]["secretName"]
-            items = volume.get("configMap", volume.get("secret"))["items"]
             files = (self.config_maps if "configMap" in volume else self.secrets)[source]
+            everything = [{"key": key, "path": key} for key in files]
+            items = volume.get("configMap", volume.get("secret")).get("items", everything)
             folder = self.folder / "mounts" / mount["mountPath"].strip("/").replace("/", "-")
             folder.mkdir(parents=True, exist_ok=True)
             for item in items:
@@ -56,31 +71,41 @@ class Cluster:
                 if not (folder / item["path"]).exists():
                     (folder / item["path"]).write_text(files[item["key"]])
             found[mount["mountPath"]] = folder
+        for folder in found.values():
+            for file in folder.iterdir():
+                # Files name one another by where they are mounted.
+                text = file.read_text()
+                moved = _moved(text, found, '"')
+                if moved != text:
+                    file.write_text(moved)
         return found
 
     def _environment(self, spec: dict, container: dict, port: int) -> dict[str, str]:
         environment = {}
         mounts = self._mounts(spec, container)
         for variable in container.get("env", []):
-            if "valueFrom" in variable:
-                reference = variable["valueFrom"]["secretKeyRef"]
-                if reference["key"] not in self.secrets.get(reference["name"], {}):
-                    raise Failed(f"secret {reference['name']} has no key {reference['key']}")
-                value = self.secrets[reference["name"]][reference["key"]]
-            else:
-                value = variable["value"]
-            for path, folder in mounts.items():
-                if value.startswith(f"{path}/"):
-                    value = str(folder / value.removeprefix(f"{path}/"))
+            value = self._value(variable)
+            value = _moved(value, mounts)
+            if "database" in self.operators:
+                value = value.replace("//stepgate-postgresql:5432/", f"//{self.operators['database'].address}/")
             # The pod's own address becomes a port on loopback.
             value = value.replace("0.0.0.0:8080", f"127.0.0.1:{port}")
             environment[variable["name"]] = value.replace("0.0.0.0:9090", f"127.0.0.1:{free_port()}")
         return {**environment, **self._keys(spec), **self.variables}
 
+    def _value(self, variable: dict) -> str:
+        if "valueFrom" not in variable:
+            return variable["value"]
+        reference = variable["valueFrom"]["secretKeyRef"]
+        if reference["key"] not in self.secrets.get(reference["name"], {}):
+            raise Failed(f"secret {reference['name']} has no key {reference['key']}")
+        return self.secrets[reference["name"]][reference["key"]]
+
     def _keys(self, spec: dict) -> dict[str, str]:
         for manifest in self.manifests:
             if manifest["kind"] == "ServiceAccount" and manifest["metadata"]["name"] == spec.get("serviceAccountName"):
-                return self.identity(manifest["metadata"]["annotations"]["eks.amazonaws.com/role-arn"])
+                role = manifest["metadata"].get("annotations", {}).get("eks.amazonaws.com/role-arn")
+                return self.identity(role) if role else {}
         return {}
 
     def _pod(self, kind: str, ending: str) -> dict:
@@ -93,12 +118,22 @@ class Cluster:
         """Runs a container to its end."""
         arguments = arguments or [self._resolved(argument) for argument in container["args"]]
         environment = self._environment(spec, container, 0)
-        done = subprocess.run([self.program, *arguments], env=environment, capture_output=True, text=True, check=False)
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+            process = subprocess.Popen(
+                [self.program, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=errors)
+            words = " ".join(part for part in arguments[:2] if re.fullmatch("[a-z-]+", part))
+            # What the system adds up for a child that has ended begins with the memory of its parent.
+            while process.poll() is None:
+                self._note_memory(words, process)
+                time.sleep(0.01)
+            output.seek(0)
+            errors.seek(0)
+            printed, told = output.read(), errors.read()
         with (self.logs / "installation-containers.log").open("a") as log:
-            log.write(f"--- {' '.join(arguments)}\n{done.stderr}")
-        if done.returncode != 0:
-            raise Failed(f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}")
-        return done.stdout
+            log.write(f"--- {' '.join(arguments)}\n{told}")
+        if process.returncode != 0:
+            raise Failed(f"{' '.join(arguments)} ended with {process.returncode}:\n{told}")
+        return printed
 
     def _resolved(self, argument: str) -> str:
         """Names of services become addresses."""
@@ -107,6 +142,8 @@ class Cluster:
     def _start(self, component: str) -> None:
         """A new copy that becomes ready; then the old one is asked to stop."""
         spec = self._pod("Deployment", f"-{component}")
+        for container in spec.get("initContainers", []):
+            self._run(spec, container)
         container = spec["containers"][0]
         old = self.running.pop(component, None)
         # There is no service in front: the one address goes over to the new copy as a service would do it.
@@ -134,6 +171,7 @@ class Cluster:
 
     def _stop(self, component: str, running: tuple[subprocess.Popen, int]) -> None:
         process, _ = running
+        self._note_memory(component, process)
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         grace = self._pod("Deployment", f"-{component}")["terminationGracePeriodSeconds"]
@@ -148,16 +186,15 @@ class Cluster:
         for component in list(self.running):
             self._stop(component, self.running.pop(component))
 
-    def memory_mib(self) -> dict[str, int]:
-        """Resident memory of what runs, where the system tells."""
-        found = {}
-        for component, (process, _) in self.running.items():
-            status = Path(f"/proc/{process.pid}/status")
-            if status.exists():
-                # Nothing for one that has ended.
-                if peak := re.search(r"VmHWM:\s+(\d+) kB", status.read_text()):
-                    found[component] = int(peak[1]) // 1024
-        return found
+    def _note_memory(self, component: str, process: subprocess.Popen) -> None:
+        """Most resident memory that a copy had, where the system tells."""
+        try:
+            status = Path(f"/proc/{process.pid}/status").read_text()
+        except OSError:
+            return
+        # Nothing for one that has ended.
+        if peak := re.search(r"VmHWM:\s+(\d+) kB", status):
+            self.peaks_mib[component] = max(int(peak[1]) // 1024, self.peaks_mib.get(component, 0))
 
     # --- the commands ----------------------------------------------------------------------------------------------
 
@@ -176,6 +213,15 @@ class Cluster:
             case ["create", "configmap", name, *files]:
                 pairs = (file.removeprefix("--from-file=").split("=", 1) for file in files)
                 self.config_maps[name] = {key: (Path(working_folder) / path).read_text() for key, path in pairs}
+                return ""
+            case ["delete", "secret", name]:
+                if self.secrets.pop(name, None) is None:
+                    raise Failed(f'secrets "{name}" not found')
+                return ""
+            case ["create", "--filename", file]:
+                for definition in yaml.safe_load_all((Path(working_folder) / file).read_text()):
+                    spec = definition["spec"]
+                    self.kinds |= {f"{spec['group']}/{version['name']}/{spec['names']['kind']}" for version in spec["versions"]}
                 return ""
             case ["exec", target, "--", "/stepgate", *command]:
                 return self._exec(target.removeprefix("deployment/stepgate-"), command)
@@ -212,19 +258,70 @@ class Cluster:
             for container in spec["containers"]:
                 self._run(spec, container)
             return ""
-        if arguments[:3] != ["upgrade", "--install", "stepgate"]:
+        if arguments[:2] == ["uninstall", "stepgate"]:
+            if not self.history:
+                raise Failed("uninstall: Release not loaded: stepgate: release: not found")
+            self.stop_all()
+            self.manifests, self.history = [], []
+            return ""
+        if arguments[:2] == ["rollback", "stepgate"]:
+            if len(self.history) < 2:
+                raise Failed("release has no earlier revision")
+            # The hook is for installs and upgrades: the schema stays.
+            self._roll_out(*self.history[-2], hooks=[])
+            return ""
+        if arguments[:3] not in (["upgrade", "--install", "stepgate"], ["upgrade", "stepgate", "helm/stepgate"]):
             raise Failed(f"helm {' '.join(arguments)}: not known here")
+        if "--install" not in arguments and not self.history:
+            raise Failed('"stepgate" has no deployed releases')
+        earlier = self.history[-1][0] if "--reuse-values" in arguments else {}
         files = [arguments[place + 1] for place, part in enumerate(arguments) if part == "--values"]
-        values = merged(*(yaml.safe_load((working_folder / file).read_text()) for file in files), self.overlay)
+        settings = [arguments[place + 1] for place, part in enumerate(arguments) if part == "--set"]
+        given = [at(*setting.split("=", 1)) for setting in settings]
+        self.install(merged(earlier, *(yaml.safe_load((working_folder / file).read_text()) for file in files), *given, self.overlay))
+        return ""
+
+    def install(self, values: dict) -> None:
+        """`helm upgrade --install` with these values."""
         try:
-            self.manifests = documents(self.helm.render(values))
+            manifests = documents(self.helm.render(values))
         except Refused as refused:
             raise Failed(str(refused)) from refused
-        job = self._pod("Job", "-migrate")
-        self._run(job, job["containers"][0])
+        unknown = [
+            f'resource mapping not found for name: "{manifest["metadata"]["name"]}": no matches for kind "{manifest["kind"]}" in version '
+            f'"{manifest["apiVersion"]}"; ensure CRDs are installed first'
+            for manifest in manifests
+            if manifest["apiVersion"] not in BUILT_IN and f"{manifest['apiVersion']}/{manifest['kind']}" not in self.kinds]
+        if unknown:
+            raise Failed("unable to build kubernetes objects from release manifest: " + "\n".join(unknown))
+        self._roll_out(values, manifests, hooks=[manifest for manifest in manifests if manifest["kind"] == "Job"])
+
+    def _roll_out(self, values: dict, manifests: list[dict], hooks: list[dict]) -> None:
+        self.manifests = manifests
+        for job in hooks:
+            spec = job["spec"]["template"]["spec"]
+            self._run(spec, spec["containers"][0])
+        for manifest in manifests:
+            name = manifest["metadata"]["name"]
+            if manifest["kind"] == "Secret":
+                self.secrets[name] = {key: base64.b64decode(value).decode() for key, value in manifest["data"].items()}
+            elif manifest["kind"] == "ExternalSecret":
+                self.secrets[name] = {entry["secretKey"]: self.operators["store"][entry["remoteRef"]["key"]][entry["remoteRef"]["property"]]
+                                      for entry in manifest["spec"]["data"]}
+            elif manifest["kind"] == "StatefulSet":
+                container = manifest["spec"]["template"]["spec"]["containers"][0]
+                self.operators["database"].make({variable["name"]: self._value(variable) for variable in container["env"]})
         for component in ("serve", "worker"):
             self._start(component)
-        return ""
+        self.history.append((values, manifests))
+
+
+def _moved(text: str, mounts: dict[str, Path], before: str = "") -> str:
+    """`text` with the folders that files are mounted at replaced by where they are here."""
+    for path, folder in mounts.items():
+        if before or text.startswith(f"{path}/"):
+            text = text.replace(f"{before}{path}/", f"{before}{folder}/")
+    return text
 
 
 def install_commands(folder: Path, address: str, python: str) -> None:

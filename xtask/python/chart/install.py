@@ -1,10 +1,14 @@
-"""Runs the `sh` blocks of docs/install.md as they stand and prints one JSON object a check, as check.py does.
+"""Runs the `sh` blocks of docs/install.md as they stand, then starts the other presets (variants.py); prints one JSON object a check,
+as check.py does.
 
 `helm` and `kubectl` are the stand-in of cluster.py; `aws`, `psql`, `pg_dump`, `curl` and `openssl` are the real ones.
 The database is behind TLS, so that the certificate is verified as in production.
 """
 
 import argparse
+import base64
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -21,16 +25,58 @@ import trustme
 from check import Report
 from cluster import Cluster, Failed, install_commands
 from helm import Helm
-from net import TlsFront, free_port, wait_for
+from net import Sink, TlsFront, free_port, wait_for
+from variants import run_variants
 
 SCRIPT_WITHIN_S = 300
-# What happens between two blocks, by words of the first: AWS goes on after the dump was made.
-MEANWHILE = {"pg_dump": '''
+TEST_MESSAGE = '''
+sent="$(ls "$RECEIVED" | wc -l)"
+post "$PARTNER_KEY" "/v1/webhooks/$webhook_id:test" '' > /dev/null
+until [ "$(ls "$RECEIVED" | wc -l)" -gt "$sent" ]; do sleep 0.2; done
+'''
+# What happens before a block, by words of it: monitoring is refused until the Prometheus operator's kinds are there.
+BEFORE = {"values-monitoring.yaml": '''
+if helm upgrade stepgate helm/stepgate --namespace stepgate --reuse-values --values helm/stepgate/values-monitoring.yaml 2> refused.txt; then
+  exit 1
+fi
+grep --quiet 'no matches for kind "ServiceMonitor"' refused.txt
+kubectl create --filename "$CRDS"
+'''}
+# What happens after a block, by words of it.
+MEANWHILE = {
+    "/v1/webhooks": TEST_MESSAGE + '''
+printf %s "$webhook_secret" > webhook-secret
+''',
+    # The signing secret is opened by the key that sealed it anew.
+    "keys reseal": TEST_MESSAGE + '''
+printf '%s\\n' "$ENCRYPTION_KEY" "$old_key" > encryption-keys
+''',
+    # AWS goes on after the dump was made: a tenant is suspended, another one is made.
+    "pg_dump": '''
 post "$PARTNER_KEY" "/v1/tenants/$tenant_id:suspend" '{"reason": "after the dump"}' > /dev/null
 until get "/v1/tenants/$tenant_id" | grep --quiet '"ready": *true'; do sleep 0.2; done
-settings="$(aws secretsmanager list-secrets --query "SecretList[?contains(Name, '/settings-')].Name" --output text)"
+settings="$(aws secretsmanager list-secrets --query "SecretList[?contains(Name, '$tenant_id/settings-')].Name" --output text)"
 aws secretsmanager get-secret-value --secret-id "$settings" --query SecretString --output text > settings-meanwhile.json
-'''}
+late="$(post "$PARTNER_KEY" /v1/tenants "{\\"name\\": \\"Late\\", \\"blockid\\": {
+  \\"tenant_dns\\": \\"$BLOCKID_TENANT_DNS\\", \\"community\\": \\"$BLOCKID_COMMUNITY\\",
+  \\"client_id\\": \\"$BLOCKID_CLIENT_ID\\", \\"client_secret\\": \\"$BLOCKID_CLIENT_SECRET\\"}}" | grep -o 'tnt_[0-9a-z]*' | head -n 1)"
+until get "/v1/tenants/$late" | grep --quiet '"ready": *true'; do sleep 0.2; done
+post "$PARTNER_KEY" "/v1/tenants/$late/apps" '{"name": "Late app", "allowed_origins": ["https://late.example.com"]}' > /dev/null
+until get "/v1/tenants/$late" | grep --quiet '"ready": *true'; do sleep 0.2; done
+get "/v1/tenants/$late/apps" | grep -o '"client_id": *"[^"]*"' > late-client
+''',
+    # It is there again, with its app, under the id of the same app client.
+    "cell rebuild": '''
+until get "/v1/tenants/$late" | grep --quiet '"ready": *true'; do sleep 0.2; done
+get "/v1/tenants/$late/apps" | grep -o '"client_id": *"[^"]*"' | cmp - late-client
+''',
+}
+# The kinds that monitoring needs, as far as the stand-in for the cluster asks: their names.
+CRDS = """
+spec: { group: monitoring.coreos.com, names: { kind: ServiceMonitor }, versions: [{ name: v1 }] }
+---
+spec: { group: monitoring.coreos.com, names: { kind: PrometheusRule }, versions: [{ name: v1 }] }
+"""
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
@@ -134,7 +180,7 @@ def start_simulator(program: Path, secret: str, log: Path) -> tuple[subprocess.P
 
 
 def environment(
-    arguments: argparse.Namespace, folder: Path, front: TlsFront, blockid_host: str, secret: str, aws_url: str
+    arguments: argparse.Namespace, folder: Path, front: TlsFront, blockid_host: str, secret: str, aws_url: str, receiver: Sink
 ) -> dict[str, str]:
     """What the page's variables are here."""
     path = [folder / "bin", Path(sys.executable).parent, arguments.psql.parent, *os.environ["PATH"].split(os.pathsep)]
@@ -156,6 +202,9 @@ def environment(
         "BLOCKID_TENANT_DNS": blockid_host,
         "BLOCKID_CLIENT_ID": "demo-client",
         "BLOCKID_CLIENT_SECRET": secret,
+        "WEBHOOK_URL": f"{receiver.url}/stepgate",
+        "RECEIVED": str(folder / "received"),
+        "CRDS": str(folder / "crds.yaml"),
     }
 
 
@@ -163,8 +212,8 @@ def run_page(report: Report, page: list[tuple[str, str]], root: Path, variables:
     """Runs all blocks in one shell, as a reader would; a check each."""
     script = "set -euo pipefail\n"
     for number, (_, code) in enumerate(page):
-        meanwhile = "".join(lines for words, lines in MEANWHILE.items() if words in code)
-        script += f"{code}\n{meanwhile}\nprintf 'done {number}\\n' >&3\n"
+        before, after = ("".join(lines for words, lines in hooks.items() if words in code) for hooks in (BEFORE, MEANWHILE))
+        script += f"{before}\n{code}\n{after}\nprintf 'done {number}\\n' >&3\n"
     reader, writer = os.pipe()
     process = subprocess.Popen(
         ["bash", "-c", f"exec 3>&{writer}\n{script}"], cwd=root, env=variables, pass_fds=[writer], stdin=subprocess.DEVNULL,
@@ -195,13 +244,37 @@ def check_restored(report: Report, folder: Path, variables: dict[str, str]) -> N
     if not meanwhile["suspended"]:
         problems.append("the tenant was not suspended after the dump")
     try:
-        values = [secret["SecretString"] for secret in json.loads(listed.stdout)["SecretValues"] if "/settings-" in secret["Name"]]
-        restored = json.loads(values[0])
+        values = [json.loads(secret["SecretString"]) for secret in json.loads(listed.stdout)["SecretValues"] if "/settings-" in secret["Name"]]
+        restored = next(value for value in values if value["tenant_id"] == meanwhile["tenant_id"])
         if restored["suspended"] or restored["generation"] <= meanwhile["generation"]:
             problems.append(f"AWS still has generation {restored['generation']}, suspended: {restored['suspended']}")
-    except (ValueError, KeyError, IndexError) as error:
+    except (ValueError, KeyError, StopIteration) as error:
         problems.append(f"{error!r}: {listed.stdout} {listed.stderr}")
     report.check("installation: what was restored won over what AWS had gone on to", problems)
+
+
+def check_webhook(report: Report, receiver: Sink, secret: str) -> None:
+    """Messages came, signed with the secret that was told, also after the encryption key was replaced."""
+    key, problems, tests = base64.b64decode(secret.removeprefix("whsec_")), [], 0
+    for path, headers, body in receiver.requests:
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        expected = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+        if path != "/stepgate" or expected not in headers["webhook-signature"].split(" "):
+            problems.append(f"{path}: not signed with the secret: {body[:200]!r}")
+        tests += json.loads(body)["type"] == "dev.stepgate.webhook.test"
+    report.check("installation: signed messages before and after the encryption key was replaced", problems or (
+        [] if tests == 3 else [f"{tests} test messages of 3"]))
+
+
+def check_kept(report: Report, variables: dict[str, str]) -> None:
+    """Removing the control plane removes nothing in AWS."""
+    listed = subprocess.run(
+        ["aws", "cloudformation", "describe-stacks", "--query", "Stacks[].[StackName, StackStatus]", "--output", "json"],
+        env=variables, capture_output=True, text=True, check=True)
+    stacks = {name: status for name, status in json.loads(listed.stdout) if status.endswith("_COMPLETE")}
+    # Access, the cell, and one for each tenant.
+    wanted = len(stacks) == 4 and {"stepgate-access", "stepgate-cell-main"} <= set(stacks)
+    report.check("installation: without the control plane, AWS is as it was", [] if wanted else [str(stacks)])
 
 
 def check_afterwards(report: Report, cluster: Cluster, front: TlsFront, secrets: list[str], logs: Path) -> None:
@@ -210,13 +283,11 @@ def check_afterwards(report: Report, cluster: Cluster, front: TlsFront, secrets:
     text = "".join(log.read_text() for log in logs.glob("installation-*.log"))
     report.check("installation: workers took tenants through passes", [] if "pass ended" in text else ["no log of a pass"])
     report.check("installation: no secret in a log", ["a secret is in a log"] if any(secret in text for secret in secrets) else [])
-    memory = cluster.memory_mib()
-    cluster.stop_all()
     wrong = [f"{component} ended with {code}" for component, code, _ in cluster.stops if code != 0]
     wrong += [] if len(cluster.stops) >= 6 else [f"only {len(cluster.stops)} were stopped"]
     report.check("installation: SIGTERM ends every process in time and without an error", wrong)
     slowest = max((seconds for *_, seconds in cluster.stops), default=0)
-    print(json.dumps({"note": f"peak memory {memory} MiB; slowest stop {slowest:.1f} s"}), flush=True)
+    print(json.dumps({"note": f"peak memory {cluster.peaks_mib} MiB; slowest stop {slowest:.1f} s"}), flush=True)
 
 
 def main() -> None:
@@ -245,7 +316,9 @@ def main() -> None:
         front = TlsFront(context, (database.hostname, database.port))
         simulator, blockid_host = start_simulator(arguments.simulator, secret, arguments.logs / "installation-simulator.log")
         emulator, aws_url = start_emulator(arguments.ministack, folder, arguments.logs / "installation-emulator.log")
-        variables = environment(arguments, folder, front, blockid_host, secret, aws_url)
+        receiver = Sink(folder / "received")
+        (folder / "crds.yaml").write_text(CRDS)
+        variables = environment(arguments, folder, front, blockid_host, secret, aws_url, receiver)
         keys: dict[str, dict[str, str]] = {}
 
         def identity(role_arn: str) -> dict[str, str]:
@@ -255,7 +328,8 @@ def main() -> None:
 
         cluster = Cluster(
             Helm(arguments.root / "helm/stepgate"), arguments.stepgate, arguments.artifacts, folder, arguments.logs,
-            overlay={"aws": {"endpointUrl": aws_url}, "config": {"shutdownDelayS": 1, "workerPollMs": 250}},
+            overlay={"aws": {"endpointUrl": aws_url}, "config": {
+                "shutdownDelayS": 1, "workerPollMs": 250, "allowedWebhookNetworks": ["127.0.0.1/32"]}},
             # Plain HTTP to the simulator, which no value of the chart allows, and the emulator's certificate.
             variables={"STEPGATE_DEV_INSECURE_LOOPBACK": "1", "SSL_CERT_FILE": str(folder / "ca.pem")}, identity=identity)
         address = str(folder / "cluster.socket")
@@ -272,7 +346,11 @@ def main() -> None:
                 if run_page(report, page, work, variables):
                     check_restored(report, work, variables)
                     check_roles(report, keys, variables)
-            check_afterwards(report, cluster, front, [secret], arguments.logs)
+                    check_webhook(report, receiver, (work / "webhook-secret").read_text())
+                    check_kept(report, variables)
+                    canaries = [secret, *(work / "encryption-keys").read_text().split(), (work / "webhook-secret").read_text()]
+                    check_afterwards(report, cluster, front, canaries, arguments.logs)
+            run_variants(report, arguments, front, aws_url, folder)
         finally:
             for process, _ in cluster.running.values():
                 process.kill()

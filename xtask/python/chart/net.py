@@ -1,4 +1,4 @@
-"""Loopback ports, waiting until something answers, and TLS in front of a PostgreSQL that has none."""
+"""Loopback ports, waiting until something answers, a server that keeps what it is sent, and TLS in front of a PostgreSQL that has none."""
 
 import socket
 import ssl
@@ -8,6 +8,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 SSL_REQUEST = 80877103
 READY_WITHIN_S = 60
@@ -30,6 +32,31 @@ def wait_for(url: str, lives: Callable[[], bool], context: ssl.SSLContext | None
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
     return False
+
+
+class Sink:
+    """Answers every POST with 200 and keeps it: path, headers by lower-case name, body. `folder` gets a file for each."""
+
+    def __init__(self, folder: Path):
+        folder.mkdir()
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        sink = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                sink.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+                (folder / str(len(sink.requests))).write_bytes(body)
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
 class TlsFront:

@@ -6,6 +6,7 @@ use crate::cognito::{Challenge, Step, Tokens};
 use crate::functions::Trigger;
 use crate::outcome::{Outcome, Trials};
 use crate::provider::StepUp;
+use anyhow::Context as _;
 use serde_json::{Value, json};
 use step_up::reason::Reason;
 
@@ -102,6 +103,46 @@ async fn deleted_user(bench: &Bench, app: &App, trials: &mut Trials) -> anyhow::
     Ok(())
 }
 
+/// An access token of a user of the same name in another pool of the account, which is made for it and deleted again.
+async fn token_of_another_pool(bench: &Bench, user: &User) -> anyhow::Result<String> {
+    let aws = bench.aws()?;
+    let name = json!({ "PoolName": format!("attack-{}", crate::bench::random_letters(12)) });
+    let pool = aws.must("cognito-idp", "CreateUserPool", &name).await?;
+    let pool = json!({ "UserPoolId": pool["UserPool"]["Id"] });
+    let token = token_of(bench, &pool, user).await;
+    aws.must("cognito-idp", "DeleteUserPool", &pool).await?;
+    token
+}
+
+/// Makes client and user in the pool and signs in with the password alone.
+async fn token_of(bench: &Bench, pool: &Value, user: &User) -> anyhow::Result<String> {
+    let aws = bench.aws()?;
+    let with = |more: Value| {
+        let mut body = pool.clone();
+        if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
+            body.extend(more.clone());
+        }
+        body
+    };
+    let client = with(
+        json!({ "ClientName": "attack", "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"] }),
+    );
+    let client = aws.must("cognito-idp", "CreateUserPoolClient", &client).await?;
+    let made = with(json!({ "Username": user.name, "MessageAction": "SUPPRESS" }));
+    aws.must("cognito-idp", "AdminCreateUser", &made).await?;
+    let password = with(json!({ "Username": user.name, "Password": user.password, "Permanent": true }));
+    aws.must("cognito-idp", "AdminSetUserPassword", &password).await?;
+    let client_id = client["UserPoolClient"]["ClientId"]
+        .as_str()
+        .context("a client without id")?;
+    let parameters = json!({ "USERNAME": user.name, "PASSWORD": user.password });
+    let step = bench
+        .cognito
+        .initiate(client_id, "USER_PASSWORD_AUTH", parameters)
+        .await?;
+    Ok(step.tokens()?.access_token)
+}
+
 /// A25: proofs that prove nothing, and tokens of an action used as something else.
 pub(super) async fn a25(bench: &Bench) -> anyhow::Result<Outcome> {
     let mut trials = Trials::new();
@@ -115,7 +156,9 @@ pub(super) async fn a25(bench: &Bench) -> anyhow::Result<Outcome> {
     );
     let others = bench.sign_in(&app, &other).await?;
     let elsewhere = bench.sign_in(&bench.main_app(), &user).await?;
+    let foreign = token_of_another_pool(bench, &user).await?;
     let bad = [
+        ("another pool's", foreign),
         ("ID token", own.id_token.clone()),
         ("refresh token", own.refresh_token.clone().unwrap_or_default()),
         ("another user's", others.access_token.clone()),

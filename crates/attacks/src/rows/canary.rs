@@ -18,6 +18,9 @@ pub(super) async fn a23(bench: &Bench) -> anyhow::Result<Outcome> {
         .answer(&app, &user, &challenge, &posted.answer())
         .await?
         .tokens()?;
+    let who = bench.who(&app, &user);
+    let (_challenge, srp) = bench.cognito.password_told("CUSTOM_AUTH", &who).await?;
+    anyhow::ensure!(srp.len() == 2, "SRP sent {} values", srp.len());
     // A refused answer and a refused password leave their traces too.
     let challenge = bench.challenge(&app, &user).await?;
     let wrong = bench.posted(&challenge).await?;
@@ -34,6 +37,7 @@ pub(super) async fn a23(bench: &Bench) -> anyhow::Result<Outcome> {
         ("ID token", signature(&tokens.id_token)),
         ("access token", signature(&tokens.access_token)),
     ];
+    needles.extend(srp);
     needles.extend(
         bench
             .target

@@ -76,7 +76,11 @@ pub(super) async fn a19(bench: &Bench) -> anyhow::Result<Outcome> {
             ),
             ("change", Method::PUT, tenant.as_str(), &blockid, "/tenant_dns"),
         ] {
-            let answer = api.call(method, path, None, Some(body)).await?;
+            let answer = if method == Method::PUT {
+                api.change(method, path, body).await?
+            } else {
+                api.call(method, path, None, Some(body)).await?
+            };
             let errors = answer.body["errors"].as_array().cloned().unwrap_or_default();
             let told = errors.iter().any(|error| error["pointer"] == pointer);
             trials.holds(
@@ -163,7 +167,7 @@ async fn repoint(api: &Stepgate, path: &str, wanted: &Value, trials: &mut Trials
         ("with a made-up token", json!("f".repeat(40))),
     ] {
         asked["confirm"] = confirm;
-        let answer = api.call(Method::PUT, path, None, Some(&asked)).await?;
+        let answer = api.change(Method::PUT, path, &asked).await?;
         let refused = answer.status == 409 && answer.body["code"] == "confirmation_required";
         trials.holds(what, refused, "confirmation_required");
         token = answer.body["confirmation"]["confirm"].clone();
@@ -173,14 +177,14 @@ async fn repoint(api: &Stepgate, path: &str, wanted: &Value, trials: &mut Trials
         body.remove("client_secret");
     }
     without_secret["confirm"] = token.clone();
-    let answer = api.call(Method::PUT, path, None, Some(&without_secret)).await?;
+    let answer = api.change(Method::PUT, path, &without_secret).await?;
     trials.holds(
         "with the secret of the old provider",
         answer.status == 422,
         "validation_failed",
     );
     asked["confirm"] = token;
-    let accepted = api.call(Method::PUT, path, None, Some(&asked)).await?.ok("PUT")?;
+    let accepted = api.change(Method::PUT, path, &asked).await?.ok("PUT")?;
     api.wait(&accepted["operation"]).await
 }
 

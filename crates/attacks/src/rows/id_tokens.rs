@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use step_up::event::StepUpEvent;
 use step_up::reason::Reason;
 use tokio::net::TcpListener;
+use url::Url;
 
 /// Longest a refusal may take, ms: Cognito waits five seconds and then asks again.
 const LONGEST_MS: u32 = 4_000;
@@ -133,6 +134,56 @@ pub(super) async fn a18(bench: &Bench) -> anyhow::Result<Outcome> {
     Ok(trials.outcome())
 }
 
+/// Age of the provider session that a stolen browser has, s.
+const OLD_SESSION_S: u32 = 3_600;
+
+/// The authorize URL without what demands a new authentication, as an attacker at the browser would rewrite it.
+fn without_freshness(authorize_url: &str) -> anyhow::Result<String> {
+    let mut url = Url::parse(authorize_url)?;
+    let kept: Vec<(String, String)> = url
+        .query_pairs()
+        .filter(|(name, _)| name != "prompt" && name != "max_age")
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    anyhow::ensure!(
+        kept.len() < url.query_pairs().count(),
+        "the authorize URL demands no new authentication"
+    );
+    url.query_pairs_mut().clear().extend_pairs(kept);
+    Ok(url.into())
+}
+
+/// A step-up in a session that is older than the challenge. As asked, the provider authenticates anew, and the user is let
+/// in: the control. With the demand taken out of the address it answers from the session, and nobody is.
+async fn old_session(bench: &Bench, app: &App, trials: &mut Trials) -> anyhow::Result<()> {
+    for stripped in [false, true] {
+        let user = bench.user().await?;
+        let challenge = bench.challenge(app, &user).await?;
+        let asked = authorize_url(&challenge)?;
+        let url = if stripped {
+            without_freshness(asked)?
+        } else {
+            asked.to_owned()
+        };
+        let step_up = StepUp::honest(&url).in_session_of(OLD_SESSION_S);
+        let posted = bench.provider()?.step_up(&step_up).await?;
+        let since = now_ms();
+        let step = bench.answer(app, &user, &challenge, &posted.answer()).await?;
+        if stripped {
+            let reason = bench.reason(&step, Trigger::Verify, &user, since).await?;
+            let what = "prompt and max_age stripped";
+            trials.by_reason(what, &step, reason, &[Reason::StaleAuthentication]);
+        } else {
+            anyhow::ensure!(
+                matches!(step, Step::Tokens(_)),
+                "the control: a demanded new authentication does not let in: {}",
+                step.label()
+            );
+        }
+    }
+    Ok(())
+}
+
 /// A29: an authentication that is older than the challenge.
 pub(super) async fn a29(bench: &Bench) -> anyhow::Result<Outcome> {
     let mut trials = Trials::new();
@@ -141,9 +192,11 @@ pub(super) async fn a29(bench: &Bench) -> anyhow::Result<Outcome> {
         (json!("old_iat"), Reason::StaleAuthentication),
     ];
     faults(bench, &mut trials, &bench.main_app(), &old).await?;
+    old_session(bench, &bench.main_app(), &mut trials).await?;
     let mut policy = crate::stepgate::any_method_policy();
     policy["default"]["binding"] = "state_only".into();
     let app = bench.app("state only", json!({ "policy": policy })).await?;
     faults(bench, &mut trials, &app, &old).await?;
+    old_session(bench, &app, &mut trials).await?;
     Ok(trials.outcome())
 }

@@ -56,7 +56,31 @@ pub(super) async fn a27(bench: &Bench) -> anyhow::Result<Outcome> {
         .await?;
     let only_admin = &pool["UserPool"]["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"];
     trials.holds("sign-up", only_admin == true, "closed");
+    by_the_user(bench, &app, &mut trials).await?;
     Ok(trials.outcome())
+}
+
+/// The user's own attempts, without a token and with their own.
+async fn by_the_user(bench: &Bench, app: &App, trials: &mut Trials) -> anyhow::Result<()> {
+    if bench.target.aws_endpoint_url.is_some() {
+        // The emulator lets everybody sign up, and writes every attribute, whatever pool and client say.
+        return Ok(());
+    }
+    let vip = json!([{ "Name": "email", "Value": "vip@corp.example" }]);
+    let sign_up = json!({
+        "ClientId": app.client_id, "Username": format!("attack-{}", crate::bench::random_letters(12)),
+        "Password": format!("Aa1!{}", crate::bench::random_letters(20)), "UserAttributes": vip
+    });
+    let user = bench.user().await?;
+    let tokens = bench.sign_in(app, &user).await?;
+    let write = json!({ "AccessToken": tokens.access_token, "UserAttributes": vip });
+    for (operation, body) in [("SignUp", sign_up), ("UpdateUserAttributes", write)] {
+        let answer = bench.cognito.call(operation, &body).await?;
+        let kind = answer.err().map(|refused| refused.kind);
+        let refused = kind.as_deref() == Some("NotAuthorizedException");
+        trials.holds(operation, refused, "NotAuthorizedException");
+    }
+    Ok(())
 }
 
 /// A step-up of `user` by this one; what *verify* said about it.
@@ -91,80 +115,7 @@ pub(super) async fn a28(bench: &Bench) -> anyhow::Result<Outcome> {
     linked(bench, &mut trials, "no link", (&app, &user), |s| s, &refused).await?;
     by_administrator(bench, &mut trials, &app).await?;
 
-    let mut policy = any_method_policy();
-    policy["default"]["subject_link"] = "verified_email".into();
-    policy["default"]["subject_attribute"] = "name".into();
-    let refusal = bench
-        .api()?
-        .try_policy(&bench.target.tenant_id, &app.id, &policy)
-        .await?;
-    let told = problem_codes(&refusal.body)
-        .iter()
-        .any(|code| code == "link_user_writable");
-    trials.holds("link by what users write", told, "link_user_writable");
-    policy["default"]["subject_attribute"] = "email".into();
-    let app = bench.app("by mail", json!({ "policy": policy })).await?;
-    let with_mail = |address: String| json!([{ "Name": "email", "Value": address }]);
-    let user = new_user(bench, |name| with_mail(format!("{name}@example.com"))).await?;
-    let attacker = "attacker@evil.example";
-    linked(
-        bench,
-        &mut trials,
-        "other address",
-        (&app, &user),
-        |s| s.fault(json!({ "email": attacker })),
-        &either,
-    )
-    .await?;
-    let own = format!("{}@example.com", user.name);
-    linked(
-        bench,
-        &mut trials,
-        "unverified at the provider",
-        (&app, &user),
-        |s| {
-            s.fault(json!({ "email": own }))
-                .fault(json!({ "email_verified": false }))
-        },
-        &refused,
-    )
-    .await?;
-    // A letter that merely looks like another (Cyrillic а) is another.
-    let twin = own.replacen('a', "\u{430}", 1);
-    linked(
-        bench,
-        &mut trials,
-        "look-alike",
-        (&app, &user),
-        |s| s.fault(json!({ "email": twin })),
-        &either,
-    )
-    .await?;
-
-    let honest = bench.sign_in(&app, &user).await;
-    anyhow::ensure!(
-        honest.is_ok(),
-        "an address verified on both sides does not link: {:?}",
-        honest.err()
-    );
-
-    let here = new_user(bench, |name| {
-        json!([
-            { "Name": "email", "Value": format!("{name}@example.com") },
-            { "Name": "email_verified", "Value": "false" }
-        ])
-    })
-    .await?;
-    let own = format!("{}@example.com", here.name);
-    linked(
-        bench,
-        &mut trials,
-        "unverified here",
-        (&app, &here),
-        |s| s.fault(json!({ "email": own })),
-        &refused,
-    )
-    .await?;
+    by_mail(bench, &mut trials, &app).await?;
 
     // A subject that belongs to another account.
     let main = bench.main_app();
@@ -183,6 +134,102 @@ pub(super) async fn a28(bench: &Bench) -> anyhow::Result<Outcome> {
     let honest = bench.sign_in(&main, &owner).await;
     anyhow::ensure!(honest.is_ok(), "the owner lost the link: {:?}", honest.err());
     Ok(trials.outcome())
+}
+
+/// Links by an address that is verified on both sides: no other address, none that merely looks alike, and no subject twice.
+async fn by_mail(bench: &Bench, trials: &mut Trials, other: &App) -> anyhow::Result<()> {
+    let refused = [Reason::LinkRefused];
+    let either = [Reason::LinkRefused, Reason::SubjectMismatch];
+    let mut policy = any_method_policy();
+    policy["default"]["subject_link"] = "verified_email".into();
+    policy["default"]["subject_attribute"] = "name".into();
+    let refusal = bench
+        .api()?
+        .try_policy(&bench.target.tenant_id, &other.id, &policy)
+        .await?;
+    let told = problem_codes(&refusal.body)
+        .iter()
+        .any(|code| code == "link_user_writable");
+    trials.holds("link by what users write", told, "link_user_writable");
+    policy["default"]["subject_attribute"] = "email".into();
+    let app = bench.app("by mail", json!({ "policy": policy })).await?;
+    let with_mail = |address: String| json!([{ "Name": "email", "Value": address }]);
+    let user = new_user(bench, |name| with_mail(format!("{name}@example.com"))).await?;
+    let attacker = "attacker@evil.example";
+    linked(
+        bench,
+        trials,
+        "other address",
+        (&app, &user),
+        |s| s.fault(json!({ "email": attacker })),
+        &either,
+    )
+    .await?;
+    let own = format!("{}@example.com", user.name);
+    linked(
+        bench,
+        trials,
+        "unverified at the provider",
+        (&app, &user),
+        |s| {
+            s.fault(json!({ "email": own }))
+                .fault(json!({ "email_verified": false }))
+        },
+        &refused,
+    )
+    .await?;
+    // A letter that merely looks like another (Cyrillic а) is another.
+    let twin = own.replacen('a', "\u{430}", 1);
+    linked(
+        bench,
+        trials,
+        "look-alike",
+        (&app, &user),
+        |s| s.fault(json!({ "email": twin })),
+        &either,
+    )
+    .await?;
+
+    let own_of_linked = own;
+    let honest = bench.sign_in(&app, &user).await;
+    anyhow::ensure!(
+        honest.is_ok(),
+        "an address verified on both sides does not link: {:?}",
+        honest.err()
+    );
+
+    let here = new_user(bench, |name| {
+        json!([
+            { "Name": "email", "Value": format!("{name}@example.com") },
+            { "Name": "email_verified", "Value": "false" }
+        ])
+    })
+    .await?;
+    let own = format!("{}@example.com", here.name);
+    linked(
+        bench,
+        trials,
+        "unverified here",
+        (&app, &here),
+        |s| s.fault(json!({ "email": own })),
+        &refused,
+    )
+    .await?;
+
+    // The same address in capitals is the same mailbox, but its subject has an account already.
+    let capitals = own_of_linked.to_ascii_uppercase();
+    let twin = new_user(bench, |_| with_mail(capitals)).await?;
+    let linked_name = own_of_linked.as_str();
+    linked(
+        bench,
+        trials,
+        "case twin",
+        (&app, &twin),
+        |s| s.fault(json!({ "other_user": linked_name })),
+        &refused,
+    )
+    .await?;
+    Ok(())
 }
 
 /// Links that an administrator makes: to nobody else's subject, and they hold against anybody else's step-up.

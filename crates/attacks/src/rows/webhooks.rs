@@ -209,7 +209,7 @@ pub(super) async fn lured(bench: &Bench, trials: &mut Trials) -> anyhow::Result<
     let webhook = Webhook::made(answer)?;
     for url in INSIDE {
         let moved = json!({ "url": url });
-        let answer = api.call(Method::PATCH, &webhook.path, None, Some(&moved)).await?;
+        let answer = api.change(Method::PATCH, &webhook.path, &moved).await?;
         trials.holds(
             &format!("a webhook moved to {url}"),
             refused(&answer),
@@ -239,7 +239,7 @@ pub(super) async fn lured(bench: &Bench, trials: &mut Trials) -> anyhow::Result<
     // The control: it could have been reached.
     receiver.redirect(None);
     let moved = json!({ "url": elsewhere.url() });
-    let answer = api.call(Method::PATCH, &webhook.path, None, Some(&moved)).await?;
+    let answer = api.change(Method::PATCH, &webhook.path, &moved).await?;
     answer.ok("the webhook moved")?;
     let delivery = webhook.test(api).await?;
     let told = webhook.attempted(api, &delivery).await?;

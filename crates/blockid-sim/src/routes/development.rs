@@ -3,7 +3,7 @@
 use super::{Place, find};
 use crate::authorize::{Refusal, check, complete, query_of};
 use crate::behaviour::{Behaviour, Fault};
-use crate::state::{Community, State};
+use crate::state::{Asked, Community, State};
 use actix_web::web::{Data, Json, JsonConfig, Path, ServiceConfig, scope};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
 use serde::Deserialize;
@@ -69,6 +69,8 @@ struct StepUp {
     outcome: Ending,
     #[serde(default)]
     faults: Vec<Fault>,
+    /// Age of the session that the person has at the provider already, which serves unless a new authentication is demanded.
+    session_age_s: Option<u32>,
 }
 
 #[post("/step-ups")]
@@ -105,6 +107,10 @@ async fn step_up(request: HttpRequest, state: Data<State>, body: Json<StepUp>) -
         .or_else(|| asked.methods.first().cloned())
         .unwrap_or_default();
     let sent_state = asked.state.clone();
+    let asked = Asked {
+        session_age_s: body.session_age_s.map(i64::from),
+        ..asked
+    };
     match complete(&state, &community, asked, &username, &method, body.faults) {
         Ok(code) => HttpResponse::Ok().json(json!({ "code": code, "state": sent_state })),
         Err(text) => bad(text),

@@ -33,6 +33,8 @@ pub struct Asked {
     pub methods: Vec<String>,
     /// Whether a new authentication was demanded.
     pub fresh: bool,
+    /// Age of the session that the person has already; otherwise the community's switch says.
+    pub session_age_s: Option<i64>,
 }
 
 /// An authorize page somebody has open.

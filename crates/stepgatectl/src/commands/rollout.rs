@@ -69,9 +69,12 @@ fn body(new: NewRollout) -> Value {
 }
 
 async fn releases(client: &Client, print: &Print, cell: &str) -> anyhow::Result<ExitCode> {
-    let found = client.list_releases(cell).await?;
+    let found = client.list_releases(cell, &[("limit", "200")]).await?;
     output::result(print, &found, || {
-        let lines = items(&found).map(|one| format!("{}  {}", word(one, "/name"), word(one, "/created_at")));
+        let lines = found
+            .items
+            .iter()
+            .map(|one| format!("{}  {}", word(one, "/name"), word(one, "/created_at")));
         lines.collect::<Vec<_>>().join("\n")
     })?;
     Ok(ExitCode::SUCCESS)
@@ -105,10 +108,6 @@ async fn watch(client: &Client, print: &Print, rollout: &str) -> anyhow::Result<
         }
         tokio::time::sleep(EVERY).await;
     }
-}
-
-fn items(value: &Value) -> impl Iterator<Item = &Value> {
-    value["items"].as_array().into_iter().flatten()
 }
 
 fn word<'a>(value: &'a Value, pointer: &str) -> &'a str {

@@ -15,7 +15,10 @@ pub(super) async fn run(client: &Client, print: &Print, asked: &Rotate) -> anyho
     let mut body =
         wanted(&connection["blockid"], asked).context("the connection is of a form unknown here")?;
     body["client_secret"] = json!(secret);
-    let mut made = match client.put_connection(&asked.tenant, &body).await {
+    let generation = connection["generation"]
+        .as_i64()
+        .context("a connection without generation")?;
+    let mut made = match client.put_connection(&asked.tenant, generation, &body).await {
         Ok(made) => made,
         Err(error) => return Err(output::refused(error)),
     };

@@ -1,30 +1,83 @@
-//! `idle`: a worker over ten thousand tenants that are as they should be.
+//! `idle`: a worker over ten thousand tenants that are as they should be, which it looks at for drift.
+//!
+//! One tenant is onboarded on the emulator and looked at once, behind `bench aws`. It is then multiplied in the database,
+//! and what AWS answered about it is answered about its copies, with their names: nothing differs, and no emulator works.
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
 
 use super::Scale;
-use super::row::{Row, Target};
-use super::service::Stand;
+use super::fleet::{Fleet, Worker};
+use super::row::{Row, Target, figure};
 use super::statistics::{Series, as_f64};
 use crate::context::Context;
 use crate::services::Services;
 use crate::ui::Progress;
 
-/// Intervals of a run, each a sample.
-const INTERVALS: usize = 6;
+/// Looks for drift that all workers together begin in a minute, by default.
+const LOOKS_A_MINUTE: f64 = 30.0;
+/// How long the first tenant may take.
+const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A worker that ends with its measurement.
-struct Worker(Child);
+const LOOKED_AT: &str =
+    "SELECT count(*) FROM tenants WHERE observed_generation = generation AND drift ? 'checked_at'";
+/// Looks that began within the minute up to any of them.
+const MOST_IN_A_MINUTE: &str = "SELECT coalesce(max(looks), 0) FROM (SELECT count(*) OVER (ORDER BY drift_claimed_at \
+     RANGE BETWEEN interval '59.999 seconds' PRECEDING AND CURRENT ROW) AS looks FROM tenants \
+     WHERE drift_claimed_at IS NOT NULL AND name LIKE 'Copy of %') AS minutes";
+const LOOKS: &str =
+    "SELECT count(*) FROM tenants WHERE drift_claimed_at IS NOT NULL AND name LIKE 'Copy of %'";
+const WRONG: &str =
+    "SELECT count(*) FROM tenants WHERE (drift ->> 'findings')::int > 0 OR drift ->> 'error' IS NOT NULL";
 
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _already_gone = self.0.kill();
-        let _reaped_before = self.0.wait();
+/// A text of the first tenant, and how it begins for its copies; their number fills it up. As `crates/fault-proxy` reads it.
+#[derive(Debug, Serialize)]
+struct Mark {
+    own: String,
+    prefix: &'static str,
+}
+
+/// What names the first tenant.
+#[derive(Debug, Deserialize)]
+struct First {
+    tenant: String,
+    name: String,
+    app: String,
+    pool: String,
+    client: String,
+}
+
+impl First {
+    fn marks(self) -> anyhow::Result<Vec<Mark>> {
+        let ulid = |id: &str| id.split_once('_').map(|(_, ulid)| ulid.to_owned());
+        let marks = [
+            (ulid(&self.tenant), "00bencht"),
+            (ulid(&self.app), "00bencha"),
+            (Some(self.name), "Copy of "),
+            (Some(self.pool), "us-east-1_B"),
+            (Some(self.client), "benchclient"),
+        ];
+        let mark = |(own, prefix): (Option<String>, &'static str)| {
+            let own = own.filter(|own| own.len() > prefix.len() + 4)?;
+            Some(Mark { own, prefix })
+        };
+        marks
+            .into_iter()
+            .map(mark)
+            .collect::<Option<_>>()
+            .context("a name of the tenant has another form")
     }
+}
+
+/// What was seen of the looks for drift.
+struct Looks {
+    most_in_a_minute: f64,
+    calls_a_second: f64,
+    wrong: f64,
 }
 
 pub(super) fn run(
@@ -33,75 +86,131 @@ pub(super) fn run(
     scale: Scale,
     progress: &Progress,
 ) -> anyhow::Result<Vec<Row>> {
-    let (tenants, interval) = scale.choose(
-        (10_000, Duration::from_secs(20)),
-        (10, Duration::from_millis(500)),
-    );
-    let stand = Stand::start(context, services, "bench_idle", 1, progress)?;
-    progress.detail("multiplying tenants");
-    multiply(context, &stand, tenants)?;
-    let mut command = stand.program("stepgate", &["worker"]);
-    // As often as a worker looks by default.
-    command.env_remove("STEPGATE_WORKER_POLL_MS");
-    let log = fs::File::create(context.log("bench-worker"))?;
-    command.stdout(log.try_clone()?).stderr(log).stdin(Stdio::null());
-    let mut worker = Worker(command.spawn().context("cannot start the worker")?);
+    let (tenants, intervals, interval) = match scale {
+        Scale::Full { minutes, .. } => (10_000, minutes, Duration::from_mins(1)),
+        Scale::Tiny => (10, 2, Duration::from_secs(1)),
+    };
+    let fleet = Fleet::start(context, services, "bench_idle", 100, progress)?;
+    let marks = first_tenant(&fleet, progress)?;
+    progress.detail("multiplying it");
+    multiply(&fleet, &marks, tenants)?;
+    fleet.stand_in(&serde_json::to_value(&marks)?)?;
+    let mut worker = fleet.worker("bench-idle-worker", &[])?;
     progress.detail("idling");
     // What starting costs is not what idling costs.
+    let begun = Instant::now();
     pause(context, interval)?;
     let ticks_a_second = ticks_a_second()?;
-    let (mut shares, mut memory) = (Vec::new(), Vec::new());
-    for _ in 0..INTERVALS {
-        let (ticks, begun) = (ticks(&worker.0)?, Instant::now());
+    let (mut shares, mut memory) = (Vec::new(), vec![resident_mib(&worker.child)?]);
+    for _ in 0..intervals {
+        let (ticks, begun) = (ticks(&worker.child)?, Instant::now());
         pause(context, interval)?;
-        let used_s = (self::ticks(&worker.0)? - ticks) / ticks_a_second;
+        let used_s = (self::ticks(&worker.child)? - ticks) / ticks_a_second;
         shares.push(100.0 * used_s / begun.elapsed().as_secs_f64());
-        memory.push(resident_mib(&worker.0)?);
+        memory.push(resident_mib(&worker.child)?);
         anyhow::ensure!(
-            worker.0.try_wait()?.is_none(),
+            worker.child.try_wait()?.is_none(),
             "the worker ended by itself; see {}",
-            context.shown(&context.log("bench-worker"))
+            context.shown(&worker.log)
         );
     }
-    rows(shares, &memory)
+    let looks = looks(&fleet, begun.elapsed())?;
+    rows(tenants, interval * intervals, shares, &memory, &looks)
 }
 
-fn rows(shares: Vec<f64>, memory: &[f64]) -> anyhow::Result<Vec<Row>> {
-    let shares = Series::new(shares).context("no intervals")?;
-    let (first, last) = memory.first().zip(memory.last()).context("no intervals")?;
-    let minutes = as_f64(INTERVALS.saturating_sub(1)) / 3.0;
-    Ok(vec![
-        Row::of("idle worker, 10 000 tenants", &shares, "% of a core").aims_at(Target::AtMost(2.0)),
-        Row::alone("idle worker, memory", *last, "MiB")
-            .beside_figure(&format!("{minutes:.1} minutes before"), *first)
-            .aims_at(Target::RatioAtMost(1.05)),
-    ])
+/// Onboards a tenant and has it looked at for drift; hands back what names it.
+fn first_tenant(fleet: &Fleet<'_>, progress: &Progress) -> anyhow::Result<Vec<Mark>> {
+    fleet.ask_for(1, progress)?;
+    progress.detail("onboarding it");
+    let mut workers: Vec<Worker> = vec![fleet.worker("bench-idle-first-worker", &[])?];
+    let looked_at = fleet.wait_for((LOOKED_AT, 1), PATIENCE, &mut workers, progress)?;
+    drop(workers);
+    anyhow::ensure!(
+        looked_at,
+        "the tenant was not looked at for drift within {} s",
+        PATIENCE.as_secs()
+    );
+    let drift = fleet.sql("SELECT drift FROM tenants")?;
+    anyhow::ensure!(
+        fleet.sql(WRONG)?.trim() == "0",
+        "the tenant is not as it should be: {drift}"
+    );
+    let first = fleet.sql(
+        "SELECT json_build_object('tenant', t.id, 'name', t.name, 'app', a.id, 'pool', t.observed ->> 'user_pool_id', 'client', a.client_id) \
+         FROM tenants t JOIN apps a ON a.tenant_id = t.id",
+    )?;
+    serde_json::from_str::<First>(&first)
+        .context("the row of the tenant")?
+        .marks()
 }
 
-/// The one tenant, with its app, so many times, and all of them brought to what is wanted. Whatever columns there are.
-fn multiply(context: &Context, stand: &Stand<'_>, times: u32) -> anyhow::Result<()> {
+/// The one tenant, with its app and its policy, so many times, and none of them looked at yet. Whatever columns there are.
+fn multiply(fleet: &Fleet<'_>, marks: &[Mark], times: u32) -> anyhow::Result<()> {
+    let renamed = marks
+        .iter()
+        .fold("to_jsonb(t)::text".to_owned(), |text, Mark { own, prefix }| {
+            let digits = own.len().saturating_sub(prefix.len());
+            format!("replace({text}, '{own}', '{prefix}' || lpad(n::text, {digits}, '0'))")
+        });
     let copy = |table: &str, changed: &str| {
         format!(
-            "INSERT INTO {table} SELECT (jsonb_populate_record(NULL::{table}, to_jsonb(t) || jsonb_build_object({changed}))).* \
+            "INSERT INTO {table} SELECT (jsonb_populate_record(NULL::{table}, {renamed}::jsonb || jsonb_build_object({changed}))).* \
              FROM {table} t, generate_series(1, {times}) AS n"
         )
     };
-    let id = |prefix: &str| format!("'{prefix}_' || lpad(n::text, 26, '0')");
-    let tenant = format!(
-        "'id', {}, 'name', 'idle ' || n, 'credentials_secret_name', 'idle/' || n, 'settings_secret_name', 'idle/settings/' || n",
-        id("tnt")
-    );
-    let app = format!("'id', {}, 'tenant_id', {}", id("app"), id("tnt"));
-    for statement in [
-        copy("tenants", &tenant),
-        copy("apps", &app),
-        "UPDATE tenants SET observed_generation = generation, next_attempt_at = now() + interval '1 day'"
-            .to_owned(),
-        "VACUUM ANALYZE".to_owned(),
-    ] {
-        stand.sql(context, &statement)?;
-    }
-    Ok(())
+    let tenant = "'drift', '{}'::jsonb, 'drift_due_at', NULL, 'drift_claimed_at', NULL";
+    let copies = [
+        copy("tenants", tenant),
+        copy("apps", ""),
+        copy("policy_versions", ""),
+    ];
+    // One transaction: the tables refer to each other.
+    fleet.sql(&format!("BEGIN; {}; COMMIT", copies.join("; ")))?;
+    fleet.sql("VACUUM ANALYZE").map(drop)
+}
+
+fn looks(fleet: &Fleet<'_>, within: Duration) -> anyhow::Result<Looks> {
+    let count = |query: &str| -> anyhow::Result<f64> { Ok(fleet.sql(query)?.trim().parse()?) };
+    anyhow::ensure!(count(LOOKS)? > 0.0, "no tenant was looked at for drift");
+    let seen: Vec<serde_json::Value> = serde_json::from_str(&fleet.seen()?)?;
+    let calls = seen.iter().filter(|call| !call["whose"].is_null()).count();
+    Ok(Looks {
+        most_in_a_minute: count(MOST_IN_A_MINUTE)?,
+        calls_a_second: as_f64(calls) / within.as_secs_f64(),
+        wrong: count(WRONG)?,
+    })
+}
+
+fn rows(
+    tenants: u32,
+    within: Duration,
+    shares: Vec<f64>,
+    memory: &[f64],
+    looks: &Looks,
+) -> anyhow::Result<Vec<Row>> {
+    let shares = Series::new(shares).context("no intervals")?;
+    let (first, last) = memory.first().zip(memory.last()).context("no intervals")?;
+    let minutes = figure(within.as_secs_f64() / 60.0);
+    let all = figure(f64::from(tenants));
+    Ok(vec![
+        Row::of(&format!("idle worker, {all} tenants"), &shares, "% of a core").aims_at(Target::AtMost(2.0)),
+        Row::alone("idle worker, memory", *last, "MiB")
+            .beside_figure(&format!("{minutes} minutes before"), *first)
+            .aims_at(Target::RatioAtMost(1.05)),
+        Row::alone(
+            "idle looks for drift, most in a minute",
+            looks.most_in_a_minute,
+            "looks",
+        )
+        .aims_at(Target::AtMost(LOOKS_A_MINUTE)),
+        Row::alone(
+            "idle looks for drift that failed or found something",
+            looks.wrong,
+            "looks",
+        )
+        .aims_at(Target::AtMost(0.0)),
+        Row::alone("idle calls of AWS", looks.calls_a_second, "calls/s"),
+    ])
 }
 
 fn pause(context: &Context, interval: Duration) -> anyhow::Result<()> {
@@ -157,12 +266,33 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_grows_is_missed() {
-        let reached = |memory: &[f64]| {
-            let rows = rows(vec![1.0, 1.5, 1.2], memory).unwrap();
-            (rows[0].outcome.reached, rows[1].outcome.reached)
+    fn memory_that_grows_and_looks_beyond_the_budget_are_missed() {
+        let reached = |memory: &[f64], most_in_a_minute: f64| -> Vec<Option<bool>> {
+            let looks = Looks {
+                most_in_a_minute,
+                calls_a_second: 12.0,
+                wrong: 0.0,
+            };
+            let within = Duration::from_mins(3);
+            let rows = rows(10_000, within, vec![1.0, 1.5, 1.2], memory, &looks).unwrap();
+            rows.iter().map(|row| row.outcome.reached).collect()
         };
-        assert_eq!(reached(&[40.0, 40.0, 41.0]), (Some(true), Some(true)));
-        assert_eq!(reached(&[40.0, 45.0, 50.0]), (Some(true), Some(false)));
+        let (yes, no) = (Some(true), Some(false));
+        assert_eq!(reached(&[40.0, 40.0, 41.0], 30.0), [yes, yes, yes, yes, None]);
+        assert_eq!(reached(&[40.0, 45.0, 50.0], 31.0), [yes, no, no, yes, None]);
+    }
+
+    #[test]
+    fn marks_leave_room_for_the_numbers_of_copies() {
+        let first = |pool: &str| First {
+            tenant: "tnt_01jd7v0p3h8s5k2m4n6q9r1t0w".to_owned(),
+            name: "Tenant 0000000001".to_owned(),
+            app: "app_01jd7v0p3h8s5k2m4n6q9r1t0x".to_owned(),
+            pool: pool.to_owned(),
+            client: "4kq7example2client9id0abc1".to_owned(),
+        };
+        let marks = first("us-east-1_Ab3dEfGh1").marks().unwrap();
+        assert_eq!(marks[0].own, "01jd7v0p3h8s5k2m4n6q9r1t0w");
+        assert!(first("us-east-1_A").marks().is_err());
     }
 }

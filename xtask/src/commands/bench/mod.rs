@@ -5,6 +5,7 @@
 //! | one a bench | what is built, run in turns, and compared |
 //! | [`measured`] | what the measuring programs (`crates/bench/`, an example of `step-up`) print |
 //! | [`service`], [`statements`] | a running API with tenants; what it asks of the database, for pgbench |
+//! | [`fleet`] | workers in front of an AWS with real quotas and latencies |
 //! | [`statistics`], [`row`] | samples, medians, ratios, targets |
 //! | [`document`], [`picture`], [`machine`] | `docs/performance.md` |
 //!
@@ -13,6 +14,7 @@
 
 mod api;
 mod document;
+mod fleet;
 mod idle;
 mod ingest;
 mod machine;
@@ -20,6 +22,7 @@ mod measured;
 mod picture;
 mod policy;
 mod programs;
+mod reconcile;
 mod reports;
 mod row;
 mod service;
@@ -37,6 +40,7 @@ use clap::{Args, ValueEnum};
 
 use self::row::{Outcome, Row, figure};
 use crate::context::Context;
+use crate::process::Interrupted;
 use crate::services::ports::Ports;
 use crate::services::{Services, lock};
 use crate::tools::Tools;
@@ -54,6 +58,15 @@ pub(crate) struct Options {
     /// Puts what was measured into docs/performance.md and its pictures.
     #[arg(long)]
     docs: bool,
+    /// Tenants that `reconcile` onboards.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    tenants: u32,
+    /// Workers that onboard them in `reconcile`.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=32))]
+    workers: u32,
+    /// Minutes for which `idle` looks on.
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=600))]
+    minutes: u32,
     /// Measures next to nothing, to see that everything works.
     #[arg(long, conflicts_with = "docs")]
     tiny: bool,
@@ -78,21 +91,27 @@ enum Bench {
     ApiRead,
     /// PUT of a policy.
     ApiWrite,
-    /// A worker with nothing to do.
+    /// Workers onboard tenants at AWS's pace.
+    Reconcile,
+    /// A worker with nothing to do but look for drift.
     Idle,
 }
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scale {
-    Full,
+    Full {
+        tenants: u32,
+        workers: u32,
+        minutes: u32,
+    },
     Tiny,
 }
 
 impl Scale {
     fn choose<T>(self, full: T, tiny: T) -> T {
         match self {
-            Self::Full => full,
+            Self::Full { .. } => full,
             Self::Tiny => tiny,
         }
     }
@@ -103,7 +122,7 @@ impl Bench {
     fn needs_services(self) -> bool {
         matches!(
             self,
-            Self::Ingest | Self::Reports | Self::ApiRead | Self::ApiWrite | Self::Idle
+            Self::Ingest | Self::Reports | Self::ApiRead | Self::ApiWrite | Self::Reconcile | Self::Idle
         )
     }
 
@@ -124,6 +143,7 @@ impl Bench {
             Self::Reports => reports::run(context, services()?, scale, progress),
             Self::ApiRead => api::read(context, services()?, scale, progress),
             Self::ApiWrite => api::write(context, services()?, scale, progress),
+            Self::Reconcile => reconcile::run(context, services()?, scale, progress),
             Self::Idle => idle::run(context, services()?, scale, progress),
         }
     }
@@ -137,7 +157,15 @@ impl Bench {
 
 pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCode> {
     lock::take(context, "bench")?;
-    let scale = if options.tiny { Scale::Tiny } else { Scale::Full };
+    let scale = if options.tiny {
+        Scale::Tiny
+    } else {
+        Scale::Full {
+            tenants: options.tenants,
+            workers: options.workers,
+            minutes: options.minutes,
+        }
+    };
     let chosen = if options.names.is_empty() {
         Bench::value_variants()
     } else {
@@ -152,11 +180,24 @@ pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCo
         None
     };
     let mut rows = Vec::new();
+    let mut broken = Vec::new();
     for bench in chosen {
         let (measured_at, load) = (machine::now(), machine::load());
         let measured = context.ui.step(&bench.name(), |progress| {
             bench.run(context, services.as_ref(), scale, progress)
-        })?;
+        });
+        let measured = match measured {
+            Ok(measured) => measured,
+            Err(error) if error.is::<Interrupted>() => return Err(error),
+            // What the others measured is not lost with it.
+            Err(error) => {
+                context
+                    .ui
+                    .line(Tone::Bad, &format!("error: {}: {error:#}", bench.name()));
+                broken.push(bench.name());
+                continue;
+            }
+        };
         for mut row in measured {
             row.measured_at.clone_from(&measured_at);
             row.load = load;
@@ -165,7 +206,9 @@ pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCo
         }
     }
     if let Some(path) = &options.json {
-        let outcomes: Vec<&Outcome> = rows.iter().map(|row| &row.outcome).collect();
+        // One row a target; what is only reported beside them is in the table.
+        let outcomes = rows.iter().map(|row| &row.outcome);
+        let outcomes: Vec<&Outcome> = outcomes.filter(|outcome| outcome.target.is_some()).collect();
         let text = format!("{}\n", serde_json::to_string_pretty(&outcomes)?);
         fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
@@ -174,6 +217,12 @@ pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCo
         context
             .ui
             .line(Tone::Plain, &format!("     {}", context.shown(&page)));
+    }
+    if !broken.is_empty() {
+        context
+            .ui
+            .line(Tone::Bad, &format!("not measured: {}", broken.join(", ")));
+        return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
 }

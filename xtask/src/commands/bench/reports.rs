@@ -1,5 +1,7 @@
 //! `reports`: a month by the hour of one tenant, asked through the API, among ten thousand tenants with a quarter of a year
-//! each, and among a tenth of them.
+//! each, and among a tenth of them; and a month by the day of all of them together, as the console's overview asks.
+//!
+//! The counts by the minute of that month are there too: a report reads those of the last sessions, and no others.
 
 use super::Scale;
 use super::measured::Measured;
@@ -11,6 +13,8 @@ use crate::services::Services;
 use crate::ui::Progress;
 
 const DAYS: u32 = 90;
+/// Days of which there are counts by the minute: as many as single events are kept for.
+const MINUTES_DAYS: u32 = 30;
 /// Tenants that are asked about, in turns.
 const ASKED: usize = 20;
 
@@ -27,27 +31,33 @@ pub(super) fn run(
     fill(context, &small, few, progress)?;
     let (rounds, lasting_ms) = scale.choose((9, 3_000), (1, 300));
     let (mut large_p99s, mut small_p99s, mut medians) = (Vec::new(), Vec::new(), Vec::new());
+    let mut of_all = Vec::new();
     for round in 0..=rounds {
         progress.detail(format!("round {round} of {rounds}"));
-        let ask = |stand: &Stand<'_>| {
-            Measured::by(
-                context,
-                "reports",
-                &mut stand.load(&questions(context, stand)?, 1, lasting_ms),
-            )
+        let ask = |stand: &Stand<'_>, questions: &[String]| {
+            Measured::by(context, "reports", &mut stand.load(questions, 1, lasting_ms))
         };
-        let (of_large, of_small) = (ask(&large)?, ask(&small)?);
+        let of_large = ask(&large, &questions(context, &large)?)?;
+        let of_small = ask(&small, &questions(context, &small)?)?;
+        let all = ask(
+            &large,
+            &[format!(
+                "/v1/metrics/step-up?{}&step=day",
+                month(context, &large)?
+            )],
+        )?;
         // The first round brings pages into memory and is not counted.
         if round > 0 {
             large_p99s.push(of_large.fact("p99_ms")?);
             medians.push(of_large.fact("p50_ms")?);
             small_p99s.push(of_small.fact("p99_ms")?);
+            of_all.push(all.fact("p50_ms")?);
         }
     }
-    rows(large_p99s, small_p99s, medians)
+    rows(large_p99s, small_p99s, medians, of_all)
 }
 
-fn rows(large: Vec<f64>, small: Vec<f64>, medians: Vec<f64>) -> anyhow::Result<Vec<Row>> {
+fn rows(large: Vec<f64>, small: Vec<f64>, medians: Vec<f64>, of_all: Vec<f64>) -> anyhow::Result<Vec<Row>> {
     let series = |samples| Series::new(samples).ok_or_else(|| anyhow::anyhow!("no rounds"));
     let (large, small) = (series(large)?, series(small)?);
     Ok(vec![
@@ -56,23 +66,29 @@ fn rows(large: Vec<f64>, small: Vec<f64>, medians: Vec<f64>) -> anyhow::Result<V
         Row::of("reports p99, growth", &large, "ms")
             .beside("a tenth of the data", &small)
             .aims_at(Target::RatioAtMost(1.5)),
+        Row::of("report of all tenants p50", &series(of_all)?, "ms"),
     ])
 }
 
-/// One question a tenant: thirty days by the hour, up to today's first hour.
-fn questions(context: &Context, stand: &Stand<'_>) -> anyhow::Result<Vec<String>> {
+/// The thirty days up to today's first hour, as a query.
+fn month(context: &Context, stand: &Stand<'_>) -> anyhow::Result<String> {
     let span = "SELECT to_char(date_trunc('day', now(), 'UTC') - d * interval '1 day', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
                 FROM (VALUES (30), (0)) AS days (d)";
     let span = stand.sql(context, span)?;
     let mut times = span.lines();
     let (from, to) = (times.next().unwrap_or_default(), times.next().unwrap_or_default());
-    let question = |(tenant, _): &(String, String)| {
-        format!("/v1/tenants/{tenant}/metrics/step-up?from={from}&to={to}&step=hour")
-    };
+    Ok(format!("from={from}&to={to}"))
+}
+
+/// One question a tenant: that month by the hour.
+fn questions(context: &Context, stand: &Stand<'_>) -> anyhow::Result<Vec<String>> {
+    let month = month(context, stand)?;
+    let question =
+        |(tenant, _): &(String, String)| format!("/v1/tenants/{tenant}/metrics/step-up?{month}&step=hour");
     Ok(stand.tenants.iter().map(question).collect())
 }
 
-/// Rows of every hour of every tenant: one for most, what two apps and three methods make of it for those that are asked
+/// Rows of every hour and day of every tenant: one for most, what two apps and three methods make of it for those that are asked
 /// about. Spread as ingestion leaves them: by time, not by tenant.
 fn fill(context: &Context, stand: &Stand<'_>, tenants: u32, progress: &Progress) -> anyhow::Result<()> {
     progress.detail(format!("hours of {tenants} tenants"));
@@ -87,7 +103,7 @@ fn fill(context: &Context, stand: &Stand<'_>, tenants: u32, progress: &Progress)
          '0.1.0', '{partner}', 20, 1, 0, NULL FROM {hours}, generate_series(1, {}) AS t",
         tenants.saturating_sub(u32::try_from(ASKED)?)
     );
-    let asked: Vec<String> = stand
+    let asked_ids: Vec<String> = stand
         .tenants
         .iter()
         .map(|(tenant, _)| format!("('{tenant}')"))
@@ -100,9 +116,38 @@ fn fill(context: &Context, stand: &Stand<'_>, tenants: u32, progress: &Progress)
          (VALUES ('otp'), ('otp sms'), ('liveID push')) AS methods (m), \
          (VALUES ('started'), ('offered'), ('succeeded'), ('failed'), ('ended'), ('tokens')) AS outcomes (o) \
          WHERE o IN ('succeeded', 'failed') OR m = 'otp'",
-        asked.join(", ")
+        asked_ids.join(", ")
     );
-    for statement in [others, asked, "VACUUM ANALYZE step_up_hours".to_owned()] {
+    let days = format!(
+        "INSERT INTO step_up_days ({columns}) SELECT tenant_id, date_trunc('day', slice, 'UTC'), app_id, method, outcome, reason, \
+         policy_version, trigger_version, partner_id, sum(events), sum(cold_starts), sum(fallbacks), sum_counts(to_complete) \
+         FROM step_up_hours GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"
+    );
+    let partitions = format!(
+        "SELECT make_event_partitions((now() AT TIME ZONE 'UTC')::date - {MINUTES_DAYS}, (now() AT TIME ZONE 'UTC')::date)"
+    );
+    // Every minute of the asked ones would be more than the others' together: one in five.
+    let minutes = |tenants: &str, every: &str| {
+        format!(
+            "INSERT INTO step_up_minutes ({columns}) SELECT t, m, 'app_1', '', o, '', 1, '0.1.0', '{partner}', 1, 0, 0, NULL \
+             FROM generate_series(date_trunc('minute', now()) - interval '{} days', now(), interval '{every}') AS m, \
+             {tenants}, (VALUES ('started'), ('ended')) AS outcomes (o)",
+            MINUTES_DAYS - 1
+        )
+    };
+    let of_asked = minutes(
+        &format!("(VALUES {}) AS asked (t)", asked_ids.join(", ")),
+        "5 minutes",
+    );
+    let of_others = minutes(
+        &format!(
+            "(SELECT 'tnt_bench_' || lpad(n::text, 16, '0') AS t FROM generate_series(1, {}) AS n) AS others",
+            tenants.saturating_sub(u32::try_from(ASKED)?)
+        ),
+        "6 hours",
+    );
+    let vacuum = "VACUUM ANALYZE step_up_hours, step_up_days, step_up_minutes".to_owned();
+    for statement in [others, asked, days, partitions, of_asked, of_others, vacuum] {
         stand.sql(context, &statement)?;
     }
     Ok(())

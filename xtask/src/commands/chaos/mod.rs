@@ -9,13 +9,14 @@ mod storm;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
-use self::inventory::{Found, Inventory};
+use self::inventory::{Found, Inventory, Rows};
 use self::storm::Storm;
 use crate::artifacts;
 use crate::commands::test::tally::Tally;
@@ -28,6 +29,10 @@ use crate::ui::{Progress, Tone};
 /// Tenants of the run that is part of `cargo xtask test`.
 const BOUNDED_TENANTS: usize = 8;
 const BOUNDED_SEED: u64 = 1;
+/// How long the workers have, once every tenant is ready, to remove what late calls made.
+const SETTLES_WITHIN: Duration = Duration::from_mins(2);
+/// Between two counts meanwhile.
+const LOOK_PAUSE: Duration = Duration::from_secs(2);
 
 /// What `chaos` may be told.
 #[derive(Args)]
@@ -146,13 +151,22 @@ fn rage(
     let deadline = begun + Duration::from_mins(3) + Duration::from_secs(10) * u32::try_from(tenants)?;
     storm.onboard(tenants, deadline, progress)?;
     storm.until_ready(deadline, progress)?;
-    let faults = storm.faults()?;
-    storm.end()?;
     let duration_s = begun.elapsed().as_secs();
     progress.detail("counting what AWS holds");
-    let rows = storm.rows()?;
-    let inventory = Inventory::take(&services.ministack.url(), &storm.account)?;
-    let found = inventory.compare(&rows, &storm.accepted);
+    let count = |storm: &Storm<'_>| -> anyhow::Result<(Rows, Found)> {
+        let rows = storm.rows()?;
+        let inventory = Inventory::take(&services.ministack.url(), &storm.account)?;
+        let found = inventory.compare(&rows, &storm.accepted);
+        Ok((rows, found))
+    };
+    // A call may take effect after its tenant is ready. What it made is the workers' to remove, not this program's.
+    let settled = Instant::now() + SETTLES_WITHIN;
+    while Instant::now() < settled && !count(&storm)?.1.complaints.is_empty() {
+        thread::sleep(LOOK_PAUSE);
+    }
+    let faults = storm.faults()?;
+    storm.end()?;
+    let (rows, found) = count(&storm)?;
     let outcome = Outcome {
         tenants: storm.accepted.len(),
         ready: rows.tenants.iter().filter(|tenant| tenant.ready).count(),

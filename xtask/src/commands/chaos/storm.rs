@@ -60,6 +60,7 @@ pub(super) struct Storm<'a> {
     proxy_url: String,
     blockid: (String, String),
     dice: Dice,
+    struck_at: Instant,
     pub(super) account: String,
     /// Ids of tenants that the API answered with 202.
     pub(super) accepted: BTreeSet<String>,
@@ -100,6 +101,13 @@ impl<'a> Storm<'a> {
             aws_access_key_id: account.clone(),
         };
         service.migrate(progress)?;
+        // The server of the tests acknowledges what a crash would lose; here it crashes, and what it acknowledged counts.
+        let mut durable = services.postgres.psql(DATABASE);
+        durable.args([
+            "-c",
+            &format!("ALTER DATABASE {DATABASE} SET synchronous_commit = on"),
+        ]);
+        context.processes.text("psql", &mut durable)?;
         service.bootstrap_cell(progress)?;
         let operator = service.bootstrap_operator_key()?;
         start_proxy(context, &services.ministack.url(), proxy_port, seed)?;
@@ -128,6 +136,7 @@ impl<'a> Storm<'a> {
             proxy_url,
             blockid: (host, secret),
             dice: Dice(seed),
+            struck_at: Instant::now(),
             account,
             accepted: BTreeSet::new(),
             kills: 0,
@@ -174,6 +183,10 @@ impl<'a> Storm<'a> {
                 deadline,
             )?;
             self.accepted.insert(id);
+            if number == tenants / 2 {
+                // Whatever the dice say.
+                self.kill_postgres()?;
+            }
             progress.detail(format!(
                 "{} of {tenants} asked for, {} kills",
                 number + 1,
@@ -185,12 +198,13 @@ impl<'a> Storm<'a> {
 
     fn insist(&mut self, path: &str, key: &str, body: &Value, deadline: Instant) -> anyhow::Result<Value> {
         loop {
-            match self.partner.post_once(path, key, body) {
+            let answer = self.partner.post_once(path, key, body);
+            self.strike_now_and_then()?;
+            match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) if Instant::now() > deadline => return Err(error.context("the API never took it")),
                 Err(_) => thread::sleep(LOOK),
             }
-            self.strike()?;
         }
     }
 
@@ -198,7 +212,7 @@ impl<'a> Storm<'a> {
     pub(super) fn until_ready(&mut self, deadline: Instant, progress: &Progress) -> anyhow::Result<()> {
         loop {
             for _ in 0..10 {
-                self.strike()?;
+                self.strike_now_and_then()?;
                 thread::sleep(LOOK);
             }
             let ready = self.count(
@@ -222,12 +236,20 @@ impl<'a> Storm<'a> {
         }
     }
 
+    /// Strikes no more often than the odds are made for, however fast the API answers.
+    fn strike_now_and_then(&mut self) -> anyhow::Result<()> {
+        if self.struck_at.elapsed() < LOOK {
+            return Ok(());
+        }
+        self.struck_at = Instant::now();
+        self.strike()
+    }
+
     /// Maybe kills something, and brings it back.
     fn strike(&mut self) -> anyhow::Result<()> {
         self.context.processes.signals.check()?;
         if self.dice.roll(POSTGRES_EVERY) == 0 {
-            self.kills += 1;
-            return self.postgres.kill_and_restart(self.context, &self.tools.postgres);
+            return self.kill_postgres();
         }
         if self.dice.roll(WORKER_EVERY) == 0 {
             let which = usize::try_from(self.dice.roll(WORKERS.len() as u64))?;
@@ -243,6 +265,11 @@ impl<'a> Storm<'a> {
             }
         }
         Ok(())
+    }
+
+    fn kill_postgres(&mut self) -> anyhow::Result<()> {
+        self.kills += 1;
+        self.postgres.kill_and_restart(self.context, &self.tools.postgres)
     }
 
     /// Calls that failed at the proxy.

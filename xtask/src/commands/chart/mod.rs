@@ -1,10 +1,10 @@
-//! `cargo xtask chart`: checks the Helm chart without a cluster, and the stages of `cargo xtask test` that do so.
+//! `cargo xtask chart`: checks the Helm chart without a cluster, starts what it renders, and the stages of `cargo xtask test` that do so.
 //!
 //! - [`manifests`]: lint, render, schemas of Kubernetes, policies, refusals. All of it is in `xtask/python/chart/`, which speaks the
 //!   formats; this only counts.
-//! - [`rules`]: `promtool` on the alert rules and on the expressions of the dashboards.
+//! - [`rules`]: `promtool` on the alert rules, as they are and as they are rendered, and on the expressions of the dashboards.
 //! - [`bill`]: the bill of materials of the image.
-//! - [`installation`]: the commands of `docs/install.md`, run as they stand.
+//! - [`installation`]: the commands of `docs/install.md`, run as they stand, and the other presets, started.
 
 mod installation;
 
@@ -38,9 +38,9 @@ pub(crate) struct Options {
     /// Write the table of values in the chart's README.
     #[arg(long)]
     write_docs: bool,
-    /// Also run the commands of docs/install.md, which builds the service and starts Postgres and the AWS emulator.
+    /// Only check what is rendered, without starting it: needs no build of the service, no Postgres and no AWS emulator.
     #[arg(long)]
-    install: bool,
+    no_install: bool,
 }
 
 /// One line that the checks print.
@@ -59,13 +59,13 @@ pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCo
     context.ui.step("chart", |progress| {
         manifests(context, &venv, options.write_docs, &mut tally, progress)
     })?;
-    context
-        .ui
-        .step("alert rules", |progress| rules(context, &mut tally, progress))?;
+    context.ui.step("alert rules", |progress| {
+        rules(context, &venv, &mut tally, progress)
+    })?;
     context.ui.step("bill of materials", |progress| {
         bill(context, &venv, &mut tally, progress)
     })?;
-    if options.install {
+    if !options.no_install {
         lock::take(context, "chart")?;
         let tools = context
             .ui
@@ -162,7 +162,12 @@ fn count(
 }
 
 /// `promtool` on the rules and on their tests, where it can be had.
-pub(crate) fn rules(context: &Context, tally: &mut Tally, progress: &Progress) -> anyhow::Result<()> {
+pub(crate) fn rules(
+    context: &Context,
+    venv: &Venv,
+    tally: &mut Tally,
+    progress: &Progress,
+) -> anyhow::Result<()> {
     let log = context.fresh_log("promtool")?;
     let Some(program) = promtool::find(context, progress)? else {
         progress.set_note("skipped: no promtool");
@@ -170,7 +175,7 @@ pub(crate) fn rules(context: &Context, tally: &mut Tally, progress: &Progress) -
         return Ok(());
     };
     let (panels, count) = panels_as_rules(context)?;
-    let mut checks = vec![("check", panels)];
+    let mut checks = vec![("check", panels), ("check", rendered_rules(context, venv)?)];
     for (verb, folder) in [("check", RULES.to_owned()), ("test", format!("{RULES}/tests"))] {
         let files = files_in(&context.root.join(folder), "yaml")?;
         checks.extend(files.into_iter().map(|file| (verb, file)));
@@ -194,6 +199,22 @@ pub(crate) fn rules(context: &Context, tally: &mut Tally, progress: &Progress) -
     }
     progress.set_note(format!("and {count} expressions of dashboards"));
     Ok(())
+}
+
+/// The groups of the PrometheusRule that the chart renders, in a file as Prometheus reads it.
+fn rendered_rules(context: &Context, venv: &Venv) -> anyhow::Result<PathBuf> {
+    let file = context.state().join("rendered.rules.yaml");
+    let mut command = context.processes.command(venv.python());
+    command
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .arg(context.root.join("xtask/python/chart/check.py"))
+        .arg(&context.root)
+        .arg("--rules")
+        .arg(&file);
+    context
+        .processes
+        .text("rendering the alert rules", &mut command)?;
+    Ok(file)
 }
 
 /// Every expression of every dashboard as a rule, so that `promtool` reads them; hands back the file and how many there are.

@@ -354,6 +354,16 @@ mod tests {
         ] {
             assert!(for_users.lines().any(|found| found == line), "{line}");
         }
+        // The same labels, and the version of the workspace.
+        let labels = |text: &str| -> Vec<String> {
+            let keys = text.split_whitespace().filter_map(|word| word.split_once("=\""));
+            keys.filter(|(key, _)| key.starts_with("org.opencontainers.image."))
+                .map(|(key, _)| key.to_owned())
+                .collect()
+        };
+        assert_eq!(labels(for_users), labels(&text));
+        assert_eq!(labels(&text).len(), 5);
+        assert!(for_users.contains(concat!("\nARG VERSION=", env!("CARGO_PKG_VERSION"), "\n")));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The bill of materials: every crate that is compiled into the service, as CycloneDX 1.6, from what cargo knows.
+//! The bill of materials of the image: every crate that is compiled into the service or into the triggers beside it, as CycloneDX 1.6,
+//! from what cargo knows.
 //!
 //! It has no time and no serial number, so that the same sources give the same bytes.
 
@@ -10,6 +11,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::context::Context;
+
+/// What the functions of AWS Lambda are compiled for.
+const TRIGGERS_TARGET: &str = "aarch64-unknown-linux-gnu";
 
 #[derive(Deserialize)]
 struct Metadata {
@@ -50,8 +54,18 @@ struct Kind {
     kind: Option<String>,
 }
 
-/// The bill of materials of the service for one target.
+/// The bill of materials of the image whose service is compiled for `target`.
 pub(crate) fn bill_of_materials(context: &Context, target: &str) -> anyhow::Result<String> {
+    let lock = fs::read_to_string(context.root.join("Cargo.lock")).context("cannot read Cargo.lock")?;
+    let service = metadata(context, target)?;
+    let triggers = metadata(context, TRIGGERS_TARGET)?;
+    let parts = [("stepgate", &service), ("triggers", &triggers)];
+    let mut bill = serde_json::to_string_pretty(&compose(&parts, &checksums(&lock))?)?;
+    bill.push('\n');
+    Ok(bill)
+}
+
+fn metadata(context: &Context, target: &str) -> anyhow::Result<Metadata> {
     let mut command = context.processes.command(Context::cargo());
     command
         .args([
@@ -64,43 +78,59 @@ pub(crate) fn bill_of_materials(context: &Context, target: &str) -> anyhow::Resu
         ])
         .current_dir(&context.root);
     let text = context.processes.text("cargo metadata", &mut command)?;
-    let metadata: Metadata =
-        serde_json::from_str(&text).context("cargo metadata printed something unexpected")?;
-    let lock = fs::read_to_string(context.root.join("Cargo.lock")).context("cannot read Cargo.lock")?;
-    let mut bill = serde_json::to_string_pretty(&compose(&metadata, &checksums(&lock))?)?;
-    bill.push('\n');
-    Ok(bill)
+    serde_json::from_str(&text).context("cargo metadata printed something unexpected")
 }
 
-fn compose(metadata: &Metadata, checksums: &BTreeMap<(String, String), String>) -> anyhow::Result<Value> {
-    let packages: BTreeMap<&str, &Package> = metadata
-        .packages
-        .iter()
-        .map(|package| (package.id.as_str(), package))
-        .collect();
-    let root = metadata
-        .packages
-        .iter()
-        .find(|package| package.name == "stepgate" && package.source.is_none())
-        .context("the workspace has no package stepgate")?;
-    let needed = compiled_in(&metadata.resolve, &root.id);
-    let reference = |id: &str| packages.get(id).map(|package| purl(package));
-    let mut components = Vec::new();
-    let mut dependencies = Vec::new();
-    for (id, uses) in &needed {
-        let package = packages.get(id.as_str()).context("a package without metadata")?;
-        if package.id != root.id {
-            components.push(component(package, checksums, "library"));
+/// The union of what each part, a package of the workspace with the metadata of its target, is compiled from. The first part is what
+/// the bill is of.
+fn compose(
+    parts: &[(&str, &Metadata)],
+    checksums: &BTreeMap<(String, String), String>,
+) -> anyhow::Result<Value> {
+    let mut components = BTreeMap::new();
+    let mut dependencies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut roots = Vec::new();
+    for (name, metadata) in parts {
+        let packages: BTreeMap<&str, &Package> = metadata
+            .packages
+            .iter()
+            .map(|package| (package.id.as_str(), package))
+            .collect();
+        let root = metadata
+            .packages
+            .iter()
+            .find(|package| package.name == *name && package.source.is_none())
+            .with_context(|| format!("the workspace has no package {name}"))?;
+        for (id, uses) in &compiled_in(&metadata.resolve, &root.id) {
+            let package = packages.get(id.as_str()).context("a package without metadata")?;
+            let kind = if package.id == root.id {
+                "application"
+            } else {
+                "library"
+            };
+            components
+                .entry(purl(package))
+                .or_insert_with(|| component(package, checksums, kind));
+            let uses = uses
+                .iter()
+                .filter_map(|id| packages.get(id.as_str()))
+                .map(|used| purl(used));
+            dependencies.entry(purl(package)).or_default().extend(uses);
         }
-        let uses: BTreeSet<String> = uses.iter().filter_map(|id| reference(id)).collect();
-        dependencies.push(json!({ "ref": purl(package), "dependsOn": uses }));
+        roots.push(purl(root));
     }
+    let root = roots.first().context("a bill of nothing")?;
+    let subject = components.remove(root).context("a bill without its subject")?;
+    let dependencies: Vec<Value> = dependencies
+        .iter()
+        .map(|(package, uses)| json!({ "ref": package, "dependsOn": uses }))
+        .collect();
     Ok(json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": { "component": component(root, checksums, "application") },
-        "components": components,
+        "metadata": { "component": subject },
+        "components": components.into_values().collect::<Vec<_>>(),
         "dependencies": dependencies,
     }))
 }
@@ -190,6 +220,8 @@ mod tests {
                 { "id": "s", "name": "stepgate", "version": "0.1.0", "license": "Apache-2.0", "source": null },
                 { "id": "a", "name": "a", "version": "1.0.0+x", "license": "MIT/Apache-2.0", "source": "registry" },
                 { "id": "b", "name": "b", "version": "2.0.0", "license": "MIT", "source": "registry" },
+                { "id": "l", "name": "l", "version": "4.0.0", "license": "MIT", "source": "registry" },
+                { "id": "triggers", "name": "triggers", "version": "0.1.0", "license": "Apache-2.0", "source": null },
                 { "id": "t", "name": "t", "version": "3.0.0", "license": "MIT", "source": "registry" },
             ],
             "resolve": { "nodes": [
@@ -199,19 +231,29 @@ mod tests {
                 ] },
                 { "id": "a", "deps": [{ "pkg": "b", "dep_kinds": [{ "kind": null }] }] },
                 { "id": "b", "deps": [] },
+                { "id": "triggers", "deps": [
+                    { "pkg": "b", "dep_kinds": [{ "kind": null }] },
+                    { "pkg": "l", "dep_kinds": [{ "kind": null }] },
+                ] },
+                { "id": "l", "deps": [] },
                 { "id": "t", "deps": [] },
             ] },
         }))
         .unwrap();
         let lock = "[[package]]\nname = \"a\"\nversion = \"1.0.0+x\"\nsource = \"r\"\nchecksum = \"00ff\"\n";
-        let bill = compose(&metadata, &checksums(lock)).unwrap();
+        let bill = compose(
+            &[("stepgate", &metadata), ("triggers", &metadata)],
+            &checksums(lock),
+        )
+        .unwrap();
         let names: Vec<_> = bill["components"]
             .as_array()
             .unwrap()
             .iter()
             .map(|found| &found["name"])
             .collect();
-        assert_eq!(names, ["a", "b"]);
+        assert_eq!(names, ["a", "b", "l", "triggers"]);
+        assert_eq!(bill["components"][3]["type"], "application");
         assert_eq!(bill["components"][0]["purl"], "pkg:cargo/a@1.0.0%2Bx");
         assert_eq!(
             bill["components"][0]["licenses"][0]["expression"],
@@ -219,6 +261,6 @@ mod tests {
         );
         assert_eq!(bill["components"][0]["hashes"][0]["content"], "00ff");
         assert_eq!(bill["metadata"]["component"]["name"], "stepgate");
-        assert_eq!(bill["dependencies"].as_array().unwrap().len(), 3);
+        assert_eq!(bill["dependencies"].as_array().unwrap().len(), 5);
     }
 }

@@ -189,7 +189,7 @@ fn deployment(
         chart::manifests(context, &venv, false, tally, progress)
     })?;
     stages.run("alert rules", Budget::Test, |tally, progress| {
-        chart::rules(context, tally, progress)
+        chart::rules(context, &venv, tally, progress)
     })?;
     stages.run("bill of materials", Budget::Test, |tally, progress| {
         chart::bill(context, &venv, tally, progress)
