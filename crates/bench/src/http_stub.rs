@@ -2,6 +2,7 @@
 //! open. Written here because a framework's own work would be part of what is measured.
 
 use anyhow::Context as _;
+use std::net::SocketAddr;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -46,7 +47,18 @@ where
     H: Fn(Request) -> A + Clone + Send + 'static,
     A: Future<Output = Response> + Send,
 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.context("no free port")?;
+    serve_at(([127, 0, 0, 1], 0).into(), answer).await
+}
+
+/// The same on this address.
+pub(crate) async fn serve_at<H, A>(listen: SocketAddr, answer: H) -> anyhow::Result<String>
+where
+    H: Fn(Request) -> A + Clone + Send + 'static,
+    A: Future<Output = Response> + Send,
+{
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?.to_string();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {

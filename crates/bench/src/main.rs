@@ -5,7 +5,7 @@
 //! - [`http_stub`], [`stage`]: AWS and a provider that answer at once, with what never changes.
 //! - [`function`]: Lambda's Runtime API around a function that is measured; [`identity`]: what the provider signs.
 //! - [`triggers`]: start and calls of the functions; [`bare`]: the calls of *verify* and nothing else.
-//! - [`load`]: requests to a running API.
+//! - [`load`]: requests to a running API; [`collector`]: where its traces go.
 //! - [`quotas`], [`aws`], [`replay`]: an AWS with real quotas and latencies around an emulator; its calls once more, bare.
 #![allow(
     clippy::print_stdout,
@@ -16,6 +16,7 @@
 
 mod aws;
 mod bare;
+mod collector;
 mod function;
 mod http_stub;
 mod identity;
@@ -45,6 +46,8 @@ enum Command {
     Load(load::Options),
     /// Stands before an AWS emulator with the quotas and latencies of AWS, until it is ended.
     Aws(aws::Options),
+    /// Takes traces and keeps none, until it is ended.
+    Collector(collector::Options),
     /// The calls that such an AWS saw once more, by a loop that does nothing else.
     Replay(replay::Options),
 }
@@ -58,6 +61,7 @@ async fn main() -> anyhow::Result<()> {
         Command::TriggersWarm(options) => triggers::warm(&options).await?,
         Command::Load(options) => load::run(&options).await?,
         Command::Aws(options) => aws::run(&options).await?,
+        Command::Collector(options) => collector::run(&options).await?,
         Command::Replay(options) => replay::run(&options).await?,
     };
     println!("{}", serde_json::to_string(&measured)?);

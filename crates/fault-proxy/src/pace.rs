@@ -108,7 +108,7 @@ mod tests {
             2
         );
         assert_eq!(
-            taken(&mut buckets, "a:Read", "t", now + Duration::from_secs(60)),
+            taken(&mut buckets, "a:Read", "t", now + Duration::from_mins(1)),
             4
         );
         assert_eq!(taken(&mut buckets, "b:Read", "t", now), 10, "nobody counts it");

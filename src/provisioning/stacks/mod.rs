@@ -16,7 +16,10 @@ use super::{
     template::{Template, sha256_hex},
 };
 use crate::{
-    aws::cloudformation::{ChangeSet, ChangeSetState, CloudFormation, Stack, StackRequest, StackState},
+    aws::{
+        AwsErrorKind,
+        cloudformation::{ChangeSet, ChangeSetState, CloudFormation, Stack, StackRequest, StackState},
+    },
     ids::IdSource,
 };
 use create_only::refuse_template_losses;
@@ -125,7 +128,17 @@ impl Stacks<'_> {
     ) -> Result<Ensured, EnsureError> {
         let life = wanted.failed_before.to_string();
         let token = sha256_hex(&["create", &wanted.name, &life, &fingerprint(wanted)]);
-        let created = self.client.create(request(wanted, &token)).await?;
+        let created = match self.client.create(request(wanted, &token)).await {
+            // The look at it showed an earlier time.
+            Err(error) if error.kind() == AwsErrorKind::AlreadyExists => {
+                let message = format!(
+                    "The stack {} is there already and is looked at again.",
+                    wanted.name
+                );
+                return Err(StepFailure::passing("stack_seen_late", message).into());
+            }
+            created => created?,
+        };
         watcher
             .note(format!("stack {} is being created", wanted.name))
             .await?;

@@ -150,7 +150,8 @@ async fn fewer_calls_are_made_while_aws_throttles_and_more_again_afterwards() {
     });
     call_for(Duration::from_secs(4)).await;
     let throttled = budget(&rig).await;
-    assert!(throttled.rate_per_s < before.rate_per_s * 0.5, "{throttled:?}");
+    // Halved at least once, and grown again a little since the last refusal.
+    assert!(throttled.rate_per_s < before.rate_per_s * 0.9, "{throttled:?}");
     let refused = proxy
         .seen()
         .iter()

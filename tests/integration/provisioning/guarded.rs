@@ -398,8 +398,27 @@ async fn make_boundary(signed: &Signed) {
     iam(signed, "CreatePolicy", &create).await;
 }
 
+/// The emulator leaves the path out of a role's ARN when it asks whether a role may be touched: where a policy is about
+/// the roles under our path, this lets it be about the same roles by the ARNs that the emulator makes.
+fn with_bare_roles(policy: &Value) -> Value {
+    let mut policy = policy.clone();
+    for statement in policy["Statement"].as_array_mut().into_iter().flatten() {
+        let resources = match statement["Resource"].take() {
+            Value::Array(all) => all,
+            one => vec![one],
+        };
+        let bare = resources.iter().filter_map(|arn| {
+            let bare = arn.as_str()?.replace(":role/stepgate/*", ":role/stepgate-*");
+            (*arn != bare).then(|| json!(bare))
+        });
+        let bare: Vec<_> = bare.collect();
+        statement["Resource"] = resources.into_iter().chain(bare).collect();
+    }
+    policy
+}
+
 async fn put_policy(signed: &Signed, role: &str, name: &str, policy: &Value) {
-    let document = policy.to_string();
+    let document = with_bare_roles(policy).to_string();
     let put = [
         ("RoleName", role),
         ("PolicyName", name),

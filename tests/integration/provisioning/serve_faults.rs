@@ -165,7 +165,7 @@ async fn every_call_of_the_api_for_a_rotation_fails_before_and_after() {
             body["reason"] = json!("drill");
             let (changed, struck) = stage
                 .accepted(call, fault, async || {
-                    stage.partner.call(Method::PUT, &path, Some(body.clone())).await
+                    stage.partner.change(Method::PUT, &path, body.clone()).await
                 })
                 .await;
             stage.through(&changed, &what).await;

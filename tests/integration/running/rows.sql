@@ -88,3 +88,6 @@ INSERT INTO alarms (id, partner_id, tenant_id, kind, threshold, window_min, valu
 -- since 105
 INSERT INTO console_sessions VALUES ('\x03', NULL, 'staff', 'somebody', 'operator', '2026-01-01', '2026-01-01', '2026-01-02');
 INSERT INTO console_links VALUES ('\x04', '2026-01-02');
+
+-- since 113
+INSERT INTO event_intake VALUES ('cel_1', '2026-01-01', 4.5);

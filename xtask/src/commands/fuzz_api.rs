@@ -170,7 +170,7 @@ fn fuzz(
         api_url,
         operator_key,
         ..
-    } = ApiAlone::start(context, services, (program, "stepgate_fuzzed"), progress)?;
+    } = ApiAlone::start(context, services, (program, "stepgate_fuzzed"), &[], progress)?;
     // Made before the first request: an operator may revoke the key that they are made with.
     let fuzzed: Vec<Fuzzed> = roles
         .iter()

@@ -1,8 +1,10 @@
 //! A running API with a partner, tenants and apps, made through the API itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::programs;
@@ -10,7 +12,10 @@ use crate::artifacts;
 use crate::commands::demo::ApiAlone;
 use crate::commands::demo::api::{ApiClient, text};
 use crate::context::Context;
+use crate::http;
+use crate::process::Service;
 use crate::services::Services;
+use crate::services::ports::{Listener, Ports};
 use crate::ui::Progress;
 
 /// Environment variable in which the load finds its key.
@@ -37,7 +42,10 @@ impl<'a> Stand<'a> {
     ) -> anyhow::Result<Self> {
         artifacts::build_for_host(context, progress)?;
         let folder = programs::service(context, progress)?;
-        let api = ApiAlone::start(context, services, (folder.join("stepgate"), database), progress)?;
+        let collector = start_collector(context, &folder.join("bench"), database)?;
+        let traced = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.as_str())];
+        let program = (folder.join("stepgate"), database);
+        let api = ApiAlone::start(context, services, program, &traced, progress)?;
         progress.detail("making tenants");
         let operator = ApiClient::new(&api.api_url, &api.operator_key);
         let partner_id = text(&operator.post("/v1/partners", &json!({"name": "bench"}))?, "/id")?;
@@ -85,6 +93,31 @@ impl<'a> Stand<'a> {
         psql.args(["-t", "-A", "-c", statement]);
         context.processes.text("psql", &mut psql)
     }
+}
+
+/// Starts where the API's traces go; hands back its address.
+fn start_collector(context: &Context, program: &Path, database: &'static str) -> anyhow::Result<String> {
+    // One for each running API.
+    let name = match database {
+        "bench_read" => "trace collector of reads",
+        "bench_write" => "trace collector of writes",
+        _ => "trace collector",
+    };
+    let address = format!("127.0.0.1:{}", Ports::free().choose(Listener::Api)?);
+    let mut command = context.processes.command(program);
+    command.args(["collector", "--listen", &address]);
+    context.processes.start(Service {
+        name,
+        command,
+        log: context.log("bench-collector"),
+        stop_signal: Signal::SIGTERM,
+        stop_within: Duration::from_secs(5),
+    })?;
+    let url = format!("http://{address}");
+    context.processes.wait_ready(name, Duration::from_secs(20), || {
+        http::answers(&format!("{url}/"))
+    })?;
+    Ok(url)
 }
 
 fn tenant(admin: &ApiClient, number: usize) -> anyhow::Result<(String, String)> {

@@ -138,6 +138,7 @@ impl<'a> ApiAlone<'a> {
         context: &'a Context,
         services: &'a Services,
         (program, database): (PathBuf, &'static str),
+        variables: &[(&str, &str)],
         progress: &Progress,
     ) -> anyhow::Result<Self> {
         let service = ServiceProgram {
@@ -154,7 +155,9 @@ impl<'a> ApiAlone<'a> {
         service.migrate(progress)?;
         service.bootstrap_cell(progress)?;
         let mut serve = service.command(&["serve"]);
-        serve.env("STEPGATE_RATE_LIMIT_PER_MIN", "0");
+        serve
+            .env("STEPGATE_RATE_LIMIT_PER_MIN", "0")
+            .envs(variables.iter().copied());
         service.start(database, serve, database)?;
         let api_url = format!("http://127.0.0.1:{}", service.api_port);
         let ready = format!("{api_url}/readyz");
