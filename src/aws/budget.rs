@@ -62,8 +62,11 @@ pub(super) fn group(operation: &str) -> Option<CallGroup> {
     let (service, name) = operation.split_once(':')?;
     match service {
         "cognito-idp" => match name {
-            "DescribeUserPool" => Some(CallGroup::UserPoolRead),
-            "AddCustomAttributes" | "UpdateUserPool" => Some(CallGroup::UserPoolUpdate),
+            "DescribeUserPool" | "GetUserPoolMfaConfig" => Some(CallGroup::UserPoolRead),
+            "AddCustomAttributes" | "DeleteUserPool" | "SetUserPoolMfaConfig" | "UpdateUserPool" => {
+                Some(CallGroup::UserPoolUpdate)
+            }
+            "ListUsers" => Some(CallGroup::UserList),
             "DescribeUserPoolClient" | "ListUserPoolClients" => Some(CallGroup::UserPoolClientRead),
             "CreateUserPoolClient" | "DeleteUserPoolClient" | "UpdateUserPoolClient" => {
                 Some(CallGroup::UserPoolClientUpdate)
@@ -76,8 +79,12 @@ pub(super) fn group(operation: &str) -> Option<CallGroup> {
         "secretsmanager" if name.starts_with("Get") || name.starts_with("Describe") => None,
         "secretsmanager" => Some(CallGroup::SecretChange),
         // Invocations are limited by concurrency.
+        "lambda" if name == "InvokeFunction" => None,
         "lambda" if name == "GetFunctionConfiguration" => Some(CallGroup::FunctionRead),
-        "dynamodb" if name == "UpdateTable" => Some(CallGroup::TableUpdate),
+        "lambda" => Some(CallGroup::FunctionChange),
+        "dynamodb" if name == "UpdateTable" || name == "DeleteTable" => Some(CallGroup::TableUpdate),
+        "iam" if name.starts_with("Get") || name.starts_with("List") => Some(CallGroup::RoleRead),
+        "iam" => Some(CallGroup::RoleChange),
         _ => None,
     }
 }
@@ -210,11 +217,10 @@ fn operation_of(request: &HttpRequest) -> Option<String> {
         target.rsplit('.').next()?.to_owned()
     } else if service == "lambda" {
         let path = request.uri().split('?').next()?;
-        let reads = request.method() == "GET" && path.ends_with("/configuration");
-        if reads {
-            "GetFunctionConfiguration"
-        } else {
-            "Other"
+        match (request.method(), path.rsplit('/').next()?) {
+            ("GET", "configuration") => "GetFunctionConfiguration",
+            ("POST", "invocations") => "InvokeFunction",
+            _ => "Other",
         }
         .to_owned()
     } else {
@@ -267,7 +273,56 @@ mod tests {
             name("cloudformation:DescribeStacks"),
             Some("cloudformation:Describe")
         );
+        assert_eq!(
+            name("cognito-idp:GetUserPoolMfaConfig"),
+            name("cognito-idp:DescribeUserPool")
+        );
         assert_eq!(name("dynamodb:GetItem"), None);
         assert_eq!(name("nonsense"), None);
+    }
+
+    /// Calls without a group, with the reason.
+    const UNLIMITED: [(&str, &str); 6] = [
+        (
+            "cognito-idp:Admin",
+            "help for one user; of the API, a person behind each",
+        ),
+        ("secretsmanager:", "reads: some 10,000 a second are allowed"),
+        (
+            "lambda:InvokeFunction",
+            "limited by concurrency, and a person or a pass behind each",
+        ),
+        ("dynamodb:", "items of tables on demand: AWS counts them by table"),
+        ("sqs:", "AWS counts messages by queue"),
+        ("s3:", "AWS counts requests by prefix"),
+    ];
+
+    #[test]
+    fn every_call_that_is_made_is_of_a_group_or_needs_none() {
+        let calls = crate::provisioning::access::statements().flat_map(|statement| statement.calls);
+        let mut grouped = std::collections::BTreeSet::new();
+        for call in calls {
+            match group(call) {
+                Some(group) => {
+                    grouped.insert(group.as_str());
+                }
+                None => assert!(
+                    UNLIMITED.iter().any(|(beginning, _)| call.starts_with(beginning)),
+                    "{call} is of no group: AWS may throttle it, and no worker would wait for another"
+                ),
+            }
+        }
+        assert_eq!(
+            grouped.len(),
+            CallGroup::ALL.len(),
+            "a group that nothing is of: {grouped:?}"
+        );
+        for read in [
+            "secretsmanager:CreateSecret",
+            "dynamodb:DeleteTable",
+            "lambda:UpdateFunctionCode",
+        ] {
+            assert!(group(read).is_some(), "{read}");
+        }
     }
 }

@@ -24,6 +24,8 @@ text_enum! {
         UserPoolClientRead => "cognito-idp:UserPoolClientRead",
         /// Changes of app clients.
         UserPoolClientUpdate => "cognito-idp:UserPoolClientUpdate",
+        /// Lists of users.
+        UserList => "cognito-idp:UserList",
         /// Looks at stacks and change sets.
         StackDescribe => "cloudformation:Describe",
         /// Everything else of CloudFormation.
@@ -32,40 +34,53 @@ text_enum! {
         SecretChange => "secretsmanager:Change",
         /// Reads of functions.
         FunctionRead => "lambda:GetFunction",
+        /// Changes of functions.
+        FunctionChange => "lambda:Change",
         /// Changes of tables.
         TableUpdate => "dynamodb:UpdateTable",
+        /// Reads of roles and their policies.
+        RoleRead => "iam:Read",
+        /// Changes of roles and their policies.
+        RoleChange => "iam:Change",
     }
 }
 
 impl CallGroup {
     /// Every group.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::UserPoolRead,
         Self::UserPoolUpdate,
         Self::UserPoolClientRead,
         Self::UserPoolClientUpdate,
+        Self::UserList,
         Self::StackDescribe,
         Self::StackChange,
         Self::SecretChange,
         Self::FunctionRead,
+        Self::FunctionChange,
         Self::TableUpdate,
+        Self::RoleRead,
+        Self::RoleChange,
     ];
 
     /// Calls a second that AWS allows by its documentation; where it documents none, a cautious guess that adapts.
     pub const fn default_per_s(self) -> f64 {
         match self {
-            // Quotas of Amazon Cognito, by category of operations: 15 requests a second each.
+            // Quotas of Amazon Cognito, by category of operations.
             Self::UserPoolRead
             | Self::UserPoolUpdate
             | Self::UserPoolClientRead
             | Self::UserPoolClientUpdate => 15.0,
+            Self::UserList => 30.0,
             // Not documented.
+            Self::RoleRead => 20.0,
             Self::StackDescribe | Self::TableUpdate => 10.0,
-            Self::StackChange => 5.0,
+            Self::StackChange | Self::RoleChange => 5.0,
             // Quotas of AWS Secrets Manager: 50 changes a second.
             Self::SecretChange => 50.0,
-            // Quotas of AWS Lambda: 100 reads of functions a second.
+            // Quotas of AWS Lambda: 100 reads of functions a second, 15 of everything else but invocations.
             Self::FunctionRead => 100.0,
+            Self::FunctionChange => 15.0,
         }
     }
 }
