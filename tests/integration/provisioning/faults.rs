@@ -238,7 +238,8 @@ async fn old_answers_slow_stacks_and_silence_change_nothing_in_the_end() {
     let wanted = fingerprint(&stage.rig, tenant.id, &apps).await;
     let mut faults = 0;
     for (per_mille, kinds) in [
-        (500, vec![Fault::Stale]),
+        // More than this, and old answers alone have a pass fail four times in a row: then it is given up for a while.
+        (250, vec![Fault::Stale]),
         (30, vec![Fault::Silence]),
         (
             // A pass makes some forty calls, and each is tried once.
@@ -280,7 +281,7 @@ async fn old_answers_slow_stacks_and_silence_change_nothing_in_the_end() {
             assert_nothing_doubled(&stage.rig, &tenant, &apps).await;
         }
     }
-    assert!(faults > 15, "{faults} faults only");
+    assert!(faults > 9, "{faults} faults only");
     println!("{faults} faults");
     assert_account_holds(&stage.rig, stage.tenants).await;
 }

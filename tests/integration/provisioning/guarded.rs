@@ -309,8 +309,11 @@ impl Guarded {
         if taken.messages == 0 {
             return Err("events: none came".to_owned());
         }
-        let left = self.worker.aws.sqs(REGION).waiting(&queue).await;
-        left.map(drop).map_err(|error| format!("events: {error}"))
+        for queue in [Some(queue), cell.dead_event_queue_url()] {
+            let left = self.worker.aws.sqs(REGION).waiting(&queue.unwrap()).await;
+            left.map_err(|error| format!("events: {error}"))?;
+        }
+        Ok(())
     }
 
     /// Takes everything through a pass; fails unless the tenant is ready then.
