@@ -15,6 +15,7 @@ use stepgate::{
     ids::{ReleaseId, TenantId},
     provisioning::{
         access::BOUNDARY_NAME,
+        rebuild::{RebuildRequest, rebuild},
         template::{self, sha256_hex},
     },
     storage::{self, reconcile, releases},
@@ -27,7 +28,27 @@ impl Guarded {
         let path = format!("/v1/tenants/{}", lived.tenant_id);
         self.drift(lived, &path).await?;
         self.release(lived, &path).await?;
+        self.found(lived).await?;
         self.end(&path).await
+    }
+
+    /// `stepgate cell rebuild` sees the tenant's stack, though its row is there.
+    async fn found(&self, lived: &Lived) -> Life<()> {
+        let request = RebuildRequest {
+            region: REGION.to_owned(),
+            tenant_id: lived.tenant_id.parse().ok(),
+            apply: false,
+        };
+        let found = rebuild(&self.worker, &request).await;
+        let found = found.map_err(|error| format!("rebuild: {error:#}"))?;
+        assert_eq!(
+            found.tenants.len(),
+            1,
+            "of {}: {:?}",
+            lived.tenant_id,
+            found.tenants
+        );
+        Ok(())
     }
 
     async fn drift(&self, lived: &Lived, path: &str) -> Life<()> {
