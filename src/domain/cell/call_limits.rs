@@ -66,11 +66,12 @@ impl CallGroup {
     /// Calls a second that AWS allows by its documentation; where it documents none, a cautious guess that adapts.
     pub const fn default_per_s(self) -> f64 {
         match self {
-            // Quotas of Amazon Cognito, by category of operations.
+            // Quotas of Amazon Cognito, by category of operations; of AWS Lambda for everything but reads and invocations.
             Self::UserPoolRead
             | Self::UserPoolUpdate
             | Self::UserPoolClientRead
-            | Self::UserPoolClientUpdate => 15.0,
+            | Self::UserPoolClientUpdate
+            | Self::FunctionChange => 15.0,
             Self::UserList => 30.0,
             // Not documented.
             Self::RoleRead => 20.0,
@@ -78,9 +79,8 @@ impl CallGroup {
             Self::StackChange | Self::RoleChange => 5.0,
             // Quotas of AWS Secrets Manager: 50 changes a second.
             Self::SecretChange => 50.0,
-            // Quotas of AWS Lambda: 100 reads of functions a second, 15 of everything else but invocations.
+            // Quotas of AWS Lambda: 100 reads of functions a second.
             Self::FunctionRead => 100.0,
-            Self::FunctionChange => 15.0,
         }
     }
 }
