@@ -7,6 +7,7 @@ use crate::stage::RECORDS;
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use std::collections::HashMap;
 
 /// Clients as the function has them.
@@ -18,7 +19,11 @@ pub(crate) struct Bare {
 
 impl Bare {
     pub(crate) async fn new(address: &str) -> anyhow::Result<Self> {
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
         let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+            .http_client(http)
             .endpoint_url(format!("http://{address}"))
             .region(aws_config::Region::new("eu-central-1"))
             .credentials_provider(aws_credential_types::Credentials::new(

@@ -135,7 +135,8 @@ struct Rates {
 
 impl Rates {
     fn row(&self, name: &str) -> Row {
-        Row::of(&format!("{name}, 32 connections"), &self.ours, "requests/s").beside("pgbench", &self.limit)
+        Row::of(&format!("{name} over 32 connections"), &self.ours, "requests/s")
+            .beside("pgbench", &self.limit)
     }
 }
 
