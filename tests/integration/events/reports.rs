@@ -322,6 +322,24 @@ async fn a_journey_is_a_timeline() {
     assert_eq!(types.len(), 3, "{types:?}");
     assert_eq!(timeline["items"][0]["hops_ms"], json!({"settings": 3}));
 
+    // *create* prints the first two in one call: whatever their ids, the beginning comes first.
+    let at = rig.now();
+    let journeys: Vec<_> = (0..12).map(|_| rig.journey(at)).collect();
+    let events: Vec<_> = journeys
+        .iter()
+        .flat_map(|journey| {
+            [("offered", Some(1)), ("started", None)].map(|(kind, round)| rig.event(kind, journey, round, at))
+        })
+        .collect();
+    rig.send([rig.body(&events)]).await;
+    rig.ingest().await;
+    for journey in &journeys {
+        let path = format!("/v1/events?journey_id={journey}");
+        let found = rig.acme.get(&path).await.expect(200);
+        let types: Vec<_> = (0..2).map(|place| text(&found["items"][place]["type"])).collect();
+        assert_eq!(types, ["offered", "started"], "newest first");
+    }
+
     // Pages are complete and do not overlap.
     let (mut seen, mut cursor) = (std::collections::BTreeSet::new(), String::new());
     loop {
