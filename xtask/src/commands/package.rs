@@ -70,7 +70,7 @@ pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// Fails with the command that brings the targets whose standard library is not here.
+/// Has rustup bring the standard libraries of targets that are not here; without it, says what is missing.
 pub(crate) fn require_targets(
     context: &Context,
     targets: impl Iterator<Item = &'static str>,
@@ -81,11 +81,19 @@ pub(crate) fn require_targets(
     if missing.is_empty() {
         return Ok(());
     }
-    bail!(
-        "Rust's standard library for {} is not installed: rustup target add {}; or choose one with --architecture",
-        missing.join(", "),
-        missing.join(" ")
-    );
+    let mut rustup = context.processes.command("rustup");
+    // In the clone's folder it is the toolchain of the clone that gets them.
+    rustup
+        .args(["target", "add"])
+        .args(&missing)
+        .current_dir(&context.root);
+    context.processes.text("rustup target add", &mut rustup).with_context(|| {
+        format!(
+            "Rust's standard library for {} is not installed and could not be brought by rustup; or choose one with --architecture",
+            missing.join(", ")
+        )
+    })?;
+    Ok(())
 }
 
 /// The triggers for arm64, which cells use unless they are told otherwise; hands back their folder.
