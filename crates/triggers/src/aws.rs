@@ -3,7 +3,8 @@
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::time::Duration;
 
 /// Time for a TCP and TLS connection, ms.
@@ -52,11 +53,28 @@ impl Environment {
     }
 }
 
+/// Whom AWS's certificates may be from: the authorities that are compiled in, as for the provider. To read and parse those of the
+/// machine took longer than anything else that a function does while it starts.
+fn trusted_pem() -> String {
+    let mut pem = String::new();
+    for certificate in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
+        pem.push_str("-----BEGIN CERTIFICATE-----\n");
+        STANDARD.encode_string(certificate, &mut pem);
+        pem.push_str("\n-----END CERTIFICATE-----\n");
+    }
+    pem
+}
+
 /// The configuration all clients share: TLS by rustls on ring, and timeouts that fit into a sign-in.
 pub async fn config() -> SdkConfig {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
+    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+    let trusted = TrustStore::empty().with_pem_certificate(trusted_pem());
+    let http = match TlsContext::builder().with_trust_store(trusted).build() {
+        Ok(context) => http.tls_context(context),
+        // Those of the machine, then.
+        Err(_) => http,
+    };
+    let http = http.build_https();
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .retry_config(RetryConfig::standard().with_max_attempts(2))
@@ -69,4 +87,21 @@ pub async fn config() -> SdkConfig {
         )
         .load()
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+
+    #[test]
+    fn every_authority_that_is_compiled_in_can_be_read() {
+        let mut roots = rustls::RootCertStore::empty();
+        let pem = trusted_pem();
+        for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            roots.add(certificate.expect("PEM")).expect("a certificate");
+        }
+        assert_eq!(roots.len(), webpki_root_certs::TLS_SERVER_ROOT_CERTS.len());
+        assert!(roots.len() > 50);
+    }
 }
