@@ -8,7 +8,8 @@ use crate::{Result, config::DatabaseConfig, domain::actor::Rows, observability::
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret;
 use sqlx::{
-    AssertSqlSafe, PgPool, Postgres, migrate::Migrator, postgres::PgConnectOptions, postgres::PgPoolOptions,
+    AssertSqlSafe, Connection as _, PgPool, Postgres, migrate::Migrator, postgres::PgConnectOptions,
+    postgres::PgPoolOptions,
 };
 use std::{
     str::FromStr,
@@ -22,6 +23,9 @@ pub type Tx = sqlx::Transaction<'static, Postgres>;
 
 /// The database role of serve and worker: owns nothing, cannot bypass row-level security.
 pub(super) const APP_ROLE: &str = "stepgate_app";
+
+/// A connection that was idle for longer is asked whether it is still there before it is used.
+const ASKED_AFTER_IDLE: Duration = Duration::from_secs(1);
 
 /// Channel on which a worker is told that a tenant is due.
 pub const WORK_CHANNEL: &str = "stepgate_work";
@@ -59,6 +63,17 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
             .acquire_timeout(Duration::from_secs(5))
+            // A connection is asked whether it is still there when it is given back. To ask again a moment later would be a
+            // round trip for nothing on every transaction of a busy service.
+            .test_before_acquire(false)
+            .before_acquire(|connection, before| {
+                Box::pin(async move {
+                    if before.idle_for > ASKED_AFTER_IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_with(options)
             .await
             .context("the database cannot be reached")?;
