@@ -10,7 +10,7 @@ pub const LAST_BUCKET: usize = 88;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Histogram(Vec<u64>);
 
-/// The bucket of a duration, as the database computes it too.
+/// The bucket of a duration.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -22,6 +22,25 @@ pub fn bucket(ms: u32) -> usize {
 }
 
 impl Histogram {
+    /// Without durations.
+    pub const EMPTY: Self = Self(Vec::new());
+
+    /// Counts a duration of this [`bucket`]; one that there is not is the last.
+    pub fn count_one(&mut self, bucket: usize) {
+        let bucket = bucket.min(LAST_BUCKET);
+        if self.0.len() <= bucket {
+            self.0.resize(bucket + 1, 0);
+        }
+        if let Some(count) = self.0.get_mut(bucket) {
+            *count += 1;
+        }
+    }
+
+    /// Counts by bucket, as they are stored.
+    pub fn counts(&self) -> &[u64] {
+        &self.0
+    }
+
     /// From stored counts; what cannot be a count is none.
     pub fn from_counts(counts: &[i64]) -> Self {
         Self(

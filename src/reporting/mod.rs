@@ -7,6 +7,7 @@
 //! | [`journeys`] | a user's last journeys from their events; pure |
 //! | [`question`] | what a report asks; pure |
 //! | [`report`] | a report's figures from what the rollups gave; pure |
+//! | [`tally`] | new events into counts by minute, hour and day; pure |
 //!
 //! Events arrive by [`crate::worker::jobs::ingest_events`], are stored by [`crate::storage::step_up_events`] and
 //! counted in the same transaction. A report reads rollups only: its cost does not grow with the events.
@@ -19,3 +20,4 @@ pub mod histogram;
 pub mod journeys;
 pub mod question;
 pub mod report;
+pub mod tally;

@@ -9,8 +9,9 @@ use crate::{
     },
     ids::{AppId, PartnerId, TenantId},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, types::Json};
+use std::collections::HashMap;
 
 struct Row {
     id: AppId,
@@ -40,6 +41,30 @@ impl From<Row> for App {
             updated_at: row.updated_at,
         }
     }
+}
+
+/// How long sessions of these apps are open; of one that is not there nothing.
+pub async fn session_validities(
+    db: &mut PgConnection,
+    scope: &ReadScope,
+    app_ids: &[&str],
+) -> Result<HashMap<String, TimeDelta>> {
+    if app_ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query!(
+        r#"SELECT id, settings AS "settings: Json<AppSettings>" FROM apps
+           WHERE id = ANY($1) AND ($2::text IS NULL OR partner_id = $2)"#,
+        app_ids as _,
+        scope.partner_id() as Option<PartnerId>
+    )
+    .fetch_all(db)
+    .await?;
+    let validity = |settings: &AppSettings| TimeDelta::minutes(settings.session_validity_min.into());
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.id, validity(&row.settings)))
+        .collect())
 }
 
 /// Adds an app; its tenant must be locked by this transaction.

@@ -3,116 +3,94 @@
 //! Written by the worker for every partner, read by partners for themselves. Partitions are made and dropped by
 //! two functions of the schema's owner, which is all that serve and worker may do to them.
 
-use super::{
-    Cursor, Page, PageRequest,
-    step_up_rollups::{self, Counts},
-};
+use super::{Cursor, Page, PageRequest, step_up_rollups};
 use crate::{
-    Error, Result,
+    Result,
     domain::actor::{OperatorScope, ReadScope},
-    ids::{CellId, PartnerId, TenantId},
-    reporting::batch::EventRow,
+    ids::{PartnerId, TenantId},
+    reporting::{
+        batch::EventRow,
+        tally::{self, Owned, Tally},
+    },
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashSet},
 };
-
-/// Partners of those of `tenants` that are placed in the cell.
-pub async fn partners_of(
-    db: &mut PgConnection,
-    _scope: &OperatorScope,
-    cell_id: CellId,
-    tenants: &[TenantId],
-) -> Result<HashMap<TenantId, PartnerId>> {
-    let ids: Vec<String> = tenants.iter().map(ToString::to_string).collect();
-    let rows = sqlx::query!(
-        r#"SELECT id AS "id: TenantId", partner_id AS "partner_id: PartnerId" FROM tenants
-           WHERE id = ANY($1) AND cell_id = $2"#,
-        &ids,
-        cell_id as CellId
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.partner_id)).collect())
-}
 
 /// Columns of the rows to be stored: one array each, because one statement with arrays is what PostgreSQL takes
 /// fastest short of COPY, which cannot pass over rows that are there.
 #[derive(Default)]
-struct Columns {
-    event_id: Vec<String>,
+struct Columns<'a> {
+    event_id: Vec<&'a str>,
     filed_at: Vec<DateTime<Utc>>,
     at: Vec<DateTime<Utc>>,
     partner_id: Vec<String>,
     tenant_id: Vec<String>,
-    kind: Vec<String>,
-    app_id: Vec<Option<String>>,
-    journey_id: Vec<Option<String>>,
+    kind: Vec<&'a str>,
+    app_id: Vec<Option<&'a str>>,
+    journey_id: Vec<Option<&'a str>>,
     round: Vec<Option<i16>>,
-    user_hash: Vec<Option<String>>,
-    reason: Vec<Option<String>>,
-    method: Vec<Option<String>>,
+    user_hash: Vec<Option<&'a str>>,
+    reason: Vec<Option<&'a str>>,
+    method: Vec<Option<&'a str>>,
     fallback: Vec<Option<bool>>,
-    acr: Vec<Option<String>>,
-    amr: Vec<Option<Value>>,
+    acr: Vec<Option<&'a str>>,
+    amr: Vec<Option<Json<&'a [String]>>>,
     aal: Vec<Option<i16>>,
     ial: Vec<Option<i16>>,
     policy_version: Vec<Option<i64>>,
-    rule: Vec<Option<String>>,
+    rule: Vec<Option<&'a str>>,
     policy_stale: Vec<bool>,
-    action: Vec<Option<String>>,
-    source: Vec<Option<String>>,
+    action: Vec<Option<&'a str>>,
+    source: Vec<Option<&'a str>>,
     cold_start: Vec<bool>,
     duration_ms: Vec<i32>,
-    hops_ms: Vec<Option<Value>>,
-    trigger_version: Vec<String>,
+    hops_ms: Vec<Option<Json<&'a BTreeMap<String, u32>>>>,
+    trigger_version: Vec<&'a str>,
 }
 
-impl Columns {
-    fn push(&mut self, row: EventRow, partner_id: PartnerId) {
-        self.event_id.push(row.event_id);
+impl<'a> Columns<'a> {
+    fn push(&mut self, (row, partner_id): &'a Owned) {
+        self.event_id.push(&row.event_id);
         self.filed_at.push(row.filed_at);
         self.at.push(row.at);
         self.partner_id.push(partner_id.to_string());
         self.tenant_id.push(row.tenant_id.to_string());
-        self.kind.push(row.kind);
-        self.app_id.push(row.app_id);
-        self.journey_id.push(row.journey_id);
+        self.kind.push(&row.kind);
+        self.app_id.push(row.app_id.as_deref());
+        self.journey_id.push(row.journey_id.as_deref());
         self.round.push(row.round);
-        self.user_hash.push(row.user_hash);
-        self.reason.push(row.reason);
-        self.method.push(row.method);
+        self.user_hash.push(row.user_hash.as_deref());
+        self.reason.push(row.reason.as_deref());
+        self.method.push(row.method.as_deref());
         self.fallback.push(row.fallback);
-        self.acr.push(row.acr);
-        self.amr.push((!row.amr.is_empty()).then(|| Value::from(row.amr)));
+        self.acr.push(row.acr.as_deref());
+        self.amr.push((!row.amr.is_empty()).then_some(Json(&row.amr)));
         self.aal.push(row.aal);
         self.ial.push(row.ial);
         self.policy_version.push(row.policy_version);
-        self.rule.push(row.rule);
+        self.rule.push(row.rule.as_deref());
         self.policy_stale.push(row.policy_stale);
-        self.action.push(row.action);
-        self.source.push(row.source);
+        self.action.push(row.action.as_deref());
+        self.source.push(row.source.as_deref());
         self.cold_start.push(row.cold_start);
         self.duration_ms.push(row.duration_ms);
         self.hops_ms
-            .push((!row.hops_ms.is_empty()).then(|| Value::from_iter(row.hops_ms)));
-        self.trigger_version.push(row.trigger_version);
+            .push((!row.hops_ms.is_empty()).then_some(Json(&row.hops_ms)));
+        self.trigger_version.push(&row.trigger_version);
     }
 }
 
-/// Outcome under which the first answers of journeys are counted, beside the events themselves.
-pub const ENDED: &str = "ended";
-
-/// New events of one kind, or journeys that got their first answer ([`ENDED`]).
+/// New events of one kind, or journeys that got their first answer ([`tally::ENDED`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
     /// Whose.
     pub tenant_id: TenantId,
-    /// `started`, `succeeded`, … or [`ENDED`].
+    /// `started`, `succeeded`, … or [`tally::ENDED`].
     pub kind: String,
     /// Method; empty where there is none.
     pub method: String,
@@ -124,78 +102,63 @@ pub struct Stored {
     pub to_complete_s: Vec<f64>,
 }
 
-impl Stored {
-    fn of(counts: &Counts) -> Result<Self> {
-        Ok(Self {
-            tenant_id: counts
-                .tenant_id
-                .parse()
-                .map_err(|error| Error::internal(anyhow::Error::new(error)))?,
-            kind: counts.outcome.clone(),
-            method: counts.method.clone(),
-            reason: counts.reason.clone(),
-            count: counts.events,
-            to_complete_s: counts.to_complete_s.clone(),
-        })
-    }
-}
-
 /// Stores and counts the events that are not there yet; returns what was new. An event is stored and counted, or
 /// neither, with the transaction.
 pub async fn insert(
     tx: &mut PgConnection,
     scope: &OperatorScope,
-    rows: impl IntoIterator<Item = (EventRow, PartnerId)>,
+    mut rows: Vec<Owned>,
 ) -> Result<Vec<Stored>> {
-    let mut columns = Columns::default();
-    for (row, partner_id) in rows {
-        columns.push(row, partner_id);
+    // Workers that are given the same events take their places in the indexes in the same order, and none waits for the
+    // other in a circle.
+    rows.sort_by(|(one, _), (other, _)| one.event_id.cmp(&other.event_id));
+    let mut new = insert_events(tx, &rows).await?;
+    let fresh: Vec<&Owned> = rows
+        .iter()
+        .filter(|(row, _)| new.remove(&(row.event_id.clone(), row.filed_at)))
+        .collect();
+    let answers = tally::first_answers(fresh.iter().copied());
+    let ended = insert_ends(tx, &answers).await?;
+    let mut tally = Tally::default();
+    for event in fresh {
+        tally.event(event);
     }
-    let counted = sqlx::query_as!(
-        Counts,
-        r#"WITH fresh AS (
-            INSERT INTO step_up_events (event_id, filed_at, at, partner_id, tenant_id, type, app_id, journey_id, round,
+    for answer in ended.iter().filter_map(|journey| answers.get(journey.as_str())) {
+        tally.end(answer);
+    }
+    step_up_rollups::add(tx, scope, &tally).await?;
+    let stored = tally.minutes().iter().map(|(key, counts)| Stored {
+        tenant_id: key.tenant_id,
+        kind: key.outcome.to_owned(),
+        method: key.method.to_owned(),
+        reason: key.reason.to_owned(),
+        count: counts.events,
+        to_complete_s: counts.to_complete_s.clone(),
+    });
+    Ok(stored.collect())
+}
+
+/// Stores events; returns which of them were not there.
+async fn insert_events(tx: &mut PgConnection, rows: &[Owned]) -> Result<HashSet<(String, DateTime<Utc>)>> {
+    let mut columns = Columns::default();
+    for row in rows {
+        columns.push(row);
+    }
+    let new = sqlx::query!(
+        "INSERT INTO step_up_events (event_id, filed_at, at, partner_id, tenant_id, type, app_id, journey_id, round,
                 user_hash, reason, method, acr, amr, aal, ial, policy_version, rule, policy_stale, action, source,
                 cold_start, duration_ms, hops_ms, trigger_version, fallback)
             SELECT * FROM UNNEST($1::text[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
                 $7::text[], $8::text[], $9::smallint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::jsonb[],
                 $15::smallint[], $16::smallint[], $17::bigint[], $18::text[], $19::boolean[], $20::text[], $21::text[],
                 $22::boolean[], $23::integer[], $24::jsonb[], $25::text[], $26::boolean[])
-            ON CONFLICT DO NOTHING
-            RETURNING filed_at, at, partner_id, tenant_id, type, app_id, journey_id, reason, method, policy_version,
-                trigger_version, cold_start, fallback
-        ), answers AS (
-            SELECT DISTINCT ON (journey_id) * FROM fresh
-            WHERE journey_id IS NOT NULL AND type IN ('succeeded', 'failed')
-            ORDER BY journey_id, at
-        ), ends AS (
-            INSERT INTO step_up_ends (journey_id, filed_at) SELECT journey_id, filed_at FROM answers
-            ON CONFLICT DO NOTHING RETURNING journey_id
-        ), facts AS (
-            SELECT tenant_id, partner_id, at AS counted_at, coalesce(app_id, '') AS app_id, coalesce(method, '') AS method,
-                type AS outcome, coalesce(reason, '') AS reason, coalesce(policy_version, 0) AS policy_version,
-                trigger_version, cold_start, coalesce(fallback, false) AS fallback,
-                CASE WHEN type = 'succeeded' AND journey_id IS NOT NULL THEN extract(epoch FROM at - filed_at) END AS taken_s
-            FROM fresh
-            UNION ALL
-            SELECT tenant_id, partner_id, filed_at, coalesce(app_id, ''), '', 'ended', '', coalesce(policy_version, 0),
-                trigger_version, false, false, NULL
-            FROM answers JOIN ends USING (journey_id)
-        )
-        SELECT tenant_id AS "tenant_id!", date_trunc('minute', counted_at, 'UTC') AS "slice!", app_id AS "app_id!",
-            method AS "method!", outcome AS "outcome!", reason AS "reason!", policy_version AS "policy_version!",
-            trigger_version AS "trigger_version!", min(partner_id) AS "partner_id!", count(*) AS "events!",
-            count(*) FILTER (WHERE cold_start) AS "cold_starts!", count(*) FILTER (WHERE fallback) AS "fallbacks!",
-            counts_of(array_agg(least(88, floor(4 * ln(greatest(1, taken_s * 1000)::float8) / ln(2::float8) + 1e-9))::integer)
-                FILTER (WHERE taken_s IS NOT NULL)) AS to_complete,
-            coalesce(array_agg(taken_s::float8) FILTER (WHERE taken_s IS NOT NULL), '{}') AS "to_complete_s!"
-        FROM facts GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"#,
-        &columns.event_id,
+            ON CONFLICT DO NOTHING RETURNING event_id, filed_at",
+        &columns.event_id as _,
         &columns.filed_at,
         &columns.at,
         &columns.partner_id,
         &columns.tenant_id,
-        &columns.kind,
+        &columns.kind as _,
         &columns.app_id as _,
         &columns.journey_id as _,
         &columns.round as _,
@@ -214,14 +177,30 @@ pub async fn insert(
         &columns.cold_start,
         &columns.duration_ms,
         &columns.hops_ms as _,
-        &columns.trigger_version,
+        &columns.trigger_version as _,
         &columns.fallback as _
     )
-    .fetch_all(&mut *tx)
+    .fetch_all(tx)
     .await?;
-    let stored = counted.iter().map(Stored::of).collect::<Result<_>>()?;
-    step_up_rollups::add(tx, scope, counted).await?;
-    Ok(stored)
+    Ok(new.into_iter().map(|row| (row.event_id, row.filed_at)).collect())
+}
+
+/// Notes journeys as answered; returns those that were not yet.
+async fn insert_ends(tx: &mut PgConnection, answers: &BTreeMap<&str, &Owned>) -> Result<Vec<String>> {
+    if answers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let journeys: Vec<&str> = answers.keys().copied().collect();
+    let filed: Vec<DateTime<Utc>> = answers.values().map(|(row, _)| row.filed_at).collect();
+    let ended = sqlx::query_scalar!(
+        "INSERT INTO step_up_ends (journey_id, filed_at) SELECT * FROM UNNEST($1::text[], $2::timestamptz[])
+         ON CONFLICT DO NOTHING RETURNING journey_id",
+        &journeys as _,
+        &filed
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(ended)
 }
 
 /// Makes the partitions of these days that are not there; returns how many.

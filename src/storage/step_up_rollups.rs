@@ -10,55 +10,23 @@ use crate::{
         histogram::Histogram,
         question::{Filter, Grain, GroupBy},
         report::{Counted, Timed},
+        tally::{Slices, Tally},
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-/// Events of a minute that have everything in common.
-#[derive(Debug, Clone)]
-pub struct Counts {
-    /// Tenant.
-    pub tenant_id: String,
-    /// The minute.
-    pub slice: DateTime<Utc>,
-    /// App; empty where there is none, as with all texts.
-    pub app_id: String,
-    /// Method.
-    pub method: String,
-    /// Type of the events, or `ended`.
-    pub outcome: String,
-    /// Reason.
-    pub reason: String,
-    /// Policy version, 0 where there is none.
-    pub policy_version: i64,
-    /// Version of the triggers.
-    pub trigger_version: String,
-    /// Partner.
-    pub partner_id: String,
-    /// How many.
-    pub events: i64,
-    /// How many of them in the first invocation of a process.
-    pub cold_starts: i64,
-    /// How many of them by another method than the policy's first.
-    pub fallbacks: i64,
-    /// Times to complete, counts by bucket.
-    pub to_complete: Option<Vec<i64>>,
-    /// The same times one by one, s; for metrics.
-    pub to_complete_s: Vec<f64>,
-}
-
-/// The same, a column each.
+/// Counts, a column each.
 #[derive(Default)]
-struct Columns {
+struct Columns<'a> {
     tenant_id: Vec<String>,
     slice: Vec<DateTime<Utc>>,
-    app_id: Vec<String>,
-    method: Vec<String>,
-    outcome: Vec<String>,
-    reason: Vec<String>,
+    app_id: Vec<&'a str>,
+    method: Vec<&'a str>,
+    outcome: Vec<&'a str>,
+    reason: Vec<&'a str>,
     policy_version: Vec<i64>,
-    trigger_version: Vec<String>,
+    trigger_version: Vec<&'a str>,
     partner_id: Vec<String>,
     events: Vec<i64>,
     cold_starts: Vec<i64>,
@@ -67,80 +35,79 @@ struct Columns {
     to_complete: Vec<Option<String>>,
 }
 
-impl Columns {
-    fn push(&mut self, counts: Counts) {
-        self.tenant_id.push(counts.tenant_id);
-        self.slice.push(counts.slice);
-        self.app_id.push(counts.app_id);
-        self.method.push(counts.method);
-        self.outcome.push(counts.outcome);
-        self.reason.push(counts.reason);
-        self.policy_version.push(counts.policy_version);
-        self.trigger_version.push(counts.trigger_version);
-        self.partner_id.push(counts.partner_id);
-        self.events.push(counts.events);
-        self.cold_starts.push(counts.cold_starts);
-        self.fallbacks.push(counts.fallbacks);
-        self.to_complete.push(counts.to_complete.map(|buckets| {
-            let texts: Vec<String> = buckets.iter().map(ToString::to_string).collect();
-            format!("{{{}}}", texts.join(","))
-        }));
+impl<'a> Columns<'a> {
+    fn of(slices: &Slices<'a>) -> Self {
+        let mut columns = Self::default();
+        for (key, counts) in slices {
+            columns.tenant_id.push(key.tenant_id.to_string());
+            columns.slice.push(key.slice);
+            columns.app_id.push(key.app_id);
+            columns.method.push(key.method);
+            columns.outcome.push(key.outcome);
+            columns.reason.push(key.reason);
+            columns.policy_version.push(key.policy_version);
+            columns.trigger_version.push(key.trigger_version);
+            columns.partner_id.push(counts.partner_id.to_string());
+            columns.events.push(counts.events);
+            columns.cold_starts.push(counts.cold_starts);
+            columns.fallbacks.push(counts.fallbacks);
+            let buckets = counts.to_complete.counts();
+            columns.to_complete.push((!buckets.is_empty()).then(|| {
+                let texts: Vec<String> = buckets.iter().map(ToString::to_string).collect();
+                format!("{{{}}}", texts.join(","))
+            }));
+        }
+        columns
     }
 }
 
-/// Adds to one of the tables. Rows are sorted, so that two workers take the counters in the same order and none waits
-/// for the other in a circle.
+/// Adds to one of the tables, in the order of the rows.
 macro_rules! add_to {
-    ($table:literal, $slice:literal, $tx:expr, $columns:expr) => {
+    ($table:literal, $tx:expr, $slices:expr) => {{
+        let columns = Columns::of($slices);
         sqlx::query!(
             "INSERT INTO "
                 + $table
                 + " AS kept (tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version, partner_id,
                     events, cold_starts, fallbacks, to_complete)
-                SELECT tenant_id, date_trunc('"
-                + $slice
-                + "', minute, 'UTC'), app_id, method, outcome, reason, policy_version, trigger_version, min(partner_id),
-                    sum(events)::bigint, sum(cold_starts)::bigint, sum(fallbacks)::bigint, sum_counts(to_complete::bigint[])
+                SELECT tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version, partner_id,
+                    events, cold_starts, fallbacks, to_complete::bigint[]
                 FROM UNNEST($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
                     $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[])
-                    AS new (tenant_id, minute, app_id, method, outcome, reason, policy_version, trigger_version, partner_id,
+                    AS new (tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version, partner_id,
                         events, cold_starts, fallbacks, to_complete)
-                GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
                 ON CONFLICT (tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version) DO UPDATE SET
                     events = kept.events + excluded.events, cold_starts = kept.cold_starts + excluded.cold_starts,
                     fallbacks = kept.fallbacks + excluded.fallbacks,
-                    to_complete = add_counts(kept.to_complete, excluded.to_complete)",
-            &$columns.tenant_id,
-            &$columns.slice,
-            &$columns.app_id,
-            &$columns.method,
-            &$columns.outcome,
-            &$columns.reason,
-            &$columns.policy_version,
-            &$columns.trigger_version,
-            &$columns.partner_id,
-            &$columns.events,
-            &$columns.cold_starts,
-            &$columns.fallbacks,
-            &$columns.to_complete as _
+                    to_complete = CASE WHEN excluded.to_complete IS NULL THEN kept.to_complete
+                        ELSE add_counts(kept.to_complete, excluded.to_complete) END",
+            &columns.tenant_id,
+            &columns.slice,
+            &columns.app_id as _,
+            &columns.method as _,
+            &columns.outcome as _,
+            &columns.reason as _,
+            &columns.policy_version,
+            &columns.trigger_version as _,
+            &columns.partner_id,
+            &columns.events,
+            &columns.cold_starts,
+            &columns.fallbacks,
+            &columns.to_complete as _
         )
         .execute(&mut *$tx)
         .await?
-    };
+    }};
 }
 
-/// Adds counts of minutes to minutes, hours and days.
-pub async fn add(tx: &mut PgConnection, _scope: &OperatorScope, counted: Vec<Counts>) -> Result<()> {
-    if counted.is_empty() {
+/// Adds what was counted to minutes, hours and days.
+pub async fn add(tx: &mut PgConnection, _scope: &OperatorScope, tally: &Tally<'_>) -> Result<()> {
+    if tally.minutes().is_empty() {
         return Ok(());
     }
-    let mut columns = Columns::default();
-    for counts in counted {
-        columns.push(counts);
-    }
-    add_to!("step_up_minutes", "minute", tx, columns);
-    add_to!("step_up_hours", "hour", tx, columns);
-    add_to!("step_up_days", "day", tx, columns);
+    add_to!("step_up_minutes", tx, tally.minutes());
+    add_to!("step_up_hours", tx, &tally.by(3_600));
+    add_to!("step_up_days", tx, &tally.by(86_400));
     Ok(())
 }
 
@@ -221,45 +188,53 @@ pub async fn times(
 }
 
 /// The longest that a session may be open, which Cognito says.
-const LONGEST_SESSION: TimeDelta = TimeDelta::minutes(15);
+pub const LONGEST_SESSION: TimeDelta = TimeDelta::minutes(15);
 
-/// Journeys without an answer so far whose sessions are still open, by the minute in which they began and, where
-/// that is asked, by tenant, app, policy version or trigger version. Reads the minutes of the last sessions only,
-/// however long the report is.
-pub async fn open_journeys(
+/// Journeys of a minute without an answer so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
+    /// The minute in which they began.
+    pub slice: DateTime<Utc>,
+    /// What they are grouped by.
+    pub group: String,
+    /// Their app: how long its sessions are open is not for this store to know.
+    pub app_id: String,
+    /// How many more began than were answered.
+    pub count: i64,
+}
+
+/// Journeys without an answer so far that may still get one, by the minute in which they began, by app and, where that is asked,
+/// by tenant, policy version or trigger version. Reads the minutes of the last sessions only, however long the report is.
+pub async fn unanswered(
     db: &mut PgConnection,
     scope: &ReadScope,
     filter: &Filter,
     group_by: Option<GroupBy>,
     now: DateTime<Utc>,
-) -> Result<Vec<(DateTime<Utc>, String, i64)>> {
+) -> Result<Vec<Unanswered>> {
     let from = filter.from.max(now - LONGEST_SESSION);
     if from >= filter.to {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query!(
-        r#"SELECT m.slice,
-                  CASE $7 WHEN 'tenant' THEN m.tenant_id WHEN 'app' THEN m.app_id WHEN 'policy_version' THEN m.policy_version::text
-                          WHEN 'trigger_version' THEN m.trigger_version ELSE '' END AS "group!",
-                  sum(CASE m.outcome WHEN 'started' THEN m.events ELSE -m.events END)::bigint AS "open!"
-           FROM step_up_minutes m LEFT JOIN apps a ON a.id = m.app_id
-           WHERE ($1::text IS NULL OR m.partner_id = $1) AND ($2::text IS NULL OR m.tenant_id = $2)
-             AND m.slice >= $3 AND m.slice < $4 AND ($5::text IS NULL OR m.app_id = $5)
-             AND m.outcome IN ('started', 'ended')
-             AND m.slice > $6::timestamptz - make_interval(mins => coalesce((a.settings ->> 'session_validity_min')::integer, 15))
-           GROUP BY 1, 2"#,
+    let rows = sqlx::query_as!(
+        Unanswered,
+        r#"SELECT slice, app_id,
+                  CASE $6 WHEN 'tenant' THEN tenant_id WHEN 'app' THEN app_id WHEN 'policy_version' THEN policy_version::text
+                          WHEN 'trigger_version' THEN trigger_version ELSE '' END AS "group!",
+                  sum(CASE outcome WHEN 'started' THEN events ELSE -events END)::bigint AS "count!"
+           FROM step_up_minutes
+           WHERE ($1::text IS NULL OR partner_id = $1) AND ($2::text IS NULL OR tenant_id = $2)
+             AND slice >= $3 AND slice < $4 AND ($5::text IS NULL OR app_id = $5)
+             AND outcome IN ('started', 'ended')
+           GROUP BY 1, 2, 3"#,
         scope.partner_id() as Option<PartnerId>,
         filter.tenant_id as Option<TenantId>,
         from,
         filter.to,
         filter.app_id,
-        now,
         group_by.map(GroupBy::as_str)
     )
     .fetch_all(db)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.slice, row.group, row.open.max(0)))
-        .collect())
+    Ok(rows)
 }

@@ -5,7 +5,7 @@ use super::{Cursor, Page, PageRequest, conditions, name_taken, notify_work};
 use crate::{
     Error, Result,
     domain::{
-        actor::{PartnerScope, ReadScope},
+        actor::{OperatorScope, PartnerScope, ReadScope},
         blockid::BlockIdConnection,
         condition::Times,
         connection_check::ConnectionReport,
@@ -131,6 +131,25 @@ pub async fn get(db: &mut PgConnection, scope: &ReadScope, id: TenantId) -> Resu
     .await?
     .ok_or_else(|| Error::not_found("tenant"))?
     .try_into()
+}
+
+/// Partners of those of `tenants` that are placed in the cell.
+pub async fn partners_in_cell(
+    db: &mut PgConnection,
+    _scope: &OperatorScope,
+    cell_id: CellId,
+    tenants: &[TenantId],
+) -> Result<HashMap<TenantId, PartnerId>> {
+    let ids: Vec<String> = tenants.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id: TenantId", partner_id AS "partner_id: PartnerId" FROM tenants
+           WHERE id = ANY($1) AND cell_id = $2"#,
+        &ids,
+        cell_id as CellId
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.partner_id)).collect())
 }
 
 /// One tenant, held against other changes until the transaction ends.

@@ -11,9 +11,15 @@ use crate::{
         question::{GroupBy, Question},
         report::{self, Figures, GroupFigures, MethodShare, ReportRow},
     },
-    storage::{self, Page, PageRequest, step_up_events::Sought, step_up_rollups},
+    storage::{
+        self, Page, PageRequest,
+        step_up_events::Sought,
+        step_up_rollups::{self, LONGEST_SESSION},
+    },
 };
-use std::collections::HashMap;
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A report with what it is read with.
 #[derive(Debug)]
@@ -62,8 +68,7 @@ async fn answer(context: &Context, scope: &ReadScope, mut question: Question) ->
     let timed = step_up_rollups::times(&mut tx, scope, grain, filter, question.group_by).await?;
     let mut open = Vec::new();
     if question.tells_journeys() {
-        let now = context.clock.now();
-        open = step_up_rollups::open_journeys(&mut tx, scope, filter, question.group_by, now).await?;
+        open = open_journeys(&mut tx, scope, &question, context.clock.now()).await?;
     }
     let methods = if question.group_by == Some(GroupBy::Method) {
         report::method_mix(&counted)
@@ -79,6 +84,35 @@ async fn answer(context: &Context, scope: &ReadScope, mut question: Question) ->
         total: report.total,
         methods,
     })
+}
+
+/// Journeys without an answer so far whose sessions are still open, by the minute in which they began and by group.
+async fn open_journeys(
+    tx: &mut PgConnection,
+    scope: &ReadScope,
+    question: &Question,
+    now: DateTime<Utc>,
+) -> Result<Vec<(DateTime<Utc>, String, i64)>> {
+    let filter = &question.filter;
+    let unanswered = step_up_rollups::unanswered(tx, scope, filter, question.group_by, now).await?;
+    let apps: HashSet<&str> = unanswered
+        .iter()
+        .map(|journeys| journeys.app_id.as_str())
+        .collect();
+    let apps: Vec<&str> = apps.into_iter().collect();
+    let validities = storage::apps::session_validities(tx, scope, &apps).await?;
+    let mut open: BTreeMap<(DateTime<Utc>, String), i64> = BTreeMap::new();
+    for journeys in unanswered {
+        // Of an app that is no longer there, as long as a session can be open.
+        let validity = validities.get(&journeys.app_id).copied();
+        if journeys.slice > now - validity.unwrap_or(LONGEST_SESSION) {
+            *open.entry((journeys.slice, journeys.group)).or_default() += journeys.count;
+        }
+    }
+    let open = open.into_iter();
+    Ok(open
+        .map(|((slice, group), count)| (slice, group, count.max(0)))
+        .collect())
 }
 
 /// How long users of a provider take.

@@ -1,5 +1,7 @@
 //! Step-up events and their counts can move to another database: what touches their tables is four files, beside two that
-//! read the counts by the minute next to tables of their own; and what is asked of the four is a short list of functions. `docs/performance.md` says when that day comes.
+//! read the counts by the minute next to tables of their own; and what is asked of the four is a short list of functions. That their
+//! statements need no other table is shown by the integration test `events::boundary`, which runs them where there is none.
+//! `docs/performance.md` says when that day comes.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ const STORE: [&str; 4] = [
 /// What reads the counts by the minute together with tables of the control plane: a move takes these statements apart.
 const NEIGHBOURS: [&str; 2] = ["src/storage/alarms.rs", "src/storage/rollouts/tenants.rs"];
 /// What another store has to answer.
-const INTERFACE: [&str; 14] = [
+const INTERFACE: [&str; 13] = [
     "add",
     "all",
     "counts",
@@ -24,14 +26,11 @@ const INTERFACE: [&str; 14] = [
     "insert",
     "make_partitions",
     "note",
-    "open_journeys",
-    "partners_of",
     "quarantine",
     "search",
     "times",
+    "unanswered",
 ];
-/// Tables of the control plane that the store's statements read: a move brings their answers as parameters.
-const READS: [&str; 2] = ["apps", "tenants"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -69,8 +68,8 @@ fn tables_named(text: &str) -> BTreeSet<String> {
     named
 }
 
-/// Every table and view that the migrations make; with `events_only` those of step-up events.
-fn tables(events_only: bool) -> BTreeSet<String> {
+/// The tables and views of step-up events that the migrations make.
+fn tables() -> BTreeSet<String> {
     let mut made = BTreeSet::new();
     for entry in std::fs::read_dir(root().join("migrations"))
         .into_iter()
@@ -88,13 +87,13 @@ fn tables(events_only: bool) -> BTreeSet<String> {
         }
     }
     let beside = ["quarantined_events", "event_intake"];
-    made.retain(|name| !events_only || name.starts_with("step_up_") || beside.contains(&name.as_str()));
+    made.retain(|name| name.starts_with("step_up_") || beside.contains(&name.as_str()));
     made
 }
 
 #[test]
 fn few_files_touch_the_events_and_their_counts() {
-    let events = tables(true);
+    let events = tables();
     assert!(
         events.contains("step_up_events") && events.contains("step_up_rollups"),
         "{events:?}"
@@ -108,18 +107,6 @@ fn few_files_touch_the_events_and_their_counts() {
         .collect();
     let known = STORE.into_iter().chain(NEIGHBOURS).map(str::to_owned);
     assert_eq!(touching, known.collect());
-}
-
-#[test]
-fn the_store_reads_two_other_tables() {
-    let events = tables(true);
-    let others: BTreeSet<String> = &tables(false) - &events;
-    let reads: BTreeSet<String> = STORE
-        .iter()
-        .flat_map(|file| tables_named(&read(&root().join(file))))
-        .filter(|name| others.contains(name))
-        .collect();
-    assert_eq!(reads, READS.map(str::to_owned).into());
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! the two `tenant_…` families only, and only those that the configuration lists; cells are few and the operator's own.
 
 use super::families::{OTHER, Value};
-use crate::storage::step_up_events::ENDED;
+use crate::reporting::tally::ENDED;
 use serde::{Deserialize, de::value::StrDeserializer};
 use step_up::{assurance, event::EventType, reason::Reason};
 

@@ -14,7 +14,10 @@ use crate::{
     domain::{actor::OperatorScope, cell::Cell},
     ids::TenantId,
     observability::metrics::metrics,
-    reporting::batch::{self, EventRow, Rejected, Rejection},
+    reporting::{
+        batch::{self, EventRow, Rejected, Rejection},
+        tally,
+    },
     storage::{self, event_intake, step_up_events},
 };
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -143,7 +146,7 @@ pub async fn store(context: &Context, cell: &Cell, messages: &[Message]) -> Resu
     let mut tx = context.db.begin(&scope).await?;
     let rows = of_messages.iter().filter_map(|(_, rows)| rows.first());
     let tenants: Vec<TenantId> = rows.map(|row| row.tenant_id).collect();
-    let partners = step_up_events::partners_of(&mut tx, &scope, cell.id, &tenants).await?;
+    let partners = storage::tenants::partners_in_cell(&mut tx, &scope, cell.id, &tenants).await?;
     let mut known = Vec::new();
     for (message, rows) in of_messages {
         let Some(tenant_id) = rows.first().map(|row| row.tenant_id) else {
@@ -163,9 +166,7 @@ pub async fn store(context: &Context, cell: &Cell, messages: &[Message]) -> Resu
     if count > 0 {
         stored = step_up_events::insert(&mut tx, &scope, known).await?;
     }
-    let events = stored
-        .iter()
-        .filter(|stored| stored.kind != step_up_events::ENDED);
+    let events = stored.iter().filter(|stored| stored.kind != tally::ENDED);
     taken.stored = events.map(|stored| stored.count).sum();
     taken.oldest = times.iter().min().copied();
     taken.repeated = count - taken.stored;

@@ -1,0 +1,160 @@
+//! The tables of events could be in another database: what reads and writes them works where no other table exists.
+
+use super::rig::Rig;
+use chrono::TimeDelta;
+use sqlx::{AssertSqlSafe, PgConnection};
+use stepgate::{
+    domain::actor::{OperatorScope, ReadScope},
+    ids::PartnerId,
+    reporting::{
+        batch,
+        question::{Filter, Grain, GroupBy},
+    },
+    storage::{
+        PageRequest, event_intake,
+        step_up_events::{self, Sought},
+        step_up_rollups, user_journeys,
+    },
+};
+
+/// Drops every table of the control plane, with everything that hangs on it.
+async fn without_the_control_plane(db: &mut PgConnection) -> Vec<String> {
+    let others: Vec<String> = sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+         AND relname !~ '^step_up_' AND relname NOT IN ('quarantined_events', 'event_intake') ORDER BY 1",
+    )
+    .fetch_all(&mut *db)
+    .await
+    .unwrap();
+    for table in &others {
+        let statement = format!("DROP TABLE IF EXISTS {table} CASCADE");
+        sqlx::raw_sql(AssertSqlSafe(statement))
+            .execute(&mut *db)
+            .await
+            .unwrap();
+    }
+    others
+}
+
+#[tokio::test]
+async fn events_are_stored_counted_and_read_without_any_other_table() {
+    let rig = Rig::start().await;
+    let now = rig.now();
+    let journey = rig.journey(now - TimeDelta::seconds(40));
+    let open = rig.journey(now - TimeDelta::seconds(20));
+    let events = [
+        rig.event("started", &journey, None, now - TimeDelta::seconds(40)),
+        rig.event("offered", &journey, Some(1), now - TimeDelta::seconds(40)),
+        rig.event("succeeded", &journey, Some(1), now - TimeDelta::seconds(30)),
+        rig.event("started", &open, None, now - TimeDelta::seconds(20)),
+    ];
+    let read = batch::read(&rig.body(&events), now - TimeDelta::days(1), now);
+    let partner: PartnerId = rig.acme.id.parse().unwrap();
+    let rows = || {
+        read.rows
+            .iter()
+            .map(|row| (row.clone(), partner))
+            .collect::<Vec<_>>()
+    };
+    let tenant = read.rows[0].tenant_id;
+
+    // Rolled back in the end: the tables are gone for this transaction only.
+    let mut tx = rig.app.owner.begin().await.unwrap();
+    let gone = without_the_control_plane(&mut tx).await;
+    assert!(
+        gone.iter().any(|table| table == "tenants") && gone.len() > 20,
+        "{gone:?}"
+    );
+    let as_the_service = "SET LOCAL ROLE stepgate_app; SELECT set_config('stepgate.partner_id', '*', true)";
+    sqlx::raw_sql(as_the_service).execute(&mut *tx).await.unwrap();
+    let worker = OperatorScope::worker();
+    let all = ReadScope::from(OperatorScope::worker());
+
+    let (yesterday, today) = (now.date_naive() - TimeDelta::days(1), now.date_naive());
+    step_up_events::make_partitions(&mut tx, &worker, yesterday, today)
+        .await
+        .unwrap();
+    let stored = step_up_events::insert(&mut tx, &worker, rows()).await.unwrap();
+    assert_eq!(
+        stored.iter().map(|stored| stored.count).sum::<i64>(),
+        4 + 1,
+        "four events and an end"
+    );
+    assert_eq!(
+        step_up_events::insert(&mut tx, &worker, rows()).await.unwrap(),
+        []
+    );
+    let aside = event_intake::Quarantined {
+        id: "qrt_1".to_owned(),
+        reason: "unreadable_event",
+        count: 1,
+        sample: "{".to_owned(),
+        bodies: vec!["{".to_owned()],
+    };
+    event_intake::quarantine(&mut tx, &worker, rig.cell.id, &aside, now)
+        .await
+        .unwrap();
+    let forgotten = event_intake::forget_quarantined(&mut tx, &worker, now + TimeDelta::seconds(1)).await;
+    assert_eq!(forgotten.unwrap(), 1);
+    let intake = event_intake::Intake {
+        cell_id: rig.cell.id,
+        looked_at: now,
+        lag_s: 1.5,
+    };
+    event_intake::note(&mut tx, &worker, &intake).await.unwrap();
+    assert_eq!(event_intake::all(&mut tx, &worker).await.unwrap(), [intake]);
+
+    let filter = Filter {
+        tenant_id: Some(tenant),
+        from: now - TimeDelta::hours(1),
+        to: now + TimeDelta::hours(1),
+        app_id: None,
+        method: None,
+        reason: None,
+    };
+    for grain in [Grain::Minute, Grain::Hour, Grain::Day] {
+        let whole = Filter {
+            from: now - TimeDelta::days(2),
+            ..filter.clone()
+        };
+        let counted = step_up_rollups::counts(&mut tx, &all, grain, &whole, Some(GroupBy::App))
+            .await
+            .unwrap();
+        let started = counted.iter().filter(|counted| counted.outcome == "started");
+        assert_eq!(started.map(|counted| counted.events).sum::<i64>(), 2);
+        let timed = step_up_rollups::times(&mut tx, &all, grain, &whole, None)
+            .await
+            .unwrap();
+        assert_eq!(
+            timed.iter().map(|timed| timed.to_complete.count()).sum::<u64>(),
+            1
+        );
+    }
+    let unanswered = step_up_rollups::unanswered(&mut tx, &all, &filter, None, now)
+        .await
+        .unwrap();
+    assert_eq!(unanswered.iter().map(|journeys| journeys.count).sum::<i64>(), 1);
+    let sought = Sought {
+        journey_id: Some(journey.clone()),
+        ..Sought::default()
+    };
+    let page = PageRequest {
+        limit: 10,
+        after: None,
+    };
+    let found = step_up_events::search(&mut tx, &all, &sought, &page)
+        .await
+        .unwrap();
+    let kinds: Vec<_> = found.items.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["succeeded", "offered", "started"]);
+    let hash = read.rows[0].user_hash.as_deref().unwrap();
+    assert_eq!(
+        user_journeys::events(&mut tx, &all, tenant, hash, 10)
+            .await
+            .unwrap()
+            .len(),
+        4
+    );
+    let dropped = step_up_events::drop_partitions(&mut tx, &worker, today + TimeDelta::days(1)).await;
+    assert!(dropped.unwrap() >= 6, "two days of three tables");
+}
