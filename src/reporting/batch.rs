@@ -6,9 +6,9 @@
 use crate::ids::TenantId;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use step_up::event::{BATCH_SCHEMA_VERSION, EventBatch};
+use step_up::event::BATCH_SCHEMA_VERSION;
 use ulid::Ulid;
 
 /// How far ahead of this service's clock an event may be.
@@ -137,6 +137,22 @@ pub struct Read {
     pub rejected: Vec<Rejected>,
 }
 
+/// A message as [`step_up::event::EventBatch`] is written, its events still as they were printed: most of what a worker does with an event is to
+/// read it, and it is read once.
+#[derive(Deserialize)]
+struct Batch<'a> {
+    stepgate_batch: u32,
+    tenant_id: String,
+    #[serde(borrow)]
+    events: Vec<&'a RawValue>,
+}
+
+/// What is asked of an event that is looked for.
+#[derive(Deserialize)]
+struct Named {
+    event_id: String,
+}
+
 #[derive(Deserialize)]
 struct Line {
     event_id: String,
@@ -176,7 +192,7 @@ struct Line {
 pub fn read(body: &str, oldest: DateTime<Utc>, now: DateTime<Utc>) -> Read {
     let mut read = Read::default();
     let unreadable = || Rejected::new(Rejection::UnreadableMessage, body);
-    let Ok(batch) = serde_json::from_str::<EventBatch>(body) else {
+    let Ok(batch) = serde_json::from_str::<Batch<'_>>(body) else {
         read.rejected.push(unreadable());
         return read;
     };
@@ -186,9 +202,9 @@ pub fn read(body: &str, oldest: DateTime<Utc>, now: DateTime<Utc>) -> Read {
         return read;
     };
     for event in batch.events {
-        match row(&event, tenant_id, &batch.tenant_id, (oldest, now)) {
+        match row(event.get(), tenant_id, &batch.tenant_id, (oldest, now)) {
             Ok(row) => read.rows.push(row),
-            Err(why) => read.rejected.push(Rejected::new(why, &event.to_string())),
+            Err(why) => read.rejected.push(Rejected::new(why, event.get())),
         }
     }
     read
@@ -196,28 +212,24 @@ pub fn read(body: &str, oldest: DateTime<Utc>, now: DateTime<Utc>) -> Read {
 
 /// The events of a message as they were printed, of those that [`read`] would store.
 pub fn originals(body: &str, rows: &[EventRow]) -> Vec<String> {
-    let Ok(batch) = serde_json::from_str::<EventBatch>(body) else {
+    let Ok(batch) = serde_json::from_str::<Batch<'_>>(body) else {
         return Vec::new();
     };
-    let of_rows = |event: &&Value| {
-        let id = event["event_id"].as_str();
-        rows.iter().any(|row| Some(row.event_id.as_str()) == id)
+    let of_rows = |event: &&&RawValue| {
+        let named = serde_json::from_str::<Named>(event.get());
+        named.is_ok_and(|named| rows.iter().any(|row| row.event_id == named.event_id))
     };
-    batch
-        .events
-        .iter()
-        .filter(of_rows)
-        .map(Value::to_string)
-        .collect()
+    let originals = batch.events.iter().filter(of_rows);
+    originals.map(|event| event.get().to_owned()).collect()
 }
 
 fn row(
-    event: &Value,
+    event: &str,
     tenant_id: TenantId,
     tenant: &str,
     (oldest, now): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<EventRow, Rejection> {
-    let line = Line::deserialize(event).map_err(|_| Rejection::UnreadableEvent)?;
+    let line: Line = serde_json::from_str(event).map_err(|_| Rejection::UnreadableEvent)?;
     if line.tenant_id != tenant {
         return Err(Rejection::OtherTenant);
     }
@@ -297,7 +309,7 @@ fn bounded(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     const TENANT: &str = "tnt_01jd7v0p3h8s5k2m4n6q9r1t0w";
 

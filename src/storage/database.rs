@@ -91,7 +91,7 @@ impl Database {
         let of = rows
             .partner_id()
             .map_or_else(|| "*".to_owned(), |id| id.to_string());
-        let statement = format!("BEGIN; SELECT set_config('stepgate.partner_id', '{of}', true)");
+        let statement = format!("BEGIN; SET LOCAL stepgate.partner_id = '{of}'");
         let asked_at = Instant::now();
         let begun = self.pool.begin_with(AssertSqlSafe(statement)).await;
         let result = if begun.is_ok() { "ok" } else { "failed" };

@@ -12,6 +12,7 @@
 use anyhow::{Context as _, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Parser;
+use mimalloc::MiMalloc;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -25,6 +26,10 @@ use stepgate::reporting::batch::{self, EventRow};
 use stepgate::worker::jobs::{ingest_events, keep_partitions};
 use stepgate::{Context, storage};
 use ulid::Ulid;
+
+/// As in the worker that this stands for.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What the measurement is told.
 #[derive(Parser)]

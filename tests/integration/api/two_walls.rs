@@ -289,8 +289,7 @@ async fn every_query_of_the_service_sees_nothing_of_a_foreign_partner() {
     for (query, types) in &queries {
         let filled = fill(query, types, &stage.values);
         // As the owner of the rows: that the arguments lead anywhere at all. Nothing of it stays.
-        let scoped =
-            |partner: &str| format!("BEGIN; SELECT set_config('stepgate.partner_id', '{partner}', true)");
+        let scoped = |partner: &str| format!("BEGIN; SET LOCAL stepgate.partner_id = '{partner}'");
         connection
             .execute(AssertSqlSafe(scoped(&stage.victim)))
             .await

@@ -65,7 +65,7 @@ async fn events_are_stored_counted_and_read_without_any_other_table() {
         gone.iter().any(|table| table == "tenants") && gone.len() > 20,
         "{gone:?}"
     );
-    let as_the_service = "SET LOCAL ROLE stepgate_app; SELECT set_config('stepgate.partner_id', '*', true)";
+    let as_the_service = "SET LOCAL ROLE stepgate_app; SET LOCAL stepgate.partner_id = '*'";
     sqlx::raw_sql(as_the_service).execute(&mut *tx).await.unwrap();
     let worker = OperatorScope::worker();
     let all = ReadScope::from(OperatorScope::worker());

@@ -13,12 +13,31 @@ pub(super) struct Statement {
     parameters: Vec<Option<String>>,
 }
 
-/// Reads what the server logged under `log_statement = all`.
+/// Reads what the server logged under `log_statement = all`, transaction by transaction in the order in which they began: the
+/// end of one may be written down after the beginning of the next, on another connection.
 pub(super) fn read(log: &str) -> Vec<Statement> {
-    let mut statements: Vec<Statement> = Vec::new();
+    let mut transactions: Vec<(&str, Vec<Statement>)> = Vec::new();
+    for (process, statement) in in_order(log) {
+        let open = transactions
+            .iter_mut()
+            .rev()
+            .find(|(of, _)| *of == process)
+            .filter(|_| !statement.text.starts_with("BEGIN"));
+        match open {
+            Some((_, statements)) => statements.push(statement),
+            None => transactions.push((process, vec![statement])),
+        }
+    }
+    let statements = transactions.into_iter().flat_map(|(_, statements)| statements);
+    statements.collect()
+}
+
+/// Each statement with the process of the server that ran it.
+fn in_order(log: &str) -> Vec<(&str, Statement)> {
+    let mut statements: Vec<(&str, Statement)> = Vec::new();
     let mut in_statement = false;
     for line in log.lines() {
-        if let Some((_, executed)) = line.split_once("] LOG:  ") {
+        if let Some((before, executed)) = line.split_once("] LOG:  ") {
             let prepared = executed
                 .strip_prefix("execute ")
                 .and_then(|rest| rest.split_once(": "));
@@ -26,19 +45,23 @@ pub(super) fn read(log: &str) -> Vec<Statement> {
                 .map(|(_, text)| text)
                 .or_else(|| executed.strip_prefix("statement: "));
             in_statement = text.is_some();
-            statements.extend(text.map(|text| Statement {
-                text: text.to_owned(),
-                parameters: Vec::new(),
+            let process = before.rsplit('[').next().unwrap_or_default();
+            statements.extend(text.map(|text| {
+                let statement = Statement {
+                    text: text.to_owned(),
+                    parameters: Vec::new(),
+                };
+                (process, statement)
             }));
         } else if let Some((_, detail)) = line.split_once("] DETAIL:  ") {
             in_statement = false;
             let list = detail
                 .strip_prefix("parameters: ")
                 .or_else(|| detail.strip_prefix("Parameters: "));
-            if let (Some(list), Some(last)) = (list, statements.last_mut()) {
+            if let (Some(list), Some((_, last))) = (list, statements.last_mut()) {
                 last.parameters = parameters(list);
             }
-        } else if let (true, Some(last), Some(more)) =
+        } else if let (true, Some((_, last)), Some(more)) =
             (in_statement, statements.last_mut(), line.strip_prefix('\t'))
         {
             last.text.push(' ');
@@ -169,8 +192,29 @@ fn filled(text: &str, expressions: &[String]) -> String {
 mod tests {
     use super::*;
 
+    #[test]
+    fn transactions_are_read_whole_though_their_lines_are_mixed() {
+        let log = "2026-11-26 05:47:27.744 UTC [7] LOG:  statement: BEGIN; SELECT 1\n\
+                   2026-11-26 05:47:27.745 UTC [7] LOG:  execute a: SELECT $1\n\
+                   2026-11-26 05:47:27.745 UTC [7] DETAIL:  Parameters: $1 = 'x'\n\
+                   2026-11-26 05:47:27.745 UTC [8] LOG:  statement: BEGIN; SELECT 2\n\
+                   2026-11-26 05:47:27.745 UTC [7] LOG:  statement: ROLLBACK\n\
+                   2026-11-26 05:47:27.746 UTC [7] LOG:  statement: BEGIN; SELECT 3\n\
+                   2026-11-26 05:47:27.746 UTC [8] LOG:  statement: COMMIT\n";
+        let texts: Vec<String> = read(log).into_iter().map(|statement| statement.text).collect();
+        let expected = [
+            "BEGIN; SELECT 1",
+            "SELECT $1",
+            "ROLLBACK",
+            "BEGIN; SELECT 2",
+            "COMMIT",
+            "BEGIN; SELECT 3",
+        ];
+        assert_eq!(texts, expected);
+    }
+
     const LOG: &str = "\
-2026-01-05 10:00:00.000 UTC [7] LOG:  statement: BEGIN; SELECT set_config('stepgate.partner_id', 'prt_1', true)
+2026-01-05 10:00:00.000 UTC [7] LOG:  statement: BEGIN; SET LOCAL stepgate.partner_id = 'prt_1'
 2026-01-05 10:00:00.001 UTC [7] LOG:  execute sqlx_s_3: INSERT INTO t (id, at, version, text, more)
 \t           VALUES ($1, $2, $3, $4, $5)
 2026-01-05 10:00:00.001 UTC [7] DETAIL:  parameters: $1 = 'opn_01', $2 = '2026-01-05 10:00:00+00', $3 = '4', $4 = 'it''s, $5 = ''x''', $5 = NULL
@@ -208,7 +252,7 @@ mod tests {
             .replace("'4'", "'5'")
             .replace("10:00:00+00", "10:00:09+00");
         let script = script(&read(LOG), &read(&second)).unwrap();
-        let wanted = "\\set k :k + 1\n\\startpipeline\nBEGIN;\nSELECT set_config('stepgate.partner_id', 'prt_1', true);\n\
+        let wanted = "\\set k :k + 1\n\\startpipeline\nBEGIN;\nSET LOCAL stepgate.partner_id = 'prt_1';\n\
              \\endpipeline\nINSERT INTO t (id, at, version, text, more) VALUES (('opn_' || :c || '_' || :k || '_0'), now(), \
              (:k + 4), 'it''s, $5 = ''x''', NULL);\nCOMMIT;\n";
         assert_eq!(script, wanted);
