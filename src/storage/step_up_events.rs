@@ -110,8 +110,11 @@ pub async fn insert(
     mut rows: Vec<Owned>,
 ) -> Result<Vec<Stored>> {
     // Workers that are given the same events take their places in the indexes in the same order, and none waits for the
-    // other in a circle.
-    rows.sort_by(|(one, _), (other, _)| one.event_id.cmp(&other.event_id));
+    // other in a circle. Events of a journey stay together: their entries go into the same pages.
+    rows.sort_by(|(one, _), (other, _)| {
+        let of = (one.tenant_id, &one.journey_id, &one.event_id);
+        of.cmp(&(other.tenant_id, &other.journey_id, &other.event_id))
+    });
     let mut new = insert_events(tx, &rows).await?;
     let fresh: Vec<&Owned> = rows
         .iter()
