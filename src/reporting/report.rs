@@ -17,6 +17,8 @@ pub struct Counted {
     pub group: String,
     /// Type of the events, or `ended`.
     pub outcome: String,
+    /// Method of answers; empty where there is none.
+    pub method: String,
     /// How many.
     pub events: i64,
     /// How many of them in the first invocation of a process.
@@ -185,6 +187,7 @@ pub fn assemble(
         slice,
         group,
         outcome,
+        method: _,
         events,
         cold_starts,
         fallbacks,
@@ -242,7 +245,7 @@ pub fn assemble(
 pub fn method_mix(counted: &[Counted]) -> Vec<MethodShare> {
     let mut by_method: BTreeMap<&str, i64> = BTreeMap::new();
     for row in counted.iter().filter(|row| row.outcome == "succeeded") {
-        *by_method.entry(&row.group).or_default() += row.events;
+        *by_method.entry(&row.method).or_default() += row.events;
     }
     let all: i64 = by_method.values().sum();
     let mut mix: Vec<_> = by_method

@@ -70,12 +70,7 @@ async fn answer(context: &Context, scope: &ReadScope, mut question: Question) ->
     if question.tells_journeys() {
         open = open_journeys(&mut tx, scope, &question, context.clock.now()).await?;
     }
-    let methods = if question.group_by == Some(GroupBy::Method) {
-        report::method_mix(&counted)
-    } else {
-        let by_method = Some(GroupBy::Method);
-        report::method_mix(&step_up_rollups::counts(&mut tx, scope, grain, filter, by_method).await?)
-    };
+    let methods = report::method_mix(&counted);
     let report = report::assemble(&question, counted, timed, open);
     Ok(Answered {
         question,

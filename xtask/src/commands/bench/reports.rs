@@ -116,7 +116,7 @@ fn fill(context: &Context, stand: &Stand<'_>, tenants: u32, progress: &Progress)
          FROM {hours}, (VALUES {}) AS asked (t), (VALUES ('app_1'), ('app_2')) AS apps (a), \
          (VALUES ('otp'), ('otp sms'), ('liveID push')) AS methods (m), \
          (VALUES ('started'), ('offered'), ('succeeded'), ('failed'), ('ended'), ('tokens')) AS outcomes (o) \
-         WHERE o IN ('succeeded', 'failed') OR m = 'otp'",
+         WHERE o IN ('succeeded', 'failed') OR m = 'otp' ORDER BY h, t",
         asked_ids.join(", ")
     );
     let of_days = |tenants: &str| {
