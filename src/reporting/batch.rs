@@ -141,7 +141,8 @@ pub struct Read {
 /// read it, and it is read once.
 #[derive(Deserialize)]
 struct Batch<'a> {
-    stepgate_batch: u32,
+    #[serde(rename = "stepgate_batch")]
+    version: u32,
     tenant_id: String,
     #[serde(borrow)]
     events: Vec<&'a RawValue>,
@@ -197,7 +198,7 @@ pub fn read(body: &str, oldest: DateTime<Utc>, now: DateTime<Utc>) -> Read {
         return read;
     };
     let tenant: Result<TenantId, _> = batch.tenant_id.parse();
-    let (BATCH_SCHEMA_VERSION, Ok(tenant_id)) = (batch.stepgate_batch, tenant) else {
+    let (BATCH_SCHEMA_VERSION, Ok(tenant_id)) = (batch.version, tenant) else {
         read.rejected.push(unreadable());
         return read;
     };

@@ -247,10 +247,12 @@ mod tests {
             made.event("succeeded", &journey, NOON_MS + 10_000, Some("app_1")),
         ];
         let mut tally = Tally::default();
-        events.iter().for_each(|event| tally.event(event));
-        first_answers(&events)
-            .values()
-            .for_each(|answer| tally.end(answer));
+        for event in &events {
+            tally.event(event);
+        }
+        for answer in first_answers(&events).values() {
+            tally.end(answer);
+        }
         let minutes = tally.minutes();
         assert_eq!(events_of(minutes, "started"), [(-1, 1)]);
         assert_eq!(events_of(minutes, "succeeded"), [(0, 1)]);
@@ -284,7 +286,9 @@ mod tests {
             })
             .collect();
         let mut tally = Tally::default();
-        events.iter().for_each(|event| tally.event(event));
+        for event in &events {
+            tally.event(event);
+        }
         for (length_s, slices) in [(3_600, 4), (86_400, 1)] {
             let by = tally.by(length_s);
             assert_eq!(by.len(), slices);

@@ -1,11 +1,11 @@
 //! The tables of events could be in another database: what reads and writes them works where no other table exists.
 
 use super::rig::Rig;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 use stepgate::{
     domain::actor::{OperatorScope, ReadScope},
-    ids::PartnerId,
+    ids::{CellId, PartnerId},
     reporting::{
         batch,
         question::{Filter, Grain, GroupBy},
@@ -34,6 +34,30 @@ async fn without_the_control_plane(db: &mut PgConnection) -> Vec<String> {
             .unwrap();
     }
     others
+}
+
+/// What could not be stored is put aside and forgotten, and how far behind the reading is is noted.
+async fn put_aside(tx: &mut PgConnection, cell_id: CellId, now: DateTime<Utc>) {
+    let worker = OperatorScope::worker();
+    let aside = event_intake::Quarantined {
+        id: "qrt_1".to_owned(),
+        reason: "unreadable_event",
+        count: 1,
+        sample: "{".to_owned(),
+        bodies: vec!["{".to_owned()],
+    };
+    event_intake::quarantine(&mut *tx, &worker, cell_id, &aside, now)
+        .await
+        .unwrap();
+    let forgotten = event_intake::forget_quarantined(tx, &worker, now + TimeDelta::seconds(1)).await;
+    assert_eq!(forgotten.unwrap(), 1);
+    let intake = event_intake::Intake {
+        cell_id,
+        looked_at: now,
+        lag_s: 1.5,
+    };
+    event_intake::note(&mut *tx, &worker, &intake).await.unwrap();
+    assert_eq!(event_intake::all(tx, &worker).await.unwrap(), [intake]);
 }
 
 #[tokio::test]
@@ -84,25 +108,7 @@ async fn events_are_stored_counted_and_read_without_any_other_table() {
         step_up_events::insert(&mut tx, &worker, rows()).await.unwrap(),
         []
     );
-    let aside = event_intake::Quarantined {
-        id: "qrt_1".to_owned(),
-        reason: "unreadable_event",
-        count: 1,
-        sample: "{".to_owned(),
-        bodies: vec!["{".to_owned()],
-    };
-    event_intake::quarantine(&mut tx, &worker, rig.cell.id, &aside, now)
-        .await
-        .unwrap();
-    let forgotten = event_intake::forget_quarantined(&mut tx, &worker, now + TimeDelta::seconds(1)).await;
-    assert_eq!(forgotten.unwrap(), 1);
-    let intake = event_intake::Intake {
-        cell_id: rig.cell.id,
-        looked_at: now,
-        lag_s: 1.5,
-    };
-    event_intake::note(&mut tx, &worker, &intake).await.unwrap();
-    assert_eq!(event_intake::all(&mut tx, &worker).await.unwrap(), [intake]);
+    put_aside(&mut tx, rig.cell.id, now).await;
 
     let filter = Filter {
         tenant_id: Some(tenant),
