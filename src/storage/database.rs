@@ -8,7 +8,9 @@ use crate::{Result, config::DatabaseConfig, domain::actor::Rows, observability::
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret;
 use sqlx::{
-    AssertSqlSafe, Connection as _, PgPool, Postgres, migrate::Migrator, postgres::PgConnectOptions,
+    AssertSqlSafe, Connection as _, PgPool, Postgres,
+    migrate::{MigrateError, Migrator},
+    postgres::PgConnectOptions,
     postgres::PgPoolOptions,
 };
 use std::{
@@ -107,13 +109,26 @@ impl Database {
         sqlx::raw_sql("SET statement_timeout = 0")
             .execute(&mut *connection)
             .await?;
+        // The release before serves meanwhile. A migration that waited for a table while it holds another would have its
+        // requests wait in turn, and PostgreSQL ends such a circle by failing one of them after a second. So the
+        // migration gives way first, and is tried again: each is a transaction, of which nothing is left.
+        let limit = format!("SET lock_timeout = {}", LOCK_TIMEOUT.as_millis());
+        sqlx::raw_sql(AssertSqlSafe(limit))
+            .execute(&mut *connection)
+            .await?;
         // What a newer binary has added stays: neighbouring releases share a database.
         let mut migrator = Migrator::with_migrations(MIGRATOR.iter().cloned().collect());
         migrator.set_ignore_missing(true);
-        let result = migrator
-            .run(&mut *connection)
-            .await
-            .context("the schema cannot be migrated");
+        let begun_at = Instant::now();
+        let result = loop {
+            match migrator.run(&mut *connection).await {
+                Err(error) if gave_way(&error) && begun_at.elapsed() < LOCK_PATIENCE => {
+                    tracing::info!(%error, "a table is in use; trying again");
+                    tokio::time::sleep(LOCK_PAUSE).await;
+                }
+                result => break result.context("the schema cannot be migrated"),
+            }
+        };
         connection.close().await?;
         result
     }
@@ -168,6 +183,27 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// How long a migration waits for a table: less than the second (`deadlock_timeout`) after which PostgreSQL fails a request.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(300);
+/// Pause before it is tried again, in which requests go on.
+const LOCK_PAUSE: Duration = Duration::from_millis(500);
+/// How long that is tried. A transaction that is longer is ended by PostgreSQL, see [`options`].
+const LOCK_PATIENCE: Duration = Duration::from_mins(5);
+
+/// SQLSTATE `lock_not_available`.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+/// SQLSTATE `deadlock_detected`, should the server's `deadlock_timeout` be shorter than usual.
+const DEADLOCK_DETECTED: &str = "40P01";
+
+/// Whether a migration was undone because a table was in use.
+fn gave_way(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
+        return false;
+    };
+    let state = error.as_database_error().and_then(|error| error.code());
+    matches!(state.as_deref(), Some(LOCK_NOT_AVAILABLE | DEADLOCK_DETECTED))
 }
 
 /// SQLSTATE `invalid_parameter_value`, the answer to a role that cannot be taken.

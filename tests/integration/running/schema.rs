@@ -76,6 +76,53 @@ fn an_older_binary_works_on_a_newer_schema() {
     });
 }
 
+#[test]
+fn a_migration_gives_way_to_requests_of_the_release_before() {
+    installation::run(|installation| async move {
+        let scratch = Scratch::make(installation, "gives_way").await;
+        let mut connection = scratch.connect().await;
+        // The next one changes cells and then tenants.
+        let earlier: Vec<_> = migrations()
+            .await
+            .into_iter()
+            .filter(|one| one.version < 90)
+            .collect();
+        let migrated = Migrator::with_migrations(earlier).run(&mut connection).await;
+        migrated.expect("the earlier schema");
+
+        // A request that has read tenants, and reads cells when the migration has them.
+        run(&mut connection, "BEGIN; SELECT count(*) FROM tenants")
+            .await
+            .expect("a request");
+        let service = installation.service(Some(scratch.url.as_str()), &["migrate"]);
+        let migrating = tokio::task::spawn_blocking(move || service.output());
+        let mut watching = scratch.connect().await;
+        let waits = "SELECT count(*) FROM pg_locks JOIN pg_class c ON c.oid = relation \
+                     WHERE c.relname = 'tenants' AND mode = 'AccessExclusiveLock' AND NOT granted";
+        let mut seen: i64 = 0;
+        for _ in 0..2_000 {
+            seen = sqlx::query_scalar(waits)
+                .fetch_one(&mut watching)
+                .await
+                .expect("the locks");
+            if seen > 0 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        assert!(seen > 0, "the migration never waited for tenants");
+        run(&mut connection, "SELECT count(*) FROM cells; COMMIT")
+            .await
+            .expect("the request is answered");
+        let output = migrating.await.expect("the migration");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{told}");
+        assert!(told.contains("a table is in use"), "{told}");
+        assert!(check(installation, scratch.url.as_str()).0);
+        scratch.drop().await;
+    });
+}
+
 /// Rows of every table, each under the migration that made it.
 const ROWS: &str = include_str!("rows.sql");
 

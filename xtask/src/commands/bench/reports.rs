@@ -68,7 +68,7 @@ fn rows(large: Vec<f64>, small: Vec<f64>, medians: Vec<f64>, of_all: Vec<f64>) -
         Row::of("reports p99, growth", &large, "ms")
             .beside("a tenth of the data", &small)
             .aims_at(Target::RatioAtMost(1.5)),
-        Row::of("report of all tenants p50", &series(of_all)?, "ms"),
+        Row::of("reports of all tenants p50", &series(of_all)?, "ms"),
     ])
 }
 
