@@ -215,8 +215,9 @@ mod tests {
 
         /// An event as it would come in.
         fn event(&self, kind: &str, journey: &str, at_ms: i64, app: Option<&str>) -> Owned {
+            let id = format!("evt_{kind}{}{at_ms}", journey.trim_start_matches("jrn_"));
             let event = json!({
-                "stepgate_event": 1, "event_id": format!("evt_{kind}_{journey}_{at_ms}"), "at_unix_ms": at_ms, "type": kind,
+                "stepgate_event": 1, "event_id": id, "at_unix_ms": at_ms, "type": kind,
                 "tenant_id": self.tenant, "app_id": app, "journey_id": journey, "method": (kind == "succeeded").then_some("otp"),
                 "fallback": (kind == "succeeded").then_some(true), "cold_start": kind == "started", "duration_ms": 5,
                 "policy_version": 3, "trigger_version": "0.1.0", "reason": (kind == "failed").then_some("code_rejected"),
