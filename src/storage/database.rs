@@ -202,7 +202,9 @@ fn gave_way(error: &MigrateError) -> bool {
     let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
         return false;
     };
-    let state = error.as_database_error().and_then(|error| error.code());
+    let state = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     matches!(state.as_deref(), Some(LOCK_NOT_AVAILABLE | DEADLOCK_DETECTED))
 }
 

@@ -53,8 +53,8 @@ impl Environment {
     }
 }
 
-/// Whom AWS's certificates may be from: the authorities that are compiled in, as for the provider. To read and parse those of the
-/// machine took longer than anything else that a function does while it starts.
+/// Whom AWS's certificates may be from: the authorities that are compiled in, as for the provider. Reading those of the machine
+/// is work for every start.
 fn trusted_pem() -> String {
     let mut pem = String::new();
     for certificate in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
