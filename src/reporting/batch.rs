@@ -137,8 +137,8 @@ pub struct Read {
     pub rejected: Vec<Rejected>,
 }
 
-/// A message as [`step_up::event::EventBatch`] is written, its events still as they were printed: most of what a worker does with an event is to
-/// read it, and it is read once.
+/// A message as [`step_up::event::EventBatch`] is written, its events still as they were printed: most of what a worker
+/// does with an event is to read it, and it is read once.
 #[derive(Deserialize)]
 struct Batch<'a> {
     #[serde(rename = "stepgate_batch")]
