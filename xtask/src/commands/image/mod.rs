@@ -4,6 +4,7 @@
 //! one program, the triggers for AWS, CA certificates and the bill of materials ([`sbom`]), and starts `FROM scratch`: `buildah` puts it
 //! together where it can be had, and what it puts together is left as a folder for anything else that reads a Dockerfile.
 
+mod check;
 pub(crate) mod sbom;
 
 use std::env;
@@ -12,7 +13,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use crate::artifacts;
@@ -56,15 +57,22 @@ enum Choice {
 struct Architecture {
     image: &'static str,
     target: &'static str,
+    rust: &'static str,
+    /// `e_machine` in ELF's header.
+    elf_machine: u16,
 }
 
 const AMD64: Architecture = Architecture {
     image: "amd64",
     target: "x86_64-unknown-linux-musl",
+    rust: "x86_64",
+    elf_machine: 62,
 };
 const ARM64: Architecture = Architecture {
     image: "arm64",
     target: "aarch64-unknown-linux-musl",
+    rust: "aarch64",
+    elf_machine: 183,
 };
 
 pub(crate) fn run(context: &Context, options: &Options) -> anyhow::Result<ExitCode> {
@@ -139,9 +147,6 @@ fn write_files(
 ) -> anyhow::Result<()> {
     let program = build_service(context, architecture, progress)?;
     let executable = fs::read(&program).with_context(|| format!("cannot read {}", program.display()))?;
-    if let Some(interpreter) = interpreter(&executable) {
-        bail!("the program is not static: it asks for {interpreter}");
-    }
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
@@ -172,6 +177,7 @@ fn write_files(
         dockerfile(&revision(context)).as_bytes(),
         0o644,
     )?;
+    check::files(context, architecture, &root)?;
     progress.set_note(format!("program {}", mebibytes(executable.len() as u64)));
     Ok(())
 }
@@ -258,6 +264,16 @@ fn build_image(
         .args(["--tag", &name])
         .arg(folder);
     context.processes.run("buildah build", build, &log, progress)?;
+    let mut inspect = context.processes.command("buildah");
+    inspect
+        .env("STORAGE_DRIVER", "vfs")
+        .args(["inspect", "--type", "image", &name]);
+    let inspected = context.processes.text("buildah inspect", &mut inspect)?;
+    check::image(
+        &serde_json::from_str(&inspected)?,
+        architecture,
+        &revision(context),
+    )?;
     let mut push = context.processes.command("buildah");
     push.env("STORAGE_DRIVER", "vfs")
         .args(["push", &name])
