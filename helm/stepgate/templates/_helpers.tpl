@@ -71,6 +71,25 @@ hook
 {{- end -}}
 {{- end -}}
 
+{{/* Where pods go that run to their end: the Job that migrates and the pod of `helm test`. */}}
+{{- define "stepgate.jobPlacement" -}}
+{{- with .Values.database.migration.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.database.migration.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.database.migration.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.database.migration.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{- define "stepgate.databaseSecret" -}}
 {{- if .Values.postgresql.enabled -}}
 {{- include "stepgate.fullname" . }}-postgresql

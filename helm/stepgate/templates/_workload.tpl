@@ -53,6 +53,9 @@ spec:
         {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
         - topologyKey: {{ . }}
           maxSkew: 1
+          # Nodes that are drained or lost are no place to wait for, and pods of the version before do not count.
+          nodeTaintsPolicy: Honor
+          matchLabelKeys: [pod-template-hash]
           whenUnsatisfiable: {{ $values.topologySpread.whenUnsatisfiable }}
           labelSelector:
             matchLabels:
@@ -153,6 +156,8 @@ metadata:
     {{- include "stepgate.labels" . | nindent 4 }}
 spec:
   maxUnavailable: {{ $budget.maxUnavailable }}
+  # Without the database no pod is ready, and nodes can be drained all the same.
+  unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels:
       {{- include "stepgate.componentSelector" . | nindent 6 }}

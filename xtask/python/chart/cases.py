@@ -13,6 +13,9 @@ DIGEST = "sha256:" + "0123456789abcdef" * 4
 ROLE = "arn:aws:iam::123456789012:role/stepgate"
 FROM = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}]
 RESOURCES = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "2Gi"}}
+TOLERATIONS = [{"key": "spot", "operator": "Exists", "effect": "NoSchedule"}]
+AFFINITY = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
+    {"weight": 1, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname"}}]}}
 EXTERNAL = {
     **IMAGE,
     "database": {"host": "db.example.com"},
@@ -64,12 +67,8 @@ def _component(name: str) -> dict:
         f"{name}.podAnnotations": ({"a": "b"}, REQUIRED),
         f"{name}.podLabels": ({"team": "identity"}, REQUIRED),
         f"{name}.nodeSelector": ({"kubernetes.io/arch": "arm64"}, REQUIRED),
-        f"{name}.tolerations": ([{"key": "spot", "operator": "Exists", "effect": "NoSchedule"}], REQUIRED),
-        f"{name}.affinity": (
-            {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
-                {"weight": 1, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname"}}]}},
-            REQUIRED,
-        ),
+        f"{name}.tolerations": (TOLERATIONS, REQUIRED),
+        f"{name}.affinity": (AFFINITY, REQUIRED),
     }
 
 
@@ -81,6 +80,8 @@ _MONITOR = merged(REQUIRED, at("metrics.serviceMonitor.enabled", True), at("netw
 _KEY = merged(REQUIRED, at("config.encryption.existingSecret", "encryption"))
 _RULES = merged(REQUIRED, at("metrics.prometheusRule.enabled", True))
 _BOARDS = merged(REQUIRED, at("metrics.dashboards.enabled", True))
+_OUT = merged(REQUIRED, at("networkPolicy.extraEgress", [{"ports": [{"protocol": "TCP", "port": 4318}]}]))
+_TRACED = merged(_OUT, at("tracing.endpoint", "http://collector.example.com:4318"))
 _LAG = merged(REQUIRED, at("worker.autoscaling.enabled", True), at("worker.autoscaling.queueLag.enabled", True))
 
 # Every value of values.yaml: another value, and what it is laid over. Rendering it must change something.
@@ -112,6 +113,12 @@ OPTIONS: dict[str, tuple[object, dict]] = {
     "database.migration.backoffLimit": (0, REQUIRED),
     "database.migration.activeDeadlineSeconds": (60, REQUIRED),
     "database.migration.resources": (RESOURCES, REQUIRED),
+    "database.migration.podAnnotations": ({"sidecar.istio.io/inject": "false"}, REQUIRED),
+    "database.migration.podLabels": ({"team": "identity"}, REQUIRED),
+    "database.migration.priorityClassName": ("high", REQUIRED),
+    "database.migration.nodeSelector": ({"kubernetes.io/arch": "arm64"}, REQUIRED),
+    "database.migration.tolerations": (TOLERATIONS, REQUIRED),
+    "database.migration.affinity": (AFFINITY, REQUIRED),
     "aws.region": ("eu-central-1", REQUIRED),
     "aws.endpointUrl": ("http://aws.example.com:4566", REQUIRED),
     "aws.existingSecret": ("aws-keys", REQUIRED),
@@ -120,7 +127,7 @@ OPTIONS: dict[str, tuple[object, dict]] = {
     "config.encryption.existingSecret": ("encryption", REQUIRED),
     "config.encryption.key": ("other", _KEY),
     "config.encryption.oldKeys": ("old", _KEY),
-    "config.allowedWebhookNetworks": (["10.1.0.0/16", "fd00::/8"], REQUIRED),
+    "config.allowedWebhookNetworks": (["10.1.0.0/16", "fd00::/8"], _OUT),
     "config.eventsRetentionDays": (90, REQUIRED),
     "config.driftIntervalS": (2_592_000, REQUIRED),
     "config.driftChecksPerMin": (0, REQUIRED),
@@ -136,13 +143,13 @@ OPTIONS: dict[str, tuple[object, dict]] = {
     "config.workerPollMs": (500, REQUIRED),
     "config.workerLeaseS": (30, REQUIRED),
     "config.workerConcurrency": (2, REQUIRED),
-    "extraEnv": ([{"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"}], REQUIRED),
+    "extraEnv": ([{"name": "OTEL_RESOURCE_ATTRIBUTES", "value": "team=identity"}], REQUIRED),
     **_component("serve"),
     **_component("worker"),
     "worker.autoscaling.queueLag.enabled": (True, merged(REQUIRED, at("worker.autoscaling.enabled", True))),
     "worker.autoscaling.queueLag.metricName": ("lag", _LAG),
     "worker.autoscaling.queueLag.targetS": (5, _LAG),
-    "service.type": ("LoadBalancer", REQUIRED),
+    "service.type": ("LoadBalancer", merged(REQUIRED, at("networkPolicy.ingressFrom", FROM))),
     "service.port": (8443, REQUIRED),
     "service.annotations": ({"a": "b"}, REQUIRED),
     "ingress.enabled": (True, merged(_INGRESS, at("ingress.enabled", False))),
@@ -173,8 +180,8 @@ OPTIONS: dict[str, tuple[object, dict]] = {
     "metrics.dashboards.label": ("dashboard", _BOARDS),
     "metrics.dashboards.labelValue": ("yes", _BOARDS),
     "metrics.dashboards.annotations": ({"grafana_folder": "Stepgate"}, _BOARDS),
-    "tracing.endpoint": ("http://collector.example.com:4318", REQUIRED),
-    "tracing.sampleRatio": (0.1, merged(REQUIRED, at("tracing.endpoint", "http://collector.example.com:4318"))),
+    "tracing.endpoint": ("http://collector.example.com:4318", _OUT),
+    "tracing.sampleRatio": (0.1, _TRACED),
     "externalSecrets.enabled": (True, EXTERNAL),
     "externalSecrets.refreshInterval": ("5m", EXTERNAL),
     "externalSecrets.secretStoreRef.name": ("vault", EXTERNAL),
@@ -249,6 +256,16 @@ REFUSED: dict[str, tuple[dict, list[str]]] = {
     "the demonstration's way in": (
         merged(REQUIRED, {"extraEnv": [{"name": "STEPGATE_CONSOLE_DEMO_LINK", "value": "1"}]}),
         ["extraEnv", "STEPGATE_CONSOLE_DEMO_LINK"]),
+    "a load balancer that nobody may reach": (
+        merged(REQUIRED, at("service.type", "LoadBalancer")), ["networkPolicy.ingressFrom", "LoadBalancer"]),
+    "a collector that nobody may reach": (
+        merged(REQUIRED, at("tracing.endpoint", "http://c:4318")), ["networkPolicy.extraEgress", "tracing.endpoint"]),
+    "receivers of webhooks that nobody may reach": (
+        merged(REQUIRED, at("config.allowedWebhookNetworks", ["10.1.0.0/16"])), ["networkPolicy.extraEgress", "allowedWebhookNetworks"]),
+    "a sampler that is set twice": (
+        merged(_TRACED, {"extraEnv": [{"name": "OTEL_TRACES_SAMPLER", "value": "always_on"}]}), ["extraEnv", "OTEL_TRACES_SAMPLER"]),
+    "a proxy that nothing would use": (
+        merged(REQUIRED, {"extraEnv": [{"name": "https_proxy", "value": "http://proxy:3128"}]}), ["extraEnv", "https_proxy", "directly"]),
     "a console without TLS": (merged(REQUIRED, at("config.console.origin", "http://a.example.com")), ["/config/console/origin"]),
     "a password among the variables": (
         merged(REQUIRED, {"extraEnv": [{"name": "PGPASSWORD", "value": "x"}]}), ["extraEnv", "PGPASSWORD"]),
@@ -268,7 +285,7 @@ def presets(read) -> dict[str, dict]:
     everything = {
         "ingress": {"enabled": True, "className": "nginx", "host": "a.example.com", "tlsSecret": "certificate"},
         "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}], "hostnames": ["a.example.com"]},
-        "networkPolicy": {"ingressFrom": FROM},
+        "networkPolicy": {"ingressFrom": FROM, "extraEgress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]},
         "worker": {"autoscaling": {"queueLag": {"enabled": True}}},
         "config": {"encryption": {"oldKeys": "old"}, "allowedWebhookNetworks": ["10.0.0.0/8"]},
     }

@@ -37,7 +37,7 @@ class Cluster:
         self.helm, self.program, self.artifacts, self.folder, self.logs = helm, program, artifacts, folder, logs
         # What only the test needs: where the emulators are.
         self.overlay, self.variables = overlay, variables
-        # Keys for the role that a service account is annotated with, as IRSA would give them.
+        # What a pod of a service account is given to find its role's keys by, as EKS Pod Identity does.
         self.identity = identity
         self.secrets: dict[str, dict[str, str]] = {}
         self.config_maps: dict[str, dict[str, str]] = {}
@@ -50,6 +50,10 @@ class Cluster:
         # Most memory that a process had, by component or command, MiB.
         self.peaks_mib: dict[str, int] = {}
         self.running: dict[str, tuple[subprocess.Popen, int]] = {}
+        # Asked to stop and not waited for: what `kubectl scale` leaves behind.
+        self.stopping: list[tuple[str, subprocess.Popen, float]] = []
+        # Started and not waited for.
+        self.coming: dict[str, tuple[subprocess.Popen, str, Path]] = {}
         self.api_port = free_port()
         self.stops: list[tuple[str, int, float]] = []
 
@@ -91,7 +95,7 @@ class Cluster:
             # The pod's own address becomes a port on loopback.
             value = value.replace("0.0.0.0:8080", f"127.0.0.1:{port}")
             environment[variable["name"]] = value.replace("0.0.0.0:9090", f"127.0.0.1:{free_port()}")
-        return {**environment, **self._keys(spec), **self.variables}
+        return {**environment, **self.identity(spec.get("serviceAccountName")), **self.variables}
 
     def _value(self, variable: dict) -> str:
         if "valueFrom" not in variable:
@@ -101,17 +105,14 @@ class Cluster:
             raise Failed(f"secret {reference['name']} has no key {reference['key']}")
         return self.secrets[reference["name"]][reference["key"]]
 
-    def _keys(self, spec: dict) -> dict[str, str]:
-        for manifest in self.manifests:
-            if manifest["kind"] == "ServiceAccount" and manifest["metadata"]["name"] == spec.get("serviceAccountName"):
-                role = manifest["metadata"].get("annotations", {}).get("eks.amazonaws.com/role-arn")
-                return self.identity(role) if role else {}
-        return {}
-
     def _pod(self, kind: str, ending: str) -> dict:
+        return self._template(kind, ending)["spec"]
+
+    def _template(self, kind: str, ending: str) -> dict:
+        """The pod, or what pods of that kind are made after."""
         for manifest in self.manifests:
             if manifest["kind"] == kind and manifest["metadata"]["name"].endswith(ending):
-                return manifest["spec"] if kind == "Pod" else manifest["spec"]["template"]["spec"]
+                return manifest if kind == "Pod" else manifest["spec"]["template"]
         raise Failed(f"there is no {kind} {ending}")
 
     def _run(self, spec: dict, container: dict, arguments: list[str] | None = None) -> str:
@@ -139,8 +140,8 @@ class Cluster:
         """Names of services become addresses."""
         return re.sub(r"^http://stepgate\.stepgate:80/", f"http://127.0.0.1:{self.api_port}/", argument)
 
-    def _start(self, component: str) -> None:
-        """A new copy that becomes ready; then the old one is asked to stop."""
+    def _start(self, component: str, *, wait: bool = True) -> None:
+        """A new copy that becomes ready; then the old one is asked to stop. Without `wait` as `kubectl scale` does it."""
         spec = self._pod("Deployment", f"-{component}")
         for container in spec.get("initContainers", []):
             self._run(spec, container)
@@ -157,23 +158,40 @@ class Cluster:
                 env=self._environment(spec, container, port), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )
         self.running[component] = (process, port)
-        probe = container["readinessProbe"]["httpGet"]
-        assert probe["port"] == container["ports"][0]["name"], "the probe names the port"
-        assert container["ports"][0]["containerPort"] == 8080
-        self._wait_ready(component, process, f"http://127.0.0.1:{port}{probe['path']}", log)
+        self.coming[component] = (process, self._probe(container, port), log)
+        if wait:
+            self._wait_ready(component)
         if old is not None and component != "serve":
             self._stop(component, old)
 
-    def _wait_ready(self, component: str, process: subprocess.Popen, url: str, log: Path) -> None:
+    @staticmethod
+    def _probe(container: dict, port: int) -> str:
+        probe = container["readinessProbe"]["httpGet"]
+        assert probe["port"] == container["ports"][0]["name"], "the probe names the port"
+        assert container["ports"][0]["containerPort"] == 8080
+        return f"http://127.0.0.1:{port}{probe['path']}"
+
+    def _wait_ready(self, component: str) -> None:
+        process, url, log = self.coming.pop(component)
         if wait_for(url, lambda: process.poll() is None):
             return
         raise Failed(f"{component} is not ready; end of its log:\n{log.read_text()[-2000:]}")
 
     def _stop(self, component: str, running: tuple[subprocess.Popen, int]) -> None:
+        self._ask_to_stop(component, running)
+        self._wait_stopped()
+
+    def _ask_to_stop(self, component: str, running: tuple[subprocess.Popen, int]) -> None:
         process, _ = running
         self._note_memory(component, process)
-        began = time.monotonic()
         process.send_signal(signal.SIGTERM)
+        self.stopping.append((component, process, time.monotonic()))
+
+    def _wait_stopped(self) -> None:
+        while self.stopping:
+            self._wait_for_end(*self.stopping.pop())
+
+    def _wait_for_end(self, component: str, process: subprocess.Popen, began: float) -> None:
         grace = self._pod("Deployment", f"-{component}")["terminationGracePeriodSeconds"]
         try:
             code = process.wait(grace)
@@ -228,20 +246,29 @@ class Cluster:
             case ["scale", *deployments, replicas]:
                 for component in (deployment.removeprefix("deployment/stepgate-") for deployment in deployments):
                     if replicas == "--replicas=0":
-                        self._stop(component, self.running.pop(component))
+                        self._ask_to_stop(component, self.running.pop(component))
                     else:
-                        self._start(component)
+                        self._start(component, wait=False)
+                return ""
+            case ["wait", "--for=delete", "pod", "--timeout=180s", "--selector", selector]:
+                for deployment in ("serve", "worker"):
+                    labels = self._template("Deployment", f"-{deployment}")["metadata"]["labels"]
+                    if not _selects(selector, labels):
+                        raise Failed(f"{selector} does not select the pods of {deployment}: {labels}")
+                self._wait_stopped()
                 return ""
             case ["rollout", "status", target]:
                 component = target.removeprefix("deployment/stepgate-")
                 if component not in self.running:
                     raise Failed(f"{component} does not run")
+                if component in self.coming:
+                    self._wait_ready(component)
                 return ""
         raise Failed(f"kubectl {' '.join(rest)}: not known here")
 
     def _exec(self, component: str, command: list[str]) -> str:
-        if component not in self.running:
-            raise Failed(f"{component} does not run")
+        if component not in self.running or component in self.coming:
+            raise Failed(f"{component} does not run, or is not ready")
         spec = self._pod("Deployment", f"-{component}")
         # The triggers of the image are those of this machine here.
         if "--artifacts" in command:
@@ -269,6 +296,7 @@ class Cluster:
                 raise Failed("release has no earlier revision")
             # The hook is for installs and upgrades: the schema stays.
             self._roll_out(*self.history[-2], hooks=[])
+            self._check_patience(arguments)
             return ""
         if arguments[:3] not in (["upgrade", "--install", "stepgate"], ["upgrade", "stepgate", "helm/stepgate"]):
             raise Failed(f"helm {' '.join(arguments)}: not known here")
@@ -279,7 +307,16 @@ class Cluster:
         settings = [arguments[place + 1] for place, part in enumerate(arguments) if part == "--set"]
         given = [at(*setting.split("=", 1)) for setting in settings]
         self.install(merged(earlier, *(yaml.safe_load((working_folder / file).read_text()) for file in files), *given, self.overlay))
+        self._check_patience(arguments)
         return ""
+
+    def _check_patience(self, arguments: list[str]) -> None:
+        """Helm waits five minutes unless it is told otherwise, and gives up on a Job that may still be at work."""
+        minutes = next((arguments[place + 1] for place, part in enumerate(arguments) if part == "--timeout"), "5m")
+        assert re.fullmatch(r"\d+m", minutes), minutes
+        longest_s = max((manifest["spec"]["activeDeadlineSeconds"] for manifest in self.manifests if manifest["kind"] == "Job"), default=0)
+        if "--wait" in arguments and int(minutes[:-1]) * 60 <= longest_s:
+            raise Failed(f"Helm gives up after {minutes}, and the Job may take {longest_s} s")
 
     def install(self, values: dict) -> None:
         """`helm upgrade --install` with these values."""
@@ -314,6 +351,12 @@ class Cluster:
         for component in ("serve", "worker"):
             self._start(component)
         self.history.append((values, manifests))
+
+
+def _selects(selector: str, labels: dict[str, str]) -> bool:
+    """Whether a selector of equalities and sets, `a=b,c in (d,e)`, takes these labels."""
+    terms = re.findall(r"([\w./-]+)(?:=([\w.-]+)| in \(([^)]*)\))", selector)
+    return bool(terms) and all(labels.get(key) in ([equals] if equals else members.split(",")) for key, equals, members in terms)
 
 
 def _moved(text: str, mounts: dict[str, Path], before: str = "") -> str:

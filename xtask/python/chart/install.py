@@ -25,7 +25,7 @@ import trustme
 from check import Report
 from cluster import Cluster, Failed, install_commands
 from helm import Helm
-from net import Sink, TlsFront, free_port, wait_for
+from net import PodIdentityAgent, Sink, TlsFront, free_port, wait_for
 from variants import run_variants
 
 SCRIPT_WITHIN_S = 300
@@ -170,6 +170,49 @@ def check_roles(report: Report, keys: dict[str, dict[str, str]], variables: dict
     report.check("access: the worker reads no foreign secret", refused("worker", *read, "somebody-else"))
 
 
+def check_other_account(report: Report, keys: dict[str, dict[str, str]], root: Path, variables: dict[str, str]) -> None:
+    """A cell's role in another account is taken once the stack of the service's own roles names it, and not before."""
+    other, role = {**variables, "AWS_ACCESS_KEY_ID": "222233334444"}, "arn:aws:iam::222233334444:role/stepgate-cell"
+
+    def aws(environment: dict[str, str], *arguments: str) -> str:
+        done = subprocess.run(["aws", *arguments, "--output", "json"], env=environment, capture_output=True, text=True, check=False)
+        return "" if done.returncode == 0 else done.stderr
+
+    def take(component: str) -> str:
+        return aws({**variables, **keys[component]}, "sts", "assume-role", "--role-arn", role, "--role-session-name", "stepgate")
+
+    trust = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}}]}
+    problems = [aws(other, "iam", "create-role", "--role-name", "stepgate-cell", "--assume-role-policy-document", json.dumps(trust))]
+    problems += [f"{component} takes it before it is named" for component in keys if "AccessDenied" not in take(component)]
+    problems.append(aws(
+        variables, "cloudformation", "deploy", "--stack-name", "stepgate-access", "--capabilities", "CAPABILITY_NAMED_IAM",
+        "--template-file", str(root / "src/provisioning/templates/access.yaml"), "--parameter-overrides", f"CellRoleArns={role}"))
+    policy = "arn:aws:iam::123456789012:policy/stepgate-cell-roles"
+    for component in keys:
+        listed = subprocess.run(
+            ["aws", "iam", "list-attached-role-policies", "--role-name", f"stepgate-{component}", "--output", "json"],
+            env=variables, capture_output=True, text=True, check=False)
+        problems += [] if policy in listed.stdout else [f"{component} does not have {policy}: {listed.stdout}{listed.stderr}"]
+        problems.append(aws(variables, "iam", "attach-user-policy", "--user-name", f"stepgate-{component}", "--policy-arn", policy))
+        problems.append(take(component))
+    report.check("access: a cell's role in another account is taken once it is named", [problem for problem in problems if problem])
+
+
+def make_admin(psql: Path, password: str) -> str:
+    """A user of the database that may do what RDS's master user may, who is no superuser."""
+    name = f"install_admin_{os.urandom(4).hex()}"
+    url = os.environ["STEPGATE_TEST_DATABASE_URL"]
+    statements = f"""CREATE ROLE {name} LOGIN NOSUPERUSER CREATEDB CREATEROLE PASSWORD '{password}';
+        SELECT 'GRANT stepgate_app TO {name} WITH ADMIN OPTION' WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = 'stepgate_app') \\gexec
+    """
+    done = subprocess.run(
+        [psql, url, "--quiet", "--set", "ON_ERROR_STOP=1"], input=statements, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failed(f"psql: {done.stderr}")
+    return name
+
+
 def start_simulator(program: Path, secret: str, log: Path) -> tuple[subprocess.Popen, str]:
     host = f"127.0.0.1:{free_port()}"
     with log.open("w") as output:
@@ -180,7 +223,8 @@ def start_simulator(program: Path, secret: str, log: Path) -> tuple[subprocess.P
 
 
 def environment(
-    arguments: argparse.Namespace, folder: Path, front: TlsFront, blockid_host: str, secret: str, aws_url: str, receiver: Sink
+    arguments: argparse.Namespace, folder: Path, front: TlsFront, blockid_host: str, secret: str, aws_url: str, receiver: Sink,
+    admin: str,
 ) -> dict[str, str]:
     """What the page's variables are here."""
     path = [folder / "bin", Path(sys.executable).parent, arguments.psql.parent, *os.environ["PATH"].split(os.pathsep)]
@@ -198,7 +242,8 @@ def environment(
         "DATABASE_HOST": "localhost",
         "DATABASE_PORT": str(front.port),
         "DATABASE_CA": str(folder / "ca.pem"),
-        "DATABASE_ADMIN_URL": os.environ["STEPGATE_TEST_DATABASE_URL"],
+        "DATABASE_ADMIN": admin,
+        "PGPASSWORD": secret,
         "BLOCKID_TENANT_DNS": blockid_host,
         "BLOCKID_CLIENT_ID": "demo-client",
         "BLOCKID_CLIENT_SECRET": secret,
@@ -318,20 +363,24 @@ def main() -> None:
         emulator, aws_url = start_emulator(arguments.ministack, folder, arguments.logs / "installation-emulator.log")
         receiver = Sink(folder / "received")
         (folder / "crds.yaml").write_text(CRDS)
-        variables = environment(arguments, folder, front, blockid_host, secret, aws_url, receiver)
+        variables = environment(arguments, folder, front, blockid_host, secret, aws_url, receiver, make_admin(arguments.psql, secret))
         keys: dict[str, dict[str, str]] = {}
 
-        def identity(role_arn: str) -> dict[str, str]:
+        # The page's associations: each of the two accounts with the role of its name.
+        def keys_of(account: str) -> dict[str, str]:
             if not keys:
                 keys.update(make_users(variables))
-            return keys[role_arn.rpartition("role/stepgate-")[2]]
+            return keys[account.removeprefix("stepgate-")]
+
+        agent = PodIdentityAgent(folder / "pod-identity", keys_of)
 
         cluster = Cluster(
             Helm(arguments.root / "helm/stepgate"), arguments.stepgate, arguments.artifacts, folder, arguments.logs,
             overlay={"aws": {"endpointUrl": aws_url}, "config": {
-                "shutdownDelayS": 1, "workerPollMs": 250, "allowedWebhookNetworks": ["127.0.0.1/32"]}},
+                "shutdownDelayS": 1, "workerPollMs": 250, "allowedWebhookNetworks": ["127.0.0.1/32"]},
+                "networkPolicy": {"extraEgress": [{"to": [{"ipBlock": {"cidr": "127.0.0.1/32"}}]}]}},
             # Plain HTTP to the simulator, which no value of the chart allows, and the emulator's certificate.
-            variables={"STEPGATE_DEV_INSECURE_LOOPBACK": "1", "SSL_CERT_FILE": str(folder / "ca.pem")}, identity=identity)
+            variables={"STEPGATE_DEV_INSECURE_LOOPBACK": "1", "SSL_CERT_FILE": str(folder / "ca.pem")}, identity=agent.variables)
         address = str(folder / "cluster.socket")
         install_commands(folder / "bin", address, sys.executable)
         variables["API"] = f"http://127.0.0.1:{cluster.api_port}"
@@ -346,13 +395,16 @@ def main() -> None:
                 if run_page(report, page, work, variables):
                     check_restored(report, work, variables)
                     check_roles(report, keys, variables)
+                    check_other_account(report, keys, arguments.root, variables)
+                    report.check("installation: pods found their roles' keys by EKS Pod Identity", [] if set(agent.asked) == {
+                        "stepgate-serve", "stepgate-worker"} else [f"asked for: {agent.asked}"])
                     check_webhook(report, receiver, (work / "webhook-secret").read_text())
                     check_kept(report, variables)
                     canaries = [secret, *(work / "encryption-keys").read_text().split(), (work / "webhook-secret").read_text()]
                     check_afterwards(report, cluster, front, canaries, arguments.logs)
             run_variants(report, arguments, front, aws_url, folder)
         finally:
-            for process, _ in cluster.running.values():
+            for process in [*(process for process, _ in cluster.running.values()), *(process for _, process, _ in cluster.stopping)]:
                 process.kill()
             for process in (simulator, emulator):
                 process.terminate()

@@ -19,6 +19,10 @@ def _kind(documents: list[dict], kind: str) -> dict:
     return next(document for document in documents if document["kind"] == kind)
 
 
+def _ports_out(documents: list[dict]) -> list[dict]:
+    return [port for rule in _kind(documents, "NetworkPolicy")["spec"]["egress"] for port in rule.get("ports", [])]
+
+
 def _variable(documents: list[dict], name: str) -> dict:
     return next(variable for variable in _container(documents)["env"] if variable["name"] == name)
 
@@ -64,6 +68,16 @@ MUTANTS = {
     "mount of nothing": (lambda d: _pod(d).pop("volumes"), "which are not there"),
     "pod without policy": (lambda d: _serve(d)["spec"]["template"]["metadata"]["labels"].update({"app.kubernetes.io/name": "x"}), "no policy covers"),
     "open direction": (lambda d: _kind(d, "NetworkPolicy")["spec"].update(policyTypes=["Ingress"]), "direction open"),
+    "no names": (lambda d: _ports_out(d)[0].update(port=54), "does not get out to [('UDP', 53)]"),
+    "no way to the database": (
+        lambda d: next(p for p in _ports_out(d) if p["port"] == 5432).update(port=5433), "does not get out to [('TCP', 5432)]"),
+    "no way to AWS": (lambda d: next(p for p in _ports_out(d) if p["port"] == 443).update(port=80), "does not get out to [('TCP', 443)]"),
+    "no callers": (lambda d: _kind(d, "NetworkPolicy")["spec"]["ingress"].pop(0), "nobody reaches it"),
+    "counts lost nodes": (lambda d: _pod(d)["topologySpreadConstraints"][0].pop("nodeTaintsPolicy"), "waits for a place"),
+    "counts pods of the version before": (
+        lambda d: _pod(d)["topologySpreadConstraints"][1].pop("matchLabelKeys"), "waits for a place by kubernetes.io/hostname"),
+    "unready pods hold a node": (
+        lambda d: _kind(d, "PodDisruptionBudget")["spec"].pop("unhealthyPodEvictionPolicy"), "hold a node"),
     "rights in Kubernetes": (
         lambda d: d.append({"kind": "ClusterRole", "metadata": {"name": "c", "namespace": "n"}}), "needs no rights"),
     "long name": (lambda d: _serve(d)["metadata"].update(name="x" * 64 + "-serve"), "usable name"),

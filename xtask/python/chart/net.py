@@ -1,5 +1,7 @@
 """Loopback ports, waiting until something answers, a server that keeps what it is sent, and TLS in front of a PostgreSQL that has none."""
 
+import json
+import secrets
 import socket
 import ssl
 import struct
@@ -57,6 +59,51 @@ class Sink:
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{server.server_address[1]}"
         threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+class PodIdentityAgent:
+    """Hands out AWS keys for the token of a service account, as the agent of EKS Pod Identity does on its node."""
+
+    def __init__(self, folder: Path, keys_of: Callable[[str], dict[str, str]]):
+        self.folder, self.tokens, self.asked = folder, {}, []
+        folder.mkdir()
+        agent = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                account = agent.tokens.get(self.headers.get("Authorization"))
+                if self.path != "/v1/credentials" or account is None:
+                    self.send_error(401)
+                    return
+                agent.asked.append(account)
+                keys = keys_of(account)
+                answer = json.dumps({
+                    "AccessKeyId": keys["AWS_ACCESS_KEY_ID"], "SecretAccessKey": keys["AWS_SECRET_ACCESS_KEY"], "Token": "session",
+                    "AccountId": "123456789012", "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600)),
+                }).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{server.server_address[1]}/v1/credentials"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def variables(self, account: str | None) -> dict[str, str]:
+        """What EKS puts into a pod of an associated service account."""
+        if account is None:
+            return {}
+        file = self.folder / account
+        if not file.exists():
+            token = f"token-{secrets.token_hex(16)}"
+            self.tokens[token] = account
+            file.write_text(token)
+        return {"AWS_CONTAINER_CREDENTIALS_FULL_URI": self.url, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(file)}
 
 
 class TlsFront:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 # The longest request takes 60 s (`src/api/middleware/edge.rs`).
@@ -174,6 +175,38 @@ def network(documents: list[dict]) -> Iterator[str]:
             yield f"{where}: its policy leaves a direction open"
 
 
+def flows(documents: list[dict]) -> Iterator[str]:
+    """A policy lets through what pods cannot do without: names, the database, AWS and BlockID, and callers."""
+    policies = [document for document in documents if document["kind"] == "NetworkPolicy"]
+    if not policies:
+        return
+    policy = next(p for p in policies if "matchExpressions" in p["spec"]["podSelector"])["spec"]
+    out = {(port["protocol"], port["port"]) for rule in policy["egress"] for port in rule.get("ports", [])}
+    into = {port["port"] for rule in policy["ingress"] for port in rule["ports"]}
+    for where, container in containers(documents):
+        url = next((v["value"] for v in container.get("env", []) if v["name"] == "STEPGATE_DATABASE_URL"), None)
+        wanted = {("UDP", 53), ("TCP", 53)}
+        if url is not None:
+            wanted.add(("TCP", urlsplit(url).port or 5432))
+        if container["name"] in ("serve", "worker"):
+            wanted.add(("TCP", 443))
+            if not {port["name"] for port in container["ports"]} <= into:
+                yield f"{where}: nobody reaches it"
+        if url is not None and not wanted <= out:
+            yield f"{where}: does not get out to {sorted(wanted - out)}"
+
+
+def disruptions(documents: list[dict]) -> Iterator[str]:
+    """A node that is drained or lost keeps no pod from its place, and pods that are not ready keep no node from being drained."""
+    for where, _, spec in pods(documents):
+        for spread in spec.get("topologySpreadConstraints", []):
+            if spread.get("nodeTaintsPolicy") != "Honor" or spread.get("matchLabelKeys") != ["pod-template-hash"]:
+                yield f"{where}: waits for a place by {spread['topologyKey']} that there is not"
+    for document in documents:
+        if document["kind"] == "PodDisruptionBudget" and document["spec"].get("unhealthyPodEvictionPolicy") != "AlwaysAllow":
+            yield f"PodDisruptionBudget/{document['metadata']['name']}: pods that are not ready hold a node"
+
+
 def shape(documents: list[dict]) -> Iterator[str]:
     seen = set()
     for document in documents:
@@ -212,7 +245,7 @@ def metrics_inside(documents: list[dict]) -> Iterator[str]:
             yield f"{where}: leads to the metrics, which can be reached from outside"
 
 
-POLICIES = [pod_security, images, resources, secrets, probes_and_stop, references, network, metrics_inside, shape]
+POLICIES = [pod_security, images, resources, secrets, probes_and_stop, references, network, flows, disruptions, metrics_inside, shape]
 
 
 def complaints(documents: list[dict]) -> list[str]:

@@ -111,6 +111,7 @@ def everything(cluster: Cluster, front: TlsFront, authority: str, database: Tria
          "aws": {"region": "eu-central-1", "endpointUrl": aws_url, "existingSecret": "aws-keys"},
          "metrics": {"tenants": ["tnt_01jd7v0p3h8s5k2m4n6q9r1t0w"]},
          "tracing": {"endpoint": traces.url, "sampleRatio": 1},
+         "networkPolicy": {"extraEgress": [{"to": [{"ipBlock": {"cidr": "127.0.0.1/32"}}]}]},
          "extraEnv": [{"name": "NO_PROXY", "value": "127.0.0.1"}]}))
     problems = []
     if "Sign in with staff" not in ask(cluster, "/console/sign-in"):
