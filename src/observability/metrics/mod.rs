@@ -70,9 +70,9 @@ families! {
     database_begin_duration_seconds: Timed ["result"];
 
     /// Time of AWS calls, retries included.
-    aws_call_duration_seconds: Timed ["service", "operation", "result"];
+    aws_call_duration_seconds: Timed ["aws_service", "operation", "result"];
     /// Attempts at AWS calls: more than calls, where some were repeated.
-    aws_attempts: Counted ["service", "operation"];
+    aws_attempts: Counted ["aws_service", "operation"];
     /// Share of the calls that AWS allows which the workers' budget gives out; less than 1 after AWS throttled.
     aws_budget_ratio: Measured ["cell", "bucket"];
 

@@ -58,6 +58,7 @@ async fn every_panel_has_data_of_a_system_under_load() {
         () = load => {}
         () = ask_every_panel(&system) => {}
     }
+    no_label_was_renamed(&system).await;
     check_what_is_exported(&[scrape(&system.metrics[0]).await, scrape(&system.metrics[1]).await]);
     drop(std::fs::remove_dir_all(&folder));
 }
@@ -177,12 +178,14 @@ async fn start_prometheus(program: &str, folder: &Path, system: &System) -> Chil
         .iter()
         .map(|url| url.authority().to_owned())
         .collect();
-    // JSON is YAML. The label is the one that the Prometheus operator sets.
+    // JSON is YAML. The labels are those that the Prometheus operator sets; one of ours by the same name would be renamed.
     let text = json!({
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
         "scrape_configs": [{
             "job_name": "stepgate",
-            "static_configs": [{"targets": targets, "labels": {"namespace": "stepgate"}}],
+            "static_configs": [{"targets": targets, "labels": {
+                "namespace": "stepgate", "service": "stepgate-metrics", "pod": "stepgate-0", "container": "stepgate", "endpoint": "metrics",
+            }}],
         }],
     });
     std::fs::write(&config, text.to_string()).unwrap();
@@ -215,6 +218,23 @@ async fn ask_every_panel(system: &System) {
     }
     assert!(asked > 50, "{asked} expressions");
     println!("{asked} expressions have data");
+}
+
+/// Prometheus renames a label of ours to `exported_…` where one that it sets has the same name.
+async fn no_label_was_renamed(system: &System) {
+    let url = system.prometheus.join("/api/v1/labels").unwrap();
+    let answer: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+    let labels: Vec<&str> = answer["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert!(labels.contains(&"aws_service"), "{labels:?}");
+    assert!(
+        !labels.iter().any(|label| label.starts_with("exported_")),
+        "{labels:?}"
+    );
 }
 
 async fn ask(system: &System, panel: &str, expression: &str) {

@@ -301,7 +301,7 @@ async fn aws_calls_are_counted_by_what_became_of_them() {
     let text = metrics().render().unwrap();
     for result in ["throttled", "refused", "failed", "not_sent"] {
         let labels = [
-            ("service", "STS"),
+            ("aws_service", "STS"),
             ("operation", "GetCallerIdentity"),
             ("result", result),
         ];
