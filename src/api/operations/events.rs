@@ -7,6 +7,7 @@ use super::{
 use crate::{
     Context, Error,
     api::{
+        draining::Draining,
         extract::{AsReader, Caller, PathIds},
         respond::Answer,
     },
@@ -30,9 +31,9 @@ const RETRY_MS: u32 = 2000;
 ///
 /// A stream of server-sent events. `step` events carry a step that changed, `operation` events the whole operation;
 /// several changes in quick succession may come as one event. The stream ends after the `operation` event whose `state`
-/// is final, and after ten minutes in any case. A client that lost it comes back with the id of the last event it saw in
-/// `Last-Event-ID` and gets what changed since; when there is nothing more to come the answer is 204, at which
-/// browsers stop coming back. Comments keep the connection alive.
+/// is final, after ten minutes in any case, and when the server that sends it is replaced. A client that lost it comes
+/// back with the id of the last event it saw in `Last-Event-ID` and gets what changed since; when there is nothing more
+/// to come the answer is 204, at which browsers stop coming back. Comments keep the connection alive.
 #[utoipa::path(
     operation_id = "watchOperation", tag = "operations",
     params(
@@ -50,6 +51,7 @@ pub(crate) async fn watch_operation(
     caller: Caller<AsReader>,
     context: Data<Context>,
     feed: Data<OperationFeed>,
+    draining: Data<Draining>,
     request: HttpRequest,
     id: PathIds<OperationId>,
 ) -> Answer {
@@ -62,6 +64,7 @@ pub(crate) async fn watch_operation(
     let subscription = feed.subscribe(id.0)?;
     let mut stream = Events {
         context,
+        draining,
         request: caller.request,
         subscription,
         seen,
@@ -98,6 +101,7 @@ fn last_event_id(request: &HttpRequest) -> Result<i64, Error> {
 /// A stream under way.
 struct Events {
     context: Data<Context>,
+    draining: Data<Draining>,
     request: usecases::Request,
     subscription: Subscription,
     /// Revision up to which everything was told.
@@ -125,6 +129,7 @@ impl Events {
                 }
                 () = tokio::time::sleep(HEARTBEAT) => return Some(Bytes::from_static(b": still here\n\n")),
                 () = tokio::time::sleep_until(self.until) => return None,
+                () = self.draining.begun() => return None,
             }
         }
     }

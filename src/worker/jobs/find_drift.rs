@@ -26,10 +26,15 @@ const TIMEOUT: Duration = Duration::from_mins(3);
 /// Pause after a check that failed, ms.
 const AFTER_FAILURE_MS: u64 = 300_000;
 
-/// Checks until `stop`.
+/// Checks until `stop`. A check under way is given up then: it only reads, may take longer than a stop has time, and is
+/// due again when its claim lapses.
 pub async fn run(context: &Context, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        match check_one(context).await {
+        let checked = tokio::select! {
+            checked = check_one(context) => checked,
+            () = stop.cancelled() => return,
+        };
+        match checked {
             Ok(true) => continue,
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "tenants cannot be checked for drift at the moment"),

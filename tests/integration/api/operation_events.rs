@@ -192,6 +192,20 @@ async fn a_watcher_that_comes_back_misses_nothing_and_hears_nothing_twice() {
 }
 
 #[tokio::test]
+async fn a_stream_ends_when_its_server_is_on_its_way_out() {
+    let app = TestApp::start().await;
+    let acme = app.partner("acme").await;
+    let operation = made(&acme).await;
+    let mut watching = Watching::begin(&acme, &operation, None).await;
+    let seen = watching.until(whole).await;
+    app.draining.begin();
+    // Far less than until the next comment.
+    let all = tokio::time::timeout(Duration::from_secs(10), watching.end()).await;
+    let all = all.expect("a stream without an end");
+    assert_eq!(all.len(), seen.len(), "nothing had changed");
+}
+
+#[tokio::test]
 async fn a_foreign_operation_cannot_be_watched_and_nonsense_is_refused() {
     let app = TestApp::start().await;
     let (acme, other) = (app.partner("acme").await, app.partner("other").await);

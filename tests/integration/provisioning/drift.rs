@@ -3,11 +3,14 @@
 use super::{
     holdings::assert_nothing_doubled,
     rig::{REGION, Rig},
+    stage::Stage,
 };
 use chrono::TimeDelta;
+use fault_proxy::{Fault, Plan};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use stepgate::{
+    aws::Patience,
     aws::cognito::ClientSettings,
     domain::{
         app::App,
@@ -23,6 +26,7 @@ use stepgate::{
     usecases::{self, drift::Drift, tenants::TenantChange},
     worker::jobs::find_drift,
 };
+use tokio_util::sync::CancellationToken;
 
 impl Rig {
     /// Has a tenant checked now.
@@ -746,4 +750,33 @@ async fn a_check_that_fails_says_why_and_forgets_nothing() {
         rig.condition(tenant.id, ConditionType::Drifted).await.0,
         ConditionStatus::True
     );
+}
+
+#[tokio::test]
+async fn a_check_under_way_is_given_up_when_the_worker_stops() {
+    let mut stage = Stage::set(&Patience::default()).await;
+    let (tenant, _) = stage.onboard().await;
+    stage.to_the_end(&tenant, "onboarding").await;
+    stage.proxy.follow(Plan::Share {
+        seed: 1,
+        per_mille: 1_000,
+        faults: vec![Fault::Silence],
+    });
+    let (context, stop) = (stage.rig.context.clone(), CancellationToken::new());
+    let stopped = stop.clone();
+    let checking = tokio::spawn(async move { find_drift::run(&context, stopped).await });
+    let silent = async {
+        while !stage.proxy.struck() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), silent)
+        .await
+        .expect("a call without an answer");
+    stop.cancel();
+    // Far less than AWS is waited for.
+    tokio::time::timeout(Duration::from_secs(2), checking)
+        .await
+        .expect("the worker has not stopped")
+        .unwrap();
 }

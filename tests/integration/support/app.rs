@@ -39,6 +39,8 @@ pub(crate) struct TestApp {
     pub(crate) owner: sqlx::PgPool,
     /// 12 digits that nobody else uses on the emulator.
     pub(crate) account_id: String,
+    /// Whether the server is on its way out.
+    pub(crate) draining: api::draining::Draining,
     anybody: Caller,
     operator: Caller,
     server: actix_web::dev::ServerHandle,
@@ -114,8 +116,8 @@ impl TestApp {
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
-        let server =
-            api::server::build(context.clone(), listener, api::draining::Draining::default()).unwrap();
+        let draining = api::draining::Draining::default();
+        let server = api::server::build(context.clone(), listener, draining.clone()).unwrap();
         let handle = server.handle();
         tokio::spawn(server);
         let key = usecases::api_keys::bootstrap(&context).await.unwrap();
@@ -126,7 +128,7 @@ impl TestApp {
             context,
             clock,
             account_id,
-
+            draining,
             anybody,
             operator,
             server: handle,
