@@ -51,6 +51,26 @@ impl Histogram {
         )
     }
 
+    /// From stored counts as PostgreSQL writes an array of them, `{1,2,3}`; what cannot be a count is none.
+    pub fn from_text(counts: &str) -> Self {
+        let counts = counts.trim_start_matches('{').trim_end_matches('}');
+        if counts.is_empty() {
+            return Self::EMPTY;
+        }
+        Self(
+            counts
+                .split(',')
+                .map(|count| count.parse().unwrap_or(0))
+                .collect(),
+        )
+    }
+
+    /// The counts as PostgreSQL reads an array of them.
+    pub fn to_text(&self) -> String {
+        let counts: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        format!("{{{}}}", counts.join(","))
+    }
+
     /// Adds another one.
     pub fn add(&mut self, other: &Self) {
         if self.0.len() < other.0.len() {
@@ -122,6 +142,13 @@ mod tests {
         assert_eq!(bucket(u32::MAX), LAST_BUCKET);
         assert_eq!(Histogram::default().percentile_ms(0.5), None);
         assert_eq!(Histogram::from_counts(&[-1, 0]).count(), 0);
+        for text in ["{}", "{0,7,18446744073709551615}"] {
+            assert_eq!(Histogram::from_text(text).to_text(), text);
+        }
+        assert_eq!(
+            Histogram::from_text("{-1,NULL,2,x}"),
+            Histogram::from_counts(&[0, 0, 2, 0])
+        );
         let mut short = Histogram::from_counts(&[1]);
         short.add(&Histogram::from_counts(&[1, 2, 3]));
         assert_eq!(short, Histogram::from_counts(&[2, 2, 3]));

@@ -51,11 +51,10 @@ impl<'a> Columns<'a> {
             columns.events.push(counts.events);
             columns.cold_starts.push(counts.cold_starts);
             columns.fallbacks.push(counts.fallbacks);
-            let buckets = counts.to_complete.counts();
-            columns.to_complete.push((!buckets.is_empty()).then(|| {
-                let texts: Vec<String> = buckets.iter().map(ToString::to_string).collect();
-                format!("{{{}}}", texts.join(","))
-            }));
+            let times = &counts.to_complete;
+            columns
+                .to_complete
+                .push((!times.counts().is_empty()).then(|| times.to_text()));
         }
         columns
     }
@@ -111,42 +110,137 @@ pub async fn add(tx: &mut PgConnection, _scope: &OperatorScope, tally: &Tally<'_
     Ok(())
 }
 
-/// Events by slice, group, outcome and method. The method is always among them: a report tells of the methods' shares too, and
-/// reading the rows once more for them costs more than a few rows of an answer.
-pub async fn counts(
+/// Reads the rows that a report is about: `$select`, their slice and group, from those that its filter lets through.
+macro_rules! read {
+    ($as:ident, $select:literal, $rest:literal, $db:expr, $scope:expr, $grain:expr, $filter:expr, $group_by:expr) => {
+        sqlx::query_as!(
+            $as,
+            "SELECT slice AS \"slice!\", "
+                + $select
+                + ", CASE $8 WHEN 'tenant' THEN tenant_id WHEN 'app' THEN app_id WHEN 'method' THEN method WHEN 'outcome' THEN outcome
+                             WHEN 'reason' THEN reason WHEN 'policy_version' THEN policy_version::text
+                             WHEN 'trigger_version' THEN trigger_version ELSE '' END AS \"group!\"
+                FROM step_up_rollups
+                WHERE grain = $9 AND ($1::text IS NULL OR partner_id = $1) AND ($2::text IS NULL OR tenant_id = $2)
+                  AND slice >= $3 AND slice < $4
+                  AND ($5::text IS NULL OR app_id = $5) AND ($6::text IS NULL OR method = $6)
+                  AND ($7::text IS NULL OR reason = $7) "
+                + $rest,
+            $scope.partner_id() as Option<PartnerId>,
+            $filter.tenant_id as Option<TenantId>,
+            $filter.from,
+            $filter.to,
+            $filter.app_id,
+            $filter.method,
+            $filter.reason,
+            $group_by.map(GroupBy::as_str),
+            $grain.as_str()
+        )
+        .fetch_all($db)
+        .await?
+    };
+}
+
+/// What a report is made of: events by slice, group, outcome and method, and the times to complete.
+///
+/// Of one tenant every row is handed over as it is kept, to be added up by the report: PostgreSQL would read the rows twice, once for
+/// counts and once for times, and group them, which takes it twice as long. Of all tenants there are too many.
+pub async fn figures(
+    db: &mut PgConnection,
+    scope: &ReadScope,
+    grain: Grain,
+    filter: &Filter,
+    group_by: Option<GroupBy>,
+) -> Result<(Vec<Counted>, Vec<Timed>)> {
+    if filter.tenant_id.is_some() {
+        return of_tenant(db, scope, grain, filter, group_by).await;
+    }
+    let counted = counts(db, scope, grain, filter, group_by).await?;
+    let timed = times(db, scope, grain, filter, group_by).await?;
+    Ok((counted, timed))
+}
+
+/// A row as it is kept.
+struct Kept {
+    slice: DateTime<Utc>,
+    outcome: String,
+    method: String,
+    events: i64,
+    cold_starts: i64,
+    fallbacks: i64,
+    /// Of successes, as in [`Times`].
+    to_complete: Option<String>,
+    group: String,
+}
+
+async fn of_tenant(
+    db: &mut PgConnection,
+    scope: &ReadScope,
+    grain: Grain,
+    filter: &Filter,
+    group_by: Option<GroupBy>,
+) -> Result<(Vec<Counted>, Vec<Timed>)> {
+    let rows = read!(
+        Kept,
+        "outcome AS \"outcome!\", method AS \"method!\", events AS \"events!\", cold_starts AS \"cold_starts!\",
+         fallbacks AS \"fallbacks!\", CASE outcome WHEN 'succeeded' THEN to_complete END::text AS \"to_complete?\"",
+        "",
+        db,
+        scope,
+        grain,
+        filter,
+        group_by
+    );
+    let (mut counted, mut timed) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        if let Some(counts) = row.to_complete {
+            timed.push(Timed {
+                slice: row.slice,
+                group: row.group.clone(),
+                to_complete: Histogram::from_text(&counts),
+            });
+        }
+        counted.push(Counted {
+            slice: row.slice,
+            group: row.group,
+            outcome: row.outcome,
+            method: row.method,
+            events: row.events,
+            cold_starts: row.cold_starts,
+            fallbacks: row.fallbacks,
+        });
+    }
+    Ok((counted, timed))
+}
+
+/// The method is always among what events are grouped by: a report tells of the methods' shares too, and reading the rows once
+/// more for them costs more than a few rows of an answer.
+async fn counts(
     db: &mut PgConnection,
     scope: &ReadScope,
     grain: Grain,
     filter: &Filter,
     group_by: Option<GroupBy>,
 ) -> Result<Vec<Counted>> {
-    let rows = sqlx::query_as!(
+    let rows = read!(
         Counted,
-        r#"SELECT slice AS "slice!", outcome AS "outcome!", method AS "method!",
-                  CASE $8 WHEN 'tenant' THEN tenant_id WHEN 'app' THEN app_id WHEN 'method' THEN method WHEN 'outcome' THEN outcome
-                          WHEN 'reason' THEN reason WHEN 'policy_version' THEN policy_version::text
-                          WHEN 'trigger_version' THEN trigger_version ELSE '' END AS "group!",
-                  sum(events)::bigint AS "events!", sum(cold_starts)::bigint AS "cold_starts!",
-                  sum(fallbacks)::bigint AS "fallbacks!"
-           FROM step_up_rollups
-           WHERE grain = $9 AND ($1::text IS NULL OR partner_id = $1) AND ($2::text IS NULL OR tenant_id = $2)
-             AND slice >= $3 AND slice < $4
-             AND ($5::text IS NULL OR app_id = $5) AND ($6::text IS NULL OR method = $6)
-             AND ($7::text IS NULL OR reason = $7)
-           GROUP BY 1, 2, 3, 4"#,
-        scope.partner_id() as Option<PartnerId>,
-        filter.tenant_id as Option<TenantId>,
-        filter.from,
-        filter.to,
-        filter.app_id,
-        filter.method,
-        filter.reason,
-        group_by.map(GroupBy::as_str),
-        grain.as_str()
-    )
-    .fetch_all(db)
-    .await?;
+        "outcome AS \"outcome!\", method AS \"method!\", sum(events)::bigint AS \"events!\",
+         sum(cold_starts)::bigint AS \"cold_starts!\", sum(fallbacks)::bigint AS \"fallbacks!\"",
+        "GROUP BY slice, outcome, method, \"group!\"",
+        db,
+        scope,
+        grain,
+        filter,
+        group_by
+    );
     Ok(rows)
+}
+
+/// Times of one row, as PostgreSQL writes an array: a number at a time in binary takes it twice as long as all of them as text.
+struct Times {
+    slice: DateTime<Utc>,
+    to_complete: String,
+    group: String,
 }
 
 /// Histograms of the time to complete, by slice and group; several for one slice and group add up.
@@ -157,33 +251,20 @@ pub async fn times(
     filter: &Filter,
     group_by: Option<GroupBy>,
 ) -> Result<Vec<Timed>> {
-    let rows = sqlx::query!(
-        r#"SELECT slice AS "slice!", to_complete AS "to_complete!",
-                  CASE $8 WHEN 'tenant' THEN tenant_id WHEN 'app' THEN app_id WHEN 'method' THEN method WHEN 'outcome' THEN outcome
-                          WHEN 'reason' THEN reason WHEN 'policy_version' THEN policy_version::text
-                          WHEN 'trigger_version' THEN trigger_version ELSE '' END AS "group!"
-           FROM step_up_rollups
-           WHERE grain = $9 AND ($1::text IS NULL OR partner_id = $1) AND ($2::text IS NULL OR tenant_id = $2)
-             AND slice >= $3 AND slice < $4
-             AND ($5::text IS NULL OR app_id = $5) AND ($6::text IS NULL OR method = $6)
-             AND ($7::text IS NULL OR reason = $7)
-             AND outcome = 'succeeded' AND to_complete IS NOT NULL"#,
-        scope.partner_id() as Option<PartnerId>,
-        filter.tenant_id as Option<TenantId>,
-        filter.from,
-        filter.to,
-        filter.app_id,
-        filter.method,
-        filter.reason,
-        group_by.map(GroupBy::as_str),
-        grain.as_str()
-    )
-    .fetch_all(db)
-    .await?;
+    let rows = read!(
+        Times,
+        "to_complete::text AS \"to_complete!\"",
+        "AND outcome = 'succeeded' AND to_complete IS NOT NULL",
+        db,
+        scope,
+        grain,
+        filter,
+        group_by
+    );
     let timed = rows.into_iter().map(|row| Timed {
         slice: row.slice,
         group: row.group,
-        to_complete: Histogram::from_counts(&row.to_complete),
+        to_complete: Histogram::from_text(&row.to_complete),
     });
     Ok(timed.collect())
 }

@@ -64,8 +64,7 @@ async fn answer(context: &Context, scope: &ReadScope, mut question: Question) ->
     problems.finish()?;
     let mut tx = context.db.begin(scope).await?;
     let filter = &question.filter;
-    let counted = step_up_rollups::counts(&mut tx, scope, grain, filter, question.group_by).await?;
-    let timed = step_up_rollups::times(&mut tx, scope, grain, filter, question.group_by).await?;
+    let (counted, timed) = step_up_rollups::figures(&mut tx, scope, grain, filter, question.group_by).await?;
     let mut open = Vec::new();
     if question.tells_journeys() {
         open = open_journeys(&mut tx, scope, &question, context.clock.now()).await?;

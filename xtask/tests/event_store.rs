@@ -19,9 +19,9 @@ const NEIGHBOURS: [&str; 2] = ["src/storage/alarms.rs", "src/storage/rollouts/te
 const INTERFACE: [&str; 13] = [
     "add",
     "all",
-    "counts",
     "drop_partitions",
     "events",
+    "figures",
     "forget_quarantined",
     "insert",
     "make_partitions",

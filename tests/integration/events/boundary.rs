@@ -123,11 +123,20 @@ async fn events_are_stored_counted_and_read_without_any_other_table() {
             from: now - TimeDelta::days(2),
             ..filter.clone()
         };
-        let counted = step_up_rollups::counts(&mut tx, &all, grain, &whole, Some(GroupBy::App))
-            .await
-            .unwrap();
-        let started = counted.iter().filter(|counted| counted.outcome == "started");
-        assert_eq!(started.map(|counted| counted.events).sum::<i64>(), 2);
+        let of_all = Filter {
+            tenant_id: None,
+            ..whole.clone()
+        };
+        // Of one tenant rows come as they are kept, of all of them added up.
+        for asked in [&whole, &of_all] {
+            let (counted, timed) = step_up_rollups::figures(&mut tx, &all, grain, asked, Some(GroupBy::App))
+                .await
+                .unwrap();
+            let started = counted.iter().filter(|counted| counted.outcome == "started");
+            assert_eq!(started.map(|counted| counted.events).sum::<i64>(), 2);
+            let succeeded = timed.iter().map(|timed| timed.to_complete.count());
+            assert_eq!(succeeded.sum::<u64>(), 1);
+        }
         let timed = step_up_rollups::times(&mut tx, &all, grain, &whole, None)
             .await
             .unwrap();
