@@ -125,13 +125,15 @@ def start_emulator(program: Path, folder: Path, log: Path) -> tuple[subprocess.P
 
 
 def make_users(variables: dict[str, str]) -> dict[str, dict[str, str]]:
-    """Keys with exactly the policies of the two roles: what a pod would get for its role, which only EKS may assume."""
-    def iam(*arguments: str) -> dict:
-        done = subprocess.run(
-            ["aws", "iam", *arguments, "--output", "json"], env=variables, capture_output=True, text=True, check=False)
+    """Sessions with exactly the policies of the two roles: what a pod would get for its role, which only EKS may assume."""
+    def call(environment: dict[str, str], *arguments: str) -> dict:
+        done = subprocess.run(["aws", *arguments, "--output", "json"], env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise Failed(f"aws iam {arguments[0]}: {done.stderr}")
+            raise Failed(f"aws {' '.join(arguments[:2])}: {done.stderr}")
         return json.loads(done.stdout or "{}")
+
+    def iam(*arguments: str) -> dict:
+        return call(variables, "iam", *arguments)
 
     found = {}
     for component in ("serve", "worker"):
@@ -143,7 +145,11 @@ def make_users(variables: dict[str, str]) -> dict[str, dict[str, str]]:
             document = iam("get-role-policy", "--role-name", role, "--policy-name", name)["PolicyDocument"]
             iam("put-user-policy", "--user-name", role, "--policy-name", name, "--policy-document", json.dumps(document))
         key = iam("create-access-key", "--user-name", role)["AccessKey"]
-        found[component] = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+        own = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+        session = call({**variables, **own}, "sts", "get-session-token")["Credentials"]
+        found[component] = {
+            "AWS_ACCESS_KEY_ID": session["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": session["SessionToken"]}
     return found
 
 

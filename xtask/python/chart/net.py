@@ -65,7 +65,7 @@ class PodIdentityAgent:
     """Hands out AWS keys for the token of a service account, as the agent of EKS Pod Identity does on its node."""
 
     def __init__(self, folder: Path, keys_of: Callable[[str], dict[str, str]]):
-        self.folder, self.tokens, self.asked = folder, {}, []
+        self.folder, self.keys_of, self.tokens, self.asked = folder, keys_of, {}, []
         folder.mkdir()
         agent = self
 
@@ -76,9 +76,10 @@ class PodIdentityAgent:
                     self.send_error(401)
                     return
                 agent.asked.append(account)
-                keys = keys_of(account)
+                keys = agent.keys_of(account)
                 answer = json.dumps({
-                    "AccessKeyId": keys["AWS_ACCESS_KEY_ID"], "SecretAccessKey": keys["AWS_SECRET_ACCESS_KEY"], "Token": "session",
+                    "AccessKeyId": keys["AWS_ACCESS_KEY_ID"], "SecretAccessKey": keys["AWS_SECRET_ACCESS_KEY"],
+                    "Token": keys["AWS_SESSION_TOKEN"],
                     "AccountId": "123456789012", "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600)),
                 }).encode()
                 self.send_response(200)
@@ -100,6 +101,8 @@ class PodIdentityAgent:
             return {}
         file = self.folder / account
         if not file.exists():
+            # Made now if they are not there: a pod waits a second or two for an answer.
+            self.keys_of(account)
             token = f"token-{secrets.token_hex(16)}"
             self.tokens[token] = account
             file.write_text(token)
