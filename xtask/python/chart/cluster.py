@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -26,6 +27,11 @@ from net import free_port, wait_for
 
 # What a cluster has without anything installed. Other groups come with their CustomResourceDefinitions.
 BUILT_IN = {"v1", "apps/v1", "batch/v1", "policy/v1", "autoscaling/v2", "networking.k8s.io/v1"}
+
+
+# After how long pods hear that their deployment was scaled down. PostgreSQL waits 5 s for the connections to a database that is
+# renamed: whoever does not wait for the pods finds it in use.
+HEARD_AFTER_S = 7
 
 
 class Failed(Exception):
@@ -181,11 +187,14 @@ class Cluster:
         self._ask_to_stop(component, running)
         self._wait_stopped()
 
-    def _ask_to_stop(self, component: str, running: tuple[subprocess.Popen, int]) -> None:
+    def _ask_to_stop(self, component: str, running: tuple[subprocess.Popen, int], after_s: int = 0) -> None:
         process, _ = running
         self._note_memory(component, process)
-        process.send_signal(signal.SIGTERM)
-        self.stopping.append((component, process, time.monotonic()))
+        if after_s:
+            threading.Timer(after_s, process.send_signal, [signal.SIGTERM]).start()
+        else:
+            process.send_signal(signal.SIGTERM)
+        self.stopping.append((component, process, time.monotonic() + after_s))
 
     def _wait_stopped(self) -> None:
         while self.stopping:
@@ -194,7 +203,7 @@ class Cluster:
     def _wait_for_end(self, component: str, process: subprocess.Popen, began: float) -> None:
         grace = self._pod("Deployment", f"-{component}")["terminationGracePeriodSeconds"]
         try:
-            code = process.wait(grace)
+            code = process.wait(grace + max(0, began - time.monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
             code = process.wait()
@@ -246,7 +255,7 @@ class Cluster:
             case ["scale", *deployments, replicas]:
                 for component in (deployment.removeprefix("deployment/stepgate-") for deployment in deployments):
                     if replicas == "--replicas=0":
-                        self._ask_to_stop(component, self.running.pop(component))
+                        self._ask_to_stop(component, self.running.pop(component), HEARD_AFTER_S)
                     else:
                         self._start(component, wait=False)
                 return ""
