@@ -53,6 +53,16 @@ pub(super) struct Fleet<'a> {
     pub(super) stacks_take_ms: u64,
 }
 
+/// Quotas of account and region as AWS raises them: with its defaults there is room for 499 tenants in a cell.
+fn make_room(operator: &ApiClient) -> anyhow::Result<()> {
+    let cells = operator.get("/v1/cells")?;
+    let cell = text(&cells, "/items/0/id")?;
+    let quotas = json!({ "user_pools": 10_000, "stacks": 10_000, "roles": 5_000 });
+    operator
+        .patch(&format!("/v1/cells/{cell}"), &json!({ "quotas": quotas }))
+        .map(drop)
+}
+
 impl<'a> Fleet<'a> {
     pub(super) fn start(
         context: &'a Context,
@@ -99,6 +109,7 @@ impl<'a> Fleet<'a> {
             .processes
             .wait_ready(database, Duration::from_secs(30), || http::answers(&ready))?;
         let operator = ApiClient::new(&api_url, &operator);
+        make_room(&operator)?;
         let partner = text(
             &operator.post("/v1/partners", &json!({ "name": "bench" }))?,
             "/id",

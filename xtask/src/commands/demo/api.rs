@@ -30,7 +30,7 @@ impl ApiClient {
         }
     }
 
-    pub(super) fn get(&self, path: &str) -> anyhow::Result<Value> {
+    pub(crate) fn get(&self, path: &str) -> anyhow::Result<Value> {
         let answer = self
             .agent
             .get(self.url(path))
@@ -46,6 +46,18 @@ impl ApiClient {
             .header("authorization", self.authorization())
             .send_json(body);
         read(answer, "POST", path)
+    }
+
+    /// A change of what is there now: under the revision that is read first.
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let revision = self.get(path)?["revision"].clone();
+        let answer = self
+            .agent
+            .patch(self.url(path))
+            .header("authorization", self.authorization())
+            .header("if-match", format!("\"{revision}\""))
+            .send_json(body);
+        read(answer, "PATCH", path)
     }
 
     /// A POST that may be repeated under the same key.
