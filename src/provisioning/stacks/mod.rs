@@ -28,6 +28,8 @@ use pause::Pause;
 use std::{collections::BTreeMap, future::Future};
 use tokens::{change_token, fingerprint};
 
+/// Looks at a stack at work, one after the other, that may be refused as one too many before that is a failure.
+const REFUSED_LOOKS: u32 = 20;
 /// Parameter that tells which template a stack runs.
 const DIGEST: &str = "TemplateDigest";
 
@@ -143,7 +145,7 @@ impl Stacks<'_> {
             .note(format!("stack {} is being created", wanted.name))
             .await?;
         // By ARN: should it fail and be deleted by somebody, it is not taken for another of the same name.
-        let stack = self.settled(&created.value, watcher).await?;
+        let stack = self.finished(&created.value, watcher).await?;
         match stack {
             Some(stack) if stack.status == StackState::Complete => Ok(Ensured {
                 stack,
@@ -238,7 +240,7 @@ impl Stacks<'_> {
         watcher
             .note(format!("stack {} is being changed", wanted.name))
             .await?;
-        match self.settled(stack_id, watcher).await? {
+        match self.finished(stack_id, watcher).await? {
             Some(stack) if stack.status == StackState::Complete && is_as_wanted(&stack, wanted) => {
                 Ok(Ensured {
                     stack,
@@ -260,17 +262,41 @@ impl Stacks<'_> {
         name_or_arn: &str,
         watcher: &mut impl Watcher,
     ) -> Result<Option<Stack>, StepError> {
+        self.settled_from(name_or_arn, false, watcher).await
+    }
+
+    /// As [`Self::settled`], after a call that made CloudFormation work on it.
+    async fn finished(&self, arn: &str, watcher: &mut impl Watcher) -> Result<Option<Stack>, StepError> {
+        self.settled_from(arn, true, watcher).await
+    }
+
+    async fn settled_from(
+        &self,
+        name_or_arn: &str,
+        mut at_work: bool,
+        watcher: &mut impl Watcher,
+    ) -> Result<Option<Stack>, StepError> {
         let mut pause = Pause::new(self.ids);
         let mut told = String::new();
+        let mut refused = 0;
         loop {
-            match self.client.describe(name_or_arn).await? {
-                Some(stack) if stack.status == StackState::Busy => {
+            match self.client.describe(name_or_arn).await {
+                Ok(Some(stack)) if stack.status == StackState::Busy => {
                     if stack.status_text != told {
                         watcher.note(format!("stack is {}", stack.status_text)).await?;
                         told = stack.status_text;
                     }
+                    (at_work, refused) = (true, 0);
                 }
-                settled => return Ok(settled),
+                Ok(settled) => return Ok(settled),
+                // It is at work, and others look too: whoever gave up here would ask for another tenant's stack instead, and
+                // there would be still more to look at.
+                Err(error)
+                    if error.kind() == AwsErrorKind::Throttled && at_work && refused < REFUSED_LOOKS =>
+                {
+                    refused += 1;
+                }
+                Err(error) => return Err(error.into()),
             }
             watcher.check()?;
             pause.wait().await;
@@ -332,7 +358,7 @@ impl Stacks<'_> {
                 &sha256_hex(&["delete", &stack.id, &stack.status_text, &stack.last_changed]),
             )
             .await?;
-        match self.settled(&stack.id, watcher).await? {
+        match self.finished(&stack.id, watcher).await? {
             None => Ok(()),
             Some(left) => Err(StepFailure::lasting(
                 "stack_stuck",

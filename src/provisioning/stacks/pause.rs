@@ -18,7 +18,7 @@ impl<'a> Pause<'a> {
 
     pub(super) async fn wait(&mut self) {
         tokio::time::sleep(Duration::from_millis(jittered(self.ids, self.next_ms))).await;
-        self.next_ms = (self.next_ms * 3 / 2).min(Self::LONGEST_MS);
+        self.next_ms = (self.next_ms * 2).min(Self::LONGEST_MS);
     }
 }
 

@@ -60,6 +60,37 @@ async fn put_aside(tx: &mut PgConnection, cell_id: CellId, now: DateTime<Utc>) {
     assert_eq!(event_intake::all(tx, &worker).await.unwrap(), [intake]);
 }
 
+/// Counts and times as reports read them, in every table.
+async fn read_counts(tx: &mut PgConnection, all: &ReadScope, filter: &Filter, now: DateTime<Utc>) {
+    for grain in [Grain::Minute, Grain::Hour, Grain::Day] {
+        let whole = Filter {
+            from: now - TimeDelta::days(2),
+            ..filter.clone()
+        };
+        let of_all = Filter {
+            tenant_id: None,
+            ..whole.clone()
+        };
+        // Of one tenant rows come as they are kept, of all of them added up.
+        for asked in [&whole, &of_all] {
+            let (counted, timed) = step_up_rollups::figures(&mut *tx, all, grain, asked, Some(GroupBy::App))
+                .await
+                .unwrap();
+            let started = counted.iter().filter(|counted| counted.outcome == "started");
+            assert_eq!(started.map(|counted| counted.events).sum::<i64>(), 2);
+            let succeeded = timed.iter().map(|timed| timed.to_complete.count());
+            assert_eq!(succeeded.sum::<u64>(), 1);
+        }
+        let timed = step_up_rollups::times(&mut *tx, all, grain, &whole, None)
+            .await
+            .unwrap();
+        assert_eq!(
+            timed.iter().map(|timed| timed.to_complete.count()).sum::<u64>(),
+            1
+        );
+    }
+}
+
 #[tokio::test]
 async fn events_are_stored_counted_and_read_without_any_other_table() {
     let rig = Rig::start().await;
@@ -118,33 +149,7 @@ async fn events_are_stored_counted_and_read_without_any_other_table() {
         method: None,
         reason: None,
     };
-    for grain in [Grain::Minute, Grain::Hour, Grain::Day] {
-        let whole = Filter {
-            from: now - TimeDelta::days(2),
-            ..filter.clone()
-        };
-        let of_all = Filter {
-            tenant_id: None,
-            ..whole.clone()
-        };
-        // Of one tenant rows come as they are kept, of all of them added up.
-        for asked in [&whole, &of_all] {
-            let (counted, timed) = step_up_rollups::figures(&mut tx, &all, grain, asked, Some(GroupBy::App))
-                .await
-                .unwrap();
-            let started = counted.iter().filter(|counted| counted.outcome == "started");
-            assert_eq!(started.map(|counted| counted.events).sum::<i64>(), 2);
-            let succeeded = timed.iter().map(|timed| timed.to_complete.count());
-            assert_eq!(succeeded.sum::<u64>(), 1);
-        }
-        let timed = step_up_rollups::times(&mut tx, &all, grain, &whole, None)
-            .await
-            .unwrap();
-        assert_eq!(
-            timed.iter().map(|timed| timed.to_complete.count()).sum::<u64>(),
-            1
-        );
-    }
+    read_counts(&mut tx, &all, &filter, now).await;
     let unanswered = step_up_rollups::unanswered(&mut tx, &all, &filter, None, now)
         .await
         .unwrap();

@@ -13,7 +13,11 @@ use crate::support::{env::required, examples};
 use chrono::TimeDelta;
 use fault_proxy::{Fault, Plan};
 use secrecy::SecretString;
-use std::{path::PathBuf, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    path::PathBuf,
+    time::Duration,
+};
 use stepgate::{
     aws::Patience,
     domain::{
@@ -21,6 +25,7 @@ use stepgate::{
         pool::PoolChange,
         tenant::Tenant,
     },
+    provisioning::pass::Outcome,
     usecases::{self, connections::Wanted, deletions, policies::Content, tenants::TenantChange},
     worker::jobs::remove_surplus_clients::look_through,
 };
@@ -284,4 +289,23 @@ async fn old_answers_slow_stacks_and_silence_change_nothing_in_the_end() {
     assert!(faults > 9, "{faults} faults only");
     println!("{faults} faults");
     assert_account_holds(&stage.rig, stage.tenants).await;
+}
+
+/// Looks at a stack at work that AWS refuses as too many end no pass: the next one would only look at another stack.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_looks_at_a_stack_at_work_end_no_pass() {
+    let mut stage = Stage::set(&impatient()).await;
+    stage.onboard().await;
+    stage.proxy.slow_stacks(4);
+    // The first look is at what is not there yet.
+    let refused = Some(Fault::Throttle);
+    let looks = VecDeque::from([None, refused, refused, None, refused, None, refused]);
+    stage.proxy.follow(Plan::Script(HashMap::from([(
+        "cloudformation:DescribeStacks",
+        looks,
+    )])));
+    assert_eq!(stage.rig.run_worker().await, [Outcome::Converged]);
+    let seen = stage.proxy.seen();
+    let refusals = seen.iter().filter(|seen| seen.fault.is_some()).count();
+    assert_eq!(refusals, 4);
 }

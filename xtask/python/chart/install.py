@@ -22,6 +22,7 @@ from multiprocessing.connection import Listener
 from pathlib import Path
 
 import trustme
+import yaml
 from check import Report
 from cluster import Cluster, Failed, install_commands
 from helm import Helm
@@ -337,6 +338,11 @@ def check_afterwards(report: Report, cluster: Cluster, front: TlsFront, secrets:
     wrong = [f"{component} ended with {code}" for component, code, _ in cluster.stops if code != 0]
     wrong += [] if len(cluster.stops) >= 6 else [f"only {len(cluster.stops)} were stopped"]
     report.check("installation: SIGTERM ends every process in time and without an error", wrong)
+    values = yaml.safe_load((cluster.helm.chart / "values.yaml").read_text())
+    limits = {component: int(values[component]["resources"]["limits"]["memory"].removesuffix("Mi")) for component in ("serve", "worker")}
+    report.check("installation: memory stays within the limits", [
+        f"{component} held {cluster.peaks_mib.get(component)} MiB of {limit}"
+        for component, limit in limits.items() if not 0 < cluster.peaks_mib.get(component, 0) <= limit])
     slowest = max((seconds for *_, seconds in cluster.stops), default=0)
     print(json.dumps({"note": f"peak memory {cluster.peaks_mib} MiB; slowest stop {slowest:.1f} s"}), flush=True)
 
