@@ -26,8 +26,8 @@ const TIMEOUT: Duration = Duration::from_mins(3);
 /// Pause after a check that failed, ms.
 const AFTER_FAILURE_MS: u64 = 300_000;
 
-/// Checks until `stop`. A check under way is given up then: it only reads, may take longer than a stop has time, and is
-/// due again when its claim lapses.
+/// Checks until `stop`. A check under way is given up then: it only reads in AWS, may take longer than a stop has time, and
+/// is due again when its claim lapses.
 pub async fn run(context: &Context, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let checked = tokio::select! {
