@@ -1,7 +1,10 @@
-//! A policy prepared for deciding often: each attribute that it names is looked up once a decision, not once a condition,
-//! and nothing is allocated.
+//! A policy prepared for deciding often: a list of comparisons, each of which knows where to go on when it holds and when
+//! it does not. Nothing is nested and nothing is allocated, and each attribute that is named is looked up once a decision,
+//! not once a condition.
 //!
-//! The meaning of a condition is `evaluate.rs`'s; a test lets both decide about the same people.
+//! `all`, `any` and `not` are in where a comparison leads: of `all` each but the last leads on to the next when it holds,
+//! and out of the rule when it does not. The meaning of a condition is `evaluate.rs`'s; a test lets both decide about the
+//! same people.
 
 use super::document::{AttributeTest, Condition, Outcome, PolicyDocument};
 use super::evaluate::{DEFAULT_RULE, Decision, Subject, attribute_passes};
@@ -14,23 +17,37 @@ const SLOTS: usize = 16;
 pub struct CompiledPolicy {
     /// Names of the first attributes, by slot.
     names: Vec<String>,
-    rules: Vec<CompiledRule>,
+    /// Where a decision begins.
+    entry: Next,
+    /// None leads to one before it in the order of a decision, so every decision ends.
+    checks: Vec<Check>,
+    /// Ids and outcomes.
+    rules: Vec<(String, Outcome)>,
     default: Outcome,
 }
 
+/// A comparison, and what comes after it.
 #[derive(Debug, Clone, PartialEq)]
-struct CompiledRule {
-    id: String,
-    when: Node,
-    then: Outcome,
+struct Check {
+    of: Comparison,
+    held: Next,
+    failed: Next,
 }
 
-/// A condition whose attributes are slots.
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Next {
+    /// The comparison of this place.
+    Check(usize),
+    /// The rule of this place decides.
+    Rule(usize),
+    /// The default decides.
+    Default,
+}
+
+/// One comparison.
 #[derive(Debug, Clone, PartialEq)]
-enum Node {
-    All(Box<[Node]>),
-    Any(Box<[Node]>),
-    Not(Box<Node>),
+enum Comparison {
     Slot(usize, AttributeTest),
     Named(String, AttributeTest),
     EmailVerified(bool),
@@ -42,18 +59,22 @@ enum Node {
 impl CompiledPolicy {
     /// Prepares a policy. It decides as [`super::evaluate`] does.
     pub fn new(policy: &PolicyDocument) -> Self {
-        let mut names = Vec::new();
-        let rules = policy.rules.iter().map(|rule| CompiledRule {
-            id: rule.id.clone(),
-            when: compile(&rule.when, &mut names),
-            then: rule.then.clone(),
-        });
-        let rules = rules.collect();
-        Self {
-            names,
-            rules,
+        let mut compiled = Self {
+            names: Vec::new(),
+            entry: Next::Default,
+            checks: Vec::new(),
+            rules: policy
+                .rules
+                .iter()
+                .map(|rule| (rule.id.clone(), rule.then.clone()))
+                .collect(),
             default: policy.default.clone(),
+        };
+        // From the end: where a comparison leads to must be there.
+        for (place, rule) in policy.rules.iter().enumerate().rev() {
+            compiled.entry = compiled.compile(&rule.when, Next::Rule(place), compiled.entry);
         }
+        compiled
     }
 
     /// The first rule whose condition holds decides; the default when none does.
@@ -62,59 +83,78 @@ impl CompiledPolicy {
         for (value, name) in values.iter_mut().zip(&self.names) {
             *value = subject.attributes.get(name).map(String::as_str);
         }
-        self.rules
-            .iter()
-            .find(|rule| holds(&rule.when, &values, subject))
-            .map_or(
-                Decision {
-                    rule: DEFAULT_RULE,
-                    outcome: &self.default,
-                },
-                |rule| Decision {
-                    rule: &rule.id,
-                    outcome: &rule.then,
-                },
-            )
-    }
-}
-
-fn compile(condition: &Condition, names: &mut Vec<String>) -> Node {
-    let mut each = |conditions: &[Condition]| conditions.iter().map(|inner| compile(inner, names)).collect();
-    match condition {
-        Condition::All(all) => Node::All(each(all)),
-        Condition::Any(any) => Node::Any(each(any)),
-        Condition::Not(inner) => Node::Not(Box::new(compile(inner, names))),
-        Condition::Attribute(attribute) => {
-            let test = attribute.test.clone();
-            let known = names.iter().position(|name| *name == attribute.name);
-            match known {
-                Some(slot) => Node::Slot(slot, test),
-                None if names.len() < SLOTS => {
-                    names.push(attribute.name.clone());
-                    Node::Slot(names.len() - 1, test)
-                }
-                None => Node::Named(attribute.name.clone(), test),
-            }
+        let mut next = self.entry;
+        while let Next::Check(place) = next {
+            // There are no other places; the default would ask for no less than the policy's author wants of everybody.
+            let Some(check) = self.checks.get(place) else {
+                break;
+            };
+            next = if check.of.holds(&values, subject) {
+                check.held
+            } else {
+                check.failed
+            };
         }
-        Condition::EmailVerified(wanted) => Node::EmailVerified(*wanted),
-        Condition::App(apps) => Node::App(apps.clone().into()),
-        Condition::Action(actions) => Node::Action(actions.clone().into()),
-        Condition::ForAction(wanted) => Node::ForAction(*wanted),
+        let decided = match next {
+            Next::Rule(place) => self.rules.get(place),
+            Next::Check(_) | Next::Default => None,
+        };
+        decided.map_or(
+            Decision {
+                rule: DEFAULT_RULE,
+                outcome: &self.default,
+            },
+            |(id, outcome)| Decision { rule: id, outcome },
+        )
+    }
+
+    /// Appends the comparisons of a condition; returns where it begins.
+    fn compile(&mut self, condition: &Condition, held: Next, failed: Next) -> Next {
+        let of = match condition {
+            Condition::All(all) => {
+                let each = all.iter().rev();
+                return each.fold(held, |next, inner| self.compile(inner, next, failed));
+            }
+            Condition::Any(any) => {
+                let each = any.iter().rev();
+                return each.fold(failed, |next, inner| self.compile(inner, held, next));
+            }
+            Condition::Not(inner) => return self.compile(inner, failed, held),
+            Condition::Attribute(attribute) => self.attribute(&attribute.name, attribute.test.clone()),
+            Condition::EmailVerified(wanted) => Comparison::EmailVerified(*wanted),
+            Condition::App(apps) => Comparison::App(apps.clone().into()),
+            Condition::Action(actions) => Comparison::Action(actions.clone().into()),
+            Condition::ForAction(wanted) => Comparison::ForAction(*wanted),
+        };
+        self.checks.push(Check { of, held, failed });
+        Next::Check(self.checks.len() - 1)
+    }
+
+    fn attribute(&mut self, name: &str, test: AttributeTest) -> Comparison {
+        if let Some(slot) = self.names.iter().position(|known| known == name) {
+            return Comparison::Slot(slot, test);
+        }
+        if self.names.len() == SLOTS {
+            return Comparison::Named(name.to_owned(), test);
+        }
+        self.names.push(name.to_owned());
+        Comparison::Slot(self.names.len() - 1, test)
     }
 }
 
-fn holds(node: &Node, values: &[Option<&str>; SLOTS], subject: &Subject<'_>) -> bool {
-    match node {
-        Node::All(all) => all.iter().all(|inner| holds(inner, values, subject)),
-        Node::Any(any) => any.iter().any(|inner| holds(inner, values, subject)),
-        Node::Not(inner) => !holds(inner, values, subject),
-        Node::Slot(slot, test) => attribute_passes(test, values.get(*slot).copied().flatten()),
-        Node::Named(name, test) => attribute_passes(test, subject.attributes.get(name).map(String::as_str)),
-        Node::EmailVerified(wanted) => subject.email_verified == *wanted,
-        Node::App(apps) => apps.iter().any(|app| app == subject.app_id),
-        Node::Action(actions) => subject
-            .action
-            .is_some_and(|action| actions.iter().any(|listed| listed == action)),
-        Node::ForAction(wanted) => subject.action.is_some() == *wanted,
+impl Comparison {
+    fn holds(&self, values: &[Option<&str>; SLOTS], subject: &Subject<'_>) -> bool {
+        match self {
+            Self::Slot(slot, test) => attribute_passes(test, values.get(*slot).copied().flatten()),
+            Self::Named(name, test) => {
+                attribute_passes(test, subject.attributes.get(name).map(String::as_str))
+            }
+            Self::EmailVerified(wanted) => subject.email_verified == *wanted,
+            Self::App(apps) => apps.iter().any(|app| app == subject.app_id),
+            Self::Action(actions) => subject
+                .action
+                .is_some_and(|action| actions.iter().any(|listed| listed == action)),
+            Self::ForAction(wanted) => subject.action.is_some() == *wanted,
+        }
     }
 }
