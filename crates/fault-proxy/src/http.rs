@@ -1,9 +1,8 @@
-//! As much of HTTP/1.1 as the AWS SDK and an emulator on loopback speak: one request a connection.
+//! As much of HTTP/1.1 as the AWS SDK and an emulator on loopback speak: clients' connections are kept open, as AWS does; the
+//! upstream gets one a request.
 
 use std::io;
-use tokio::io::{
-    AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
-};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -116,25 +115,39 @@ pub(crate) async fn forward(upstream: &str, request: &Message) -> io::Result<Mes
     Ok(answer)
 }
 
-/// Sends an answer, the only one of its connection.
+/// What becomes of a client's connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// The next request may come on it.
+    Open,
+    /// It ends.
+    Closed,
+}
+
+/// Sends an answer.
 pub(crate) async fn answer(
     client: &mut BufReader<TcpStream>,
     request: &Message,
     answer: &Message,
-) -> io::Result<()> {
+) -> io::Result<Then> {
     let mut answer = answer.clone();
-    answer.set("connection", "close");
-    if request.word(0) != "HEAD" {
+    answer.remove("connection");
+    let is_last = request
+        .header("connection")
+        .is_some_and(|value| value.eq_ignore_ascii_case("close"));
+    if is_last {
+        answer.set("connection", "close");
+    }
+    if request.word(0) == "HEAD" {
+        answer.body.clear();
+    } else {
         answer.remove("transfer-encoding");
         answer.set("content-length", &answer.body.len().to_string());
     }
-    write(client.get_mut(), &answer).await
-}
-
-async fn write(to: &mut (impl AsyncWrite + Unpin), message: &Message) -> io::Result<()> {
-    to.write_all(message.head().as_bytes()).await?;
-    to.write_all(&message.body).await?;
-    to.shutdown().await
+    let mut bytes = answer.head().into_bytes();
+    bytes.append(&mut answer.body);
+    client.get_mut().write_all(&bytes).await?;
+    Ok(if is_last { Then::Closed } else { Then::Open })
 }
 
 async fn read_head(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Message>> {

@@ -22,16 +22,17 @@ pub use pace::{Buckets, Pace, Quota};
 pub use stand_in::Mark;
 
 use crate::call::Wording;
-use crate::http::Message;
+use crate::http::{Message, Then};
 use crate::state::State;
 use rand::{SeedableRng as _, rngs::StdRng};
 use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
 /// Which calls fail.
@@ -110,12 +111,15 @@ impl Proxy {
         let address = listener.local_addr()?;
         let serving = Arc::clone(&shared);
         let listening = tokio::spawn(async move {
+            // They end with this task: a client keeps its connection for longer than the proxy may live.
+            let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let serving = Arc::clone(&serving);
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     // A client or an upstream that goes away is a client's business.
-                    let _ = serving.serve(BufReader::new(client)).await;
+                    let _ = serving.serve(client).await;
                 });
+                while connections.try_join_next().is_some() {}
             }
         });
         Ok(Self {
@@ -195,28 +199,33 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn serve(&self, mut client: BufReader<TcpStream>) -> std::io::Result<()> {
-        let Some(request) = http::read_request(&mut client).await? else {
-            return Ok(());
-        };
-        let told = match request.word(1) {
-            "/_faults" => Some(self.summary()),
-            "/_seen" => Some(self.told()),
-            "/_stand_in" => Some(self.stand_in(&request.body)?),
-            _ => None,
-        };
-        if let Some(text) = told {
-            return http::answer(&mut client, &request, &Message::ok(text.into_bytes())).await;
+    async fn serve(&self, client: TcpStream) -> io::Result<()> {
+        client.set_nodelay(true)?;
+        let mut client = BufReader::new(client);
+        while let Some(request) = http::read_request(&mut client).await? {
+            if self.respond(&mut client, &request).await? == Then::Closed {
+                break;
+            }
         }
-        self.pass(&mut client, &request).await
+        Ok(())
     }
 
-    async fn pass(&self, client: &mut BufReader<TcpStream>, request: &Message) -> std::io::Result<()> {
+    async fn respond(&self, client: &mut BufReader<TcpStream>, request: &Message) -> io::Result<Then> {
+        let told = match request.word(1) {
+            "/_faults" => self.summary(),
+            "/_seen" => self.told(),
+            "/_stand_in" => self.stand_in(&request.body)?,
+            _ => return self.pass(client, request).await,
+        };
+        http::answer(client, request, &Message::ok(told.into_bytes())).await
+    }
+
+    async fn pass(&self, client: &mut BufReader<TcpStream>, request: &Message) -> io::Result<Then> {
         let (call, wording) = Call::read(request);
         let (fault, place) = self.decide(&call, request);
         if let Some(fault) = fault.filter(|fault| fault.is_before()) {
             if fault == Fault::CutBefore {
-                return Ok(());
+                return Ok(Then::Closed);
             }
             let answer = fault::refusal(fault, wording);
             self.note(place, &answer);
@@ -226,7 +235,7 @@ impl Shared {
             if !call.is_read() {
                 self.state().late.push(request.clone());
             }
-            return Ok(());
+            return Ok(Then::Closed);
         }
         let key = (call.operation.clone(), call.question.clone());
         if fault == Some(Fault::Stale) {
@@ -258,11 +267,11 @@ impl Shared {
             tokio::time::sleep_until(begun + latency).await;
         }
         match fault {
-            Some(Fault::CutAfter) => Ok(()),
+            Some(Fault::CutAfter) => Ok(Then::Closed),
             Some(Fault::Silence) => {
                 // Until the client has had enough.
                 let _ = client.read(&mut [0; 1]).await;
-                Ok(())
+                Ok(Then::Closed)
             }
             _ => {
                 self.note(place, &answer);
@@ -303,8 +312,8 @@ impl Shared {
         Some(answer)
     }
 
-    fn stand_in(&self, body: &[u8]) -> std::io::Result<String> {
-        let marks: Vec<Mark> = serde_json::from_slice(body).map_err(std::io::Error::other)?;
+    fn stand_in(&self, body: &[u8]) -> io::Result<String> {
+        let marks: Vec<Mark> = serde_json::from_slice(body).map_err(io::Error::other)?;
         let mut state = self.state();
         state.marks = marks;
         state.seen.clear();

@@ -55,7 +55,7 @@ async fn ask(proxy: &Proxy, path: &str, service: &str, target: &str, body: &str)
         format!("x-amz-target: a.{target}\r\n")
     };
     let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: aws\r\n{scope}\r\n{target}content-length: {}\r\n\r\n{body}",
+        "POST {path} HTTP/1.1\r\nhost: aws\r\n{scope}\r\n{target}connection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -67,6 +67,27 @@ async fn ask(proxy: &Proxy, path: &str, service: &str, target: &str, body: &str)
 async fn seen(proxy: &Proxy) -> Value {
     let answer = ask(proxy, "/_seen", "", "", "").await;
     serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_open_and_ends_with_the_proxy() {
+    let proxy = proxy("{}", Duration::ZERO).await;
+    let mut stream = TcpStream::connect(proxy.url().trim_start_matches("http://"))
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: aws\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n{}") {
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "{answer:?}");
+        }
+    }
+    drop(proxy);
+    let rest = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut [0; 1])).await;
+    assert!(!matches!(rest.unwrap(), Ok(1..)));
 }
 
 #[tokio::test]
