@@ -4,12 +4,13 @@
 //! retries. `AWS_ENDPOINT_URL` points everything at an emulator; nothing here knows of one.
 //!
 //! To add a service: a file with a struct around the SDK's client (made by `observed!`, so that its calls are counted),
-//! verbs that take and give our types, and a constructor below. SDK errors become [`AwsError`], which keeps the error code and AWS's request id.
+//! verbs that take and give our types, a line in `clients.rs` and a method below. SDK errors become [`AwsError`], which keeps the error code and AWS's request id.
 
 mod access;
 mod answered;
 mod budget;
 mod calls;
+mod clients;
 pub mod cloudformation;
 pub mod cognito;
 pub mod dynamodb;
@@ -35,6 +36,7 @@ use aws_config::{
 };
 use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use clients::RegionalClients;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -74,7 +76,7 @@ pub struct Aws {
     budget: Option<Arc<dyn Tokens>>,
     /// The account that a role leads to; `None` with the service's own credentials.
     account_id: Option<String>,
-    regions: Mutex<HashMap<String, SdkConfig>>,
+    regions: Mutex<HashMap<String, Arc<RegionalClients>>>,
     accounts: Mutex<access::Accounts>,
 }
 
@@ -140,46 +142,54 @@ impl Aws {
 
     /// The configuration for one region. Credentials and connections are shared between regions.
     pub fn region(&self, region: &str) -> SdkConfig {
-        self.regions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(region.to_owned())
-            .or_insert_with(|| {
-                let mut config = self.base.to_builder();
-                config.set_region(Region::new(region.to_owned()));
-                if let (Some(source), Some(http)) = (&self.budget, self.base.http_client()) {
-                    config.set_http_client(Some(SharedHttpClient::new(budget::BudgetedHttp::new(
-                        http,
-                        Arc::clone(source),
-                        CallScope {
-                            account_id: self.account_id.clone(),
-                            region: region.to_owned(),
-                        },
-                    ))));
-                }
-                config.build()
-            })
-            .clone()
+        self.clients(region).config.clone()
+    }
+
+    /// What there is for one region, made when first asked for.
+    fn clients(&self, region: &str) -> Arc<RegionalClients> {
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = regions.get(region) {
+            return Arc::clone(known);
+        }
+        let made = Arc::new(RegionalClients::new(self.configured(region)));
+        regions.insert(region.to_owned(), Arc::clone(&made));
+        made
+    }
+
+    fn configured(&self, region: &str) -> SdkConfig {
+        let mut config = self.base.to_builder();
+        config.set_region(Region::new(region.to_owned()));
+        if let (Some(source), Some(http)) = (&self.budget, self.base.http_client()) {
+            config.set_http_client(Some(SharedHttpClient::new(budget::BudgetedHttp::new(
+                http,
+                Arc::clone(source),
+                CallScope {
+                    account_id: self.account_id.clone(),
+                    region: region.to_owned(),
+                },
+            ))));
+        }
+        config.build()
     }
 
     /// Secrets Manager of a region.
     pub fn secrets_manager(&self, region: &str) -> secretsmanager::SecretsManager {
-        secretsmanager::SecretsManager::new(&self.region(region))
+        self.clients(region).secrets_manager()
     }
 
     /// CloudFormation of a region.
     pub fn cloudformation(&self, region: &str) -> cloudformation::CloudFormation {
-        cloudformation::CloudFormation::new(&self.region(region))
+        self.clients(region).cloudformation()
     }
 
     /// Cognito of a region.
     pub fn cognito(&self, region: &str) -> cognito::Cognito {
-        cognito::Cognito::new(&self.region(region))
+        self.clients(region).cognito()
     }
 
     /// DynamoDB of a region.
     pub fn dynamodb(&self, region: &str) -> dynamodb::DynamoDb {
-        dynamodb::DynamoDb::new(&self.region(region))
+        self.clients(region).dynamodb()
     }
 
     /// The `records` table of a tenant.
@@ -189,26 +199,26 @@ impl Aws {
 
     /// IAM, as a region's clients reach it.
     pub fn iam(&self, region: &str) -> iam::Iam {
-        iam::Iam::new(&self.region(region))
+        self.clients(region).iam()
     }
 
     /// Lambda of a region.
     pub fn lambda(&self, region: &str) -> lambda::Lambda {
-        lambda::Lambda::new(&self.region(region))
+        self.clients(region).lambda()
     }
 
     /// S3 of a region.
     pub fn s3(&self, region: &str) -> s3::S3 {
-        s3::S3::new(&self.region(region))
+        self.clients(region).s3()
     }
 
     /// SQS of a region.
     pub fn sqs(&self, region: &str) -> sqs::Sqs {
-        sqs::Sqs::new(&self.region(region))
+        self.clients(region).sqs()
     }
 
     /// STS of a region.
     pub fn sts(&self, region: &str) -> sts::Sts {
-        sts::Sts::new(&self.region(region))
+        self.clients(region).sts()
     }
 }

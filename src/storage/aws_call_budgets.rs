@@ -40,6 +40,9 @@ pub async fn take(
     at: &CallScope,
     group: CallGroup,
 ) -> Result<Taken> {
+    if let Some(taken) = take_of_known(db, at, group).await? {
+        return Ok(taken);
+    }
     // A new bucket begins at its limit, whatever that is.
     sqlx::query!(
         "INSERT INTO aws_call_budgets (scope, operation, limit_per_s, rate_per_s, tokens, refilled_at)
@@ -51,6 +54,12 @@ pub async fn take(
     )
     .execute(&mut *db)
     .await?;
+    let taken = take_of_known(db, at, group).await?;
+    Ok(taken.ok_or(sqlx::Error::RowNotFound)?)
+}
+
+/// Takes what a bucket holds that has been asked before.
+async fn take_of_known(db: &mut PgConnection, at: &CallScope, group: CallGroup) -> Result<Option<Taken>> {
     let taken = sqlx::query!(
         r#"WITH place AS (
                SELECT aws_call_scope($1, $2) AS scope
@@ -76,12 +85,12 @@ pub async fn take(
         group.as_str(),
         group.default_per_s()
     )
-    .fetch_one(db)
+    .fetch_optional(db)
     .await?;
-    Ok(Taken {
+    Ok(taken.map(|taken| Taken {
         tokens: taken.granted,
         pause_s: taken.pause_s,
-    })
+    }))
 }
 
 /// AWS throttled: the rate is halved, once for all refusals of half a second, and never below a twentieth of the limit.
