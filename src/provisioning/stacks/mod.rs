@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     aws::{
-        AwsErrorKind,
+        AwsError, AwsErrorKind,
         cloudformation::{ChangeSet, ChangeSetState, CloudFormation, Stack, StackRequest, StackState},
     },
     ids::IdSource,
@@ -32,6 +32,20 @@ use tokens::{change_token, fingerprint};
 const REFUSED_LOOKS: u32 = 20;
 /// Parameter that tells which template a stack runs.
 const DIGEST: &str = "TemplateDigest";
+
+/// Looks at a stack at work that were refused, one after the other.
+///
+/// Others look too: whoever gave up would ask for another tenant's stack instead, and there would be still more to look at.
+#[derive(Debug, Default)]
+struct Refusals(u32);
+
+impl Refusals {
+    /// Whether to look again after this.
+    fn bear(&mut self, error: &AwsError) -> bool {
+        self.0 += 1;
+        error.kind() == AwsErrorKind::Throttled && self.0 <= REFUSED_LOOKS
+    }
+}
 
 /// A stack as it should be.
 #[derive(Debug)]
@@ -278,7 +292,7 @@ impl Stacks<'_> {
     ) -> Result<Option<Stack>, StepError> {
         let mut pause = Pause::new(self.ids);
         let mut told = String::new();
-        let mut refused = 0;
+        let mut refusals = Refusals::default();
         loop {
             match self.client.describe(name_or_arn).await {
                 Ok(Some(stack)) if stack.status == StackState::Busy => {
@@ -286,16 +300,10 @@ impl Stacks<'_> {
                         watcher.note(format!("stack is {}", stack.status_text)).await?;
                         told = stack.status_text;
                     }
-                    (at_work, refused) = (true, 0);
+                    (at_work, refusals) = (true, Refusals::default());
                 }
                 Ok(settled) => return Ok(settled),
-                // It is at work, and others look too: whoever gave up here would ask for another tenant's stack instead, and
-                // there would be still more to look at.
-                Err(error)
-                    if error.kind() == AwsErrorKind::Throttled && at_work && refused < REFUSED_LOOKS =>
-                {
-                    refused += 1;
-                }
+                Err(error) if at_work && refusals.bear(&error) => {}
                 Err(error) => return Err(error.into()),
             }
             watcher.check()?;
@@ -310,11 +318,16 @@ impl Stacks<'_> {
         watcher: &mut impl Watcher,
     ) -> Result<ChangeSet, StepError> {
         let mut pause = Pause::new(self.ids);
+        let mut refusals = Refusals::default();
         watcher.note("the change is being computed".to_owned()).await?;
         loop {
-            let change_set = self.client.change_set(stack, name).await?;
-            if change_set.state != ChangeSetState::Pending {
-                return Ok(change_set);
+            match self.client.change_set(stack, name).await {
+                Ok(change_set) if change_set.state == ChangeSetState::Pending => {
+                    refusals = Refusals::default();
+                }
+                Ok(computed) => return Ok(computed),
+                Err(error) if refusals.bear(&error) => {}
+                Err(error) => return Err(error.into()),
             }
             watcher.check()?;
             pause.wait().await;

@@ -309,3 +309,29 @@ async fn refused_looks_at_a_stack_at_work_end_no_pass() {
     let refusals = seen.iter().filter(|seen| seen.fault.is_some()).count();
     assert_eq!(refusals, 4);
 }
+
+/// Nor do such looks at a change that is being computed or carried out.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_looks_at_a_change_end_no_pass() {
+    let mut stage = Stage::set(&impatient()).await;
+    let present = stage.onboard().await;
+    assert_eq!(stage.rig.run_worker().await, [Outcome::Converged]);
+    stage.ask(Flow::Update, Some(present), 0).await;
+    stage.proxy.slow_stacks(2);
+    let refused = Some(Fault::Throttle);
+    // Three looks show the stack as the creation left it, the last of them as complete; the others are at the change.
+    stage.proxy.follow(Plan::Script(HashMap::from([
+        (
+            "cloudformation:DescribeChangeSet",
+            VecDeque::from([refused, refused]),
+        ),
+        (
+            "cloudformation:DescribeStacks",
+            VecDeque::from([None, None, None, refused, None, refused]),
+        ),
+    ])));
+    assert_eq!(stage.rig.run_worker().await, [Outcome::Converged]);
+    let seen = stage.proxy.seen();
+    let refusals = seen.iter().filter(|seen| seen.fault.is_some());
+    assert_eq!(refusals.count(), 4);
+}
