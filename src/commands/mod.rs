@@ -22,6 +22,7 @@ use crate::{
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use std::{net::TcpListener, process::ExitCode};
+use tokio::runtime::{Builder, Runtime};
 
 /// Control plane that puts a BlockID step-up into Amazon Cognito sign-ins.
 #[derive(Debug, Parser)]
@@ -56,6 +57,21 @@ pub enum Command {
     /// API keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+}
+
+impl Command {
+    /// What the command runs on.
+    ///
+    /// A worker waits nearly always, for AWS and the database: with more threads than one, each answer wakes a second one for
+    /// nothing, which was a good part of what an idle worker cost. What takes a processor for long it does on threads beside
+    /// this one. More work at a time is more workers.
+    pub fn runtime(&self) -> std::io::Result<Runtime> {
+        let mut builder = match self {
+            Self::Worker => Builder::new_current_thread(),
+            _ => Builder::new_multi_thread(),
+        };
+        builder.enable_all().build()
+    }
 }
 
 /// Runs the command; the process's entry point after parsing the command line.

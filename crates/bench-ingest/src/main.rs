@@ -56,7 +56,8 @@ const COLUMNS: &str = "event_id, filed_at, at, partner_id, tenant_id, type, app_
     acr, amr, aal, ial, policy_version, rule, policy_stale, action, source, cold_start, duration_ms, hops_ms, trigger_version, \
     fallback";
 
-#[tokio::main]
+/// On one thread, as the worker.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     println!("{}", Box::pin(measure(&options)).await?);

@@ -9,16 +9,17 @@ mod ingested;
 mod readers;
 
 use crate::{
-    Context, Result,
+    Context, Error, Result,
     aws::sqs::Message,
     domain::{actor::OperatorScope, cell::Cell},
     ids::TenantId,
     observability::metrics::metrics,
     reporting::{
-        batch::{self, EventRow, Rejected, Rejection},
+        batch::{self, EventRow, Read, Rejected, Rejection},
         tally,
     },
     storage::{self, event_intake, step_up_events},
+    worker::or_panic,
 };
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use readers::Readers;
@@ -138,8 +139,7 @@ pub async fn store(context: &Context, cell: &Cell, messages: &[Message]) -> Resu
     let oldest = kept_from.and_time(chrono::NaiveTime::MIN).and_utc();
     // A message has events of one tenant.
     let mut of_messages: Vec<(&Message, Vec<EventRow>)> = Vec::with_capacity(messages.len());
-    for message in messages {
-        let read = batch::read(&message.body, oldest, now);
+    for (message, read) in messages.iter().zip(read_all(messages, oldest, now).await?) {
         of_messages.push((message, read.rows));
         rejected.extend(read.rejected);
     }
@@ -176,6 +176,14 @@ pub async fn store(context: &Context, cell: &Cell, messages: &[Message]) -> Resu
     ingested::note(context, cell, &taken, &times, &stored);
     ingested::note_aside(cell, &aside);
     Ok(taken)
+}
+
+/// Reads messages on a thread beside the worker's: a look brings thousands of events.
+async fn read_all(messages: &[Message], oldest: DateTime<Utc>, now: DateTime<Utc>) -> Result<Vec<Read>> {
+    let bodies: Vec<String> = messages.iter().map(|message| message.body.clone()).collect();
+    let reading = move || bodies.iter().map(|body| batch::read(body, oldest, now)).collect();
+    let read = tokio::task::spawn_blocking(reading).await;
+    read.map_err(|error| Error::internal(or_panic(error)))
 }
 
 /// One row a reason and call, of a bounded size: a flood of rubbish must not become a flood of rows.
@@ -225,8 +233,8 @@ pub fn first_day(context: &Context, now: DateTime<Utc>) -> NaiveDate {
     (now - TimeDelta::days(kept_days)).date_naive()
 }
 
-fn unavailable(error: crate::aws::AwsError) -> crate::Error {
-    crate::Error::new(
+fn unavailable(error: crate::aws::AwsError) -> Error {
+    Error::new(
         crate::error::Code::CellUnavailable,
         "The cell's event queue does not answer.",
     )
