@@ -21,6 +21,15 @@ pub fn bucket(ms: u32) -> usize {
     ((doublings * PER_DOUBLING).floor() as usize).min(LAST_BUCKET)
 }
 
+/// The bucket of the first of an array's subscripts, as in `58:60`.
+fn first_bucket(bounds: &str) -> usize {
+    let first = bounds
+        .split(':')
+        .next()
+        .and_then(|first| first.parse::<usize>().ok());
+    first.map_or(0, |first| first.saturating_sub(1).min(LAST_BUCKET))
+}
+
 impl Histogram {
     /// Without durations.
     pub const EMPTY: Self = Self(Vec::new());
@@ -51,24 +60,37 @@ impl Histogram {
         )
     }
 
-    /// From stored counts as PostgreSQL writes an array of them, `{1,2,3}`; what cannot be a count is none.
-    pub fn from_text(counts: &str) -> Self {
+    /// From stored counts as PostgreSQL writes an array of them: `{1,2,3}` from the first bucket on, `[58:60]={1,2,3}` from the
+    /// bucket before the named subscript on. What cannot be a count is none.
+    pub fn from_text(text: &str) -> Self {
+        let (first, counts) = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.split_once("]="))
+            .map_or((0, text), |(bounds, counts)| (first_bucket(bounds), counts));
+        let mut all = vec![0; first];
         let counts = counts.trim_start_matches('{').trim_end_matches('}');
-        if counts.is_empty() {
-            return Self::EMPTY;
-        }
-        Self(
-            counts
-                .split(',')
-                .map(|count| count.parse().unwrap_or(0))
-                .collect(),
-        )
+        all.extend(counts.split(',').map(|count| count.parse().unwrap_or(0)));
+        Self(all)
     }
 
-    /// The counts as PostgreSQL reads an array of them.
+    /// The sum of stored counts, as far as there are any.
+    pub fn from_texts(texts: impl IntoIterator<Item = Option<String>>) -> Self {
+        let mut sum = Self::EMPTY;
+        for text in texts.into_iter().flatten() {
+            sum.add(&Self::from_text(&text));
+        }
+        sum
+    }
+
+    /// The counts as PostgreSQL reads an array of them, from the first bucket that counts something on; a subscript is the bucket
+    /// plus one.
     pub fn to_text(&self) -> String {
-        let counts: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        format!("{{{}}}", counts.join(","))
+        let first = self.0.iter().position(|count| *count > 0).unwrap_or(0);
+        let counts: Vec<String> = self.0.iter().skip(first).map(ToString::to_string).collect();
+        if counts.is_empty() {
+            return "{}".to_owned();
+        }
+        format!("[{}:{}]={{{}}}", first + 1, self.0.len(), counts.join(","))
     }
 
     /// Adds another one.
@@ -142,9 +164,14 @@ mod tests {
         assert_eq!(bucket(u32::MAX), LAST_BUCKET);
         assert_eq!(Histogram::default().percentile_ms(0.5), None);
         assert_eq!(Histogram::from_counts(&[-1, 0]).count(), 0);
-        for text in ["{}", "{0,7,18446744073709551615}"] {
+        for text in ["[2:3]={7,18446744073709551615}", "[1:1]={1}", "[61:62]={1,2}"] {
             assert_eq!(Histogram::from_text(text).to_text(), text);
         }
+        assert_eq!(Histogram::from_text("{0,7}").to_text(), "[2:2]={7}");
+        assert_eq!(Histogram::from_text("{}").count(), 0);
+        assert_eq!(Histogram::EMPTY.to_text(), "{}");
+        let far = Histogram::from_text("[4000000000:4000000000]={1}");
+        assert_eq!(far.counts().len(), LAST_BUCKET + 1);
         assert_eq!(
             Histogram::from_text("{-1,NULL,2,x}"),
             Histogram::from_counts(&[0, 0, 2, 0])

@@ -244,7 +244,8 @@ pub async fn seen(
                   coalesce(sum(m.events) FILTER (WHERE m.outcome = 'succeeded'), 0)::bigint AS "succeeded!",
                   coalesce(sum(m.events) FILTER (WHERE m.outcome = 'failed' AND m.reason = ANY ($5)), 0)::bigint
                       AS "provider_errors!",
-                  sum_counts(m.to_complete) FILTER (WHERE m.outcome = 'succeeded') AS to_complete
+                  (sum_counts(m.completion_buckets) FILTER (WHERE m.outcome = 'succeeded'))::text AS completion_buckets,
+                  (sum_counts(m.to_complete) FILTER (WHERE m.outcome = 'succeeded'))::text AS to_complete
            FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS w (tenant_id, kind, since)
            JOIN step_up_minutes m ON m.tenant_id = w.tenant_id AND m.slice >= w.since
            LEFT JOIN apps a ON a.id = m.app_id
@@ -266,7 +267,7 @@ pub async fn seen(
                 open: row.open,
                 succeeded: row.succeeded,
                 provider_errors: row.provider_errors,
-                to_complete: Histogram::from_counts(&row.to_complete.unwrap_or_default()),
+                to_complete: Histogram::from_texts([row.completion_buckets, row.to_complete]),
             };
             Ok(((row.tenant_id, row.kind.parse()?), seen))
         })

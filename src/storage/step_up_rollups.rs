@@ -32,7 +32,7 @@ struct Columns<'a> {
     cold_starts: Vec<i64>,
     fallbacks: Vec<i64>,
     /// Arrays as PostgreSQL writes them: an array of arrays would have to be a rectangle.
-    to_complete: Vec<Option<String>>,
+    completion_buckets: Vec<Option<String>>,
 }
 
 impl<'a> Columns<'a> {
@@ -53,7 +53,7 @@ impl<'a> Columns<'a> {
             columns.fallbacks.push(counts.fallbacks);
             let times = &counts.to_complete;
             columns
-                .to_complete
+                .completion_buckets
                 .push((!times.counts().is_empty()).then(|| times.to_text()));
         }
         columns
@@ -68,18 +68,18 @@ macro_rules! add_to {
             "INSERT INTO "
                 + $table
                 + " AS kept (tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version, partner_id,
-                    events, cold_starts, fallbacks, to_complete)
+                    events, cold_starts, fallbacks, completion_buckets)
                 SELECT tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version, partner_id,
-                    events, cold_starts, fallbacks, to_complete::bigint[]
+                    events, cold_starts, fallbacks, completion_buckets::bigint[]
                 FROM UNNEST($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
                     $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[])
                     AS new (tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version, partner_id,
-                        events, cold_starts, fallbacks, to_complete)
+                        events, cold_starts, fallbacks, completion_buckets)
                 ON CONFLICT (tenant_id, slice, app_id, method, outcome, reason, policy_version, trigger_version) DO UPDATE SET
                     events = kept.events + excluded.events, cold_starts = kept.cold_starts + excluded.cold_starts,
                     fallbacks = kept.fallbacks + excluded.fallbacks,
-                    to_complete = CASE WHEN excluded.to_complete IS NULL THEN kept.to_complete
-                        ELSE add_counts(kept.to_complete, excluded.to_complete) END",
+                    completion_buckets = CASE WHEN excluded.completion_buckets IS NULL THEN kept.completion_buckets
+                        ELSE add_counts(kept.completion_buckets, excluded.completion_buckets) END",
             &columns.tenant_id,
             &columns.slice,
             &columns.app_id as _,
@@ -92,7 +92,7 @@ macro_rules! add_to {
             &columns.events,
             &columns.cold_starts,
             &columns.fallbacks,
-            &columns.to_complete as _
+            &columns.completion_buckets as _
         )
         .execute(&mut *$tx)
         .await?
@@ -169,6 +169,7 @@ struct Kept {
     cold_starts: i64,
     fallbacks: i64,
     /// Of successes, as in [`Times`].
+    completion_buckets: Option<String>,
     to_complete: Option<String>,
     group: String,
 }
@@ -183,7 +184,9 @@ async fn of_tenant(
     let rows = read!(
         Kept,
         "outcome AS \"outcome!\", method AS \"method!\", events AS \"events!\", cold_starts AS \"cold_starts!\",
-         fallbacks AS \"fallbacks!\", CASE outcome WHEN 'succeeded' THEN to_complete END::text AS \"to_complete?\"",
+         fallbacks AS \"fallbacks!\",
+         CASE outcome WHEN 'succeeded' THEN completion_buckets END::text AS \"completion_buckets?\",
+         CASE outcome WHEN 'succeeded' THEN to_complete END::text AS \"to_complete?\"",
         "",
         db,
         scope,
@@ -193,11 +196,12 @@ async fn of_tenant(
     );
     let (mut counted, mut timed) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {
-        if let Some(counts) = row.to_complete {
+        let to_complete = Histogram::from_texts([row.completion_buckets, row.to_complete]);
+        if to_complete.count() > 0 {
             timed.push(Timed {
                 slice: row.slice,
                 group: row.group.clone(),
-                to_complete: Histogram::from_text(&counts),
+                to_complete,
             });
         }
         counted.push(Counted {
@@ -239,7 +243,9 @@ async fn counts(
 /// Times of one row, as PostgreSQL writes an array as text: that takes it less than a binary array, which it makes number by number.
 struct Times {
     slice: DateTime<Utc>,
-    to_complete: String,
+    completion_buckets: Option<String>,
+    /// What a release wrote that had no `completion_buckets`; both may be there, and are added.
+    to_complete: Option<String>,
     group: String,
 }
 
@@ -253,8 +259,8 @@ pub async fn times(
 ) -> Result<Vec<Timed>> {
     let rows = read!(
         Times,
-        "to_complete::text AS \"to_complete!\"",
-        "AND outcome = 'succeeded' AND to_complete IS NOT NULL",
+        "completion_buckets::text AS \"completion_buckets?\", to_complete::text AS \"to_complete?\"",
+        "AND outcome = 'succeeded' AND (completion_buckets IS NOT NULL OR to_complete IS NOT NULL)",
         db,
         scope,
         grain,
@@ -264,7 +270,7 @@ pub async fn times(
     let timed = rows.into_iter().map(|row| Timed {
         slice: row.slice,
         group: row.group,
-        to_complete: Histogram::from_text(&row.to_complete),
+        to_complete: Histogram::from_texts([row.completion_buckets, row.to_complete]),
     });
     Ok(timed.collect())
 }

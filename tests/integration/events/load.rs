@@ -256,8 +256,9 @@ async fn compare(rig: &Rig, sent: &Sent) {
     ] {
         assert_eq!(&totals(rig, query).await, expected, "{what}");
     }
-    let timed = "SELECT tenant_id, 'succeeded', sum((SELECT sum(c) FROM unnest(to_complete) AS c))::bigint
-                 FROM step_up_days WHERE to_complete IS NOT NULL GROUP BY 1";
+    let timed =
+        "SELECT tenant_id, 'succeeded', sum((SELECT sum(c) FROM unnest(completion_buckets) AS c))::bigint
+                 FROM step_up_days WHERE completion_buckets IS NOT NULL GROUP BY 1";
     let successes = sent.by_type.iter().filter(|((_, kind), _)| kind == "succeeded");
     let successes: Totals = successes.map(|(key, count)| (key.clone(), *count)).collect();
     assert_eq!(totals(rig, timed).await, successes, "times to complete");

@@ -124,6 +124,30 @@ async fn a_report_tells_what_became_of_every_journey() {
     assert_eq!(by_reason["total"]["abandoned"], 4, "together they have no split");
 }
 
+/// The release before stored histograms from their first bucket on, in another column.
+#[tokio::test]
+async fn times_that_an_earlier_release_counted_are_told_with_the_others() {
+    let rig = Rig::start().await;
+    some_traffic(&rig).await;
+    let all = "/v1/metrics/step-up?group_by=tenant".to_owned();
+    let one = format!("/v1/tenants/{}/metrics/step-up", rig.tenant);
+    let told = async |path: &str| rig.acme.get(path).await.expect(200)["total"].clone();
+    let before = (told(&one).await, told(&all).await);
+    assert!(before.0["time_to_complete_p99_ms"].is_number(), "{before:?}");
+    // Of one method, wherever it is counted.
+    let moved = "to_complete = array_fill(0::bigint, ARRAY[array_lower(completion_buckets, 1) - 1]) || completion_buckets";
+    for table in ["step_up_minutes", "step_up_hours", "step_up_days"] {
+        let change = format!(
+            "UPDATE {table} SET {moved}, completion_buckets = NULL WHERE method = 'otp' AND completion_buckets IS NOT NULL"
+        );
+        let changed = sqlx::query(sqlx::AssertSqlSafe(change))
+            .execute(&rig.app.owner)
+            .await;
+        assert!(changed.unwrap().rows_affected() > 0, "{table}");
+    }
+    assert_eq!((told(&one).await, told(&all).await), before);
+}
+
 #[tokio::test]
 async fn of_one_method_or_reason_it_is_not_told_what_became_of_journeys() {
     let rig = Rig::start().await;
