@@ -1,4 +1,4 @@
-//! Clients of one region, each made when it is first asked for and kept: making one costs as much as a good part of a call.
+//! Clients of one region, each made when it is first asked for and kept. Making one sets up everything that its calls then share.
 
 use super::{
     cloudformation::CloudFormation, cognito::Cognito, dynamodb::DynamoDb, iam::Iam, lambda::Lambda, s3::S3,

@@ -63,7 +63,7 @@ impl Command {
     /// What the command runs on.
     ///
     /// A worker waits nearly always, for AWS and the database: with more threads than one, each answer wakes a second one for
-    /// nothing, which was a good part of what an idle worker cost. What takes a processor for long it does on threads beside
+    /// nothing (`docs/performance.md`, idle). What takes a processor for long it does on threads beside
     /// this one. More work at a time is more workers.
     pub fn runtime(&self) -> std::io::Result<Runtime> {
         let mut builder = match self {

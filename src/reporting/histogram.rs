@@ -50,8 +50,9 @@ impl Histogram {
         &self.0
     }
 
-    /// From stored counts; what cannot be a count is none.
-    pub fn from_counts(counts: &[i64]) -> Self {
+    /// From counts by bucket; what cannot be a count is none.
+    #[cfg(test)]
+    pub(crate) fn from_counts(counts: &[i64]) -> Self {
         Self(
             counts
                 .iter()

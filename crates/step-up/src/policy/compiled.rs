@@ -19,7 +19,7 @@ pub struct CompiledPolicy {
     names: Vec<String>,
     /// Where a decision begins.
     entry: Next,
-    /// None leads to one before it in the order of a decision, so every decision ends.
+    /// Each leads only to places below its own, so every decision ends.
     checks: Vec<Check>,
     /// Ids and outcomes.
     rules: Vec<(String, Outcome)>,
@@ -85,7 +85,7 @@ impl CompiledPolicy {
         }
         let mut next = self.entry;
         while let Next::Check(place) = next {
-            // There are no other places; the default would ask for no less than the policy's author wants of everybody.
+            // Always there: `compile` appends a comparison before anything leads to it.
             let Some(check) = self.checks.get(place) else {
                 break;
             };
